@@ -1,0 +1,39 @@
+package core
+
+// Durable is what a node keeps in its state file. The file is replaced before any answer leaves or
+// any address goes up that depends on it; renewals change nothing in it.
+type Durable struct {
+	Boot   string `json:"boot"`
+	Start  uint64 `json:"start"`
+	Memory uint64 `json:"memory"` // id of the voter's memory
+
+	Voters         []string `json:"voters"` // the list in force
+	PreviousVoters uint64   `json:"previous_voters"`
+	Draining       bool     `json:"draining,omitempty"`
+
+	Slots   []SlotRecord    `json:"slots,omitempty"`   // what this voter granted and recorded, sorted by name
+	Service []ServiceRecord `json:"service,omitempty"` // what this node served and proved, sorted by VIP and instance
+}
+
+// SlotRecord is a voter's memory of one name.
+type SlotRecord struct {
+	Name     Name     `json:"name"`
+	Grant    Claimant `json:"grant"` // zero: none
+	Request  Request  `json:"request"`
+	Length   int64    `json:"length_ns"`
+	Last     Term     `json:"last"`
+	Reserved string   `json:"reserved,omitempty"`
+	By       string   `json:"reserved_by,omitempty"`
+}
+
+// ServiceRecord says what an instance may still hold of a VIP. Exactly one of Served and Proof is
+// set; no record means nobody knows, which is tainted (F21).
+type ServiceRecord struct {
+	VIP       Name              `json:"vip"`
+	Instance  string            `json:"instance"`
+	Served    Term              `json:"served"`
+	Confirmed map[string]uint64 `json:"confirmed,omitempty"` // voter -> memory id that answered with Served while it was held (F8)
+	Proof     Proof             `json:"proof"`
+	Over      Term              `json:"over"`        // the VIP's term known before the flush was sent
+	LastTerm  Term              `json:"last_served"` // own last service, kept through the proof for the certificate
+}

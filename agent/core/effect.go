@@ -1,0 +1,132 @@
+package core
+
+import "time"
+
+// Effect is an order. Effects of one step are carried out in their order; what fails comes back as an
+// event.
+type Effect interface{ effect() }
+
+// SaveState asks for the state file to be replaced, and for StateSaved or SaveFailed in return.
+type SaveState struct {
+	Seq     uint64
+	Durable Durable
+}
+
+// Send asks for a message to be sent, once, to another node's agent.
+type Send struct {
+	To  string
+	Msg Message
+}
+
+// PublishState asks for the node's own state to be gossiped to everybody.
+type PublishState struct{ State NodeState }
+
+// TakeAddress asks for an address to be put up and announced, unless Until has passed by then.
+type TakeAddress struct {
+	Name  Name
+	Term  Term
+	Until Instant
+}
+
+// ProlongAddress tells how long the lease of an address now lasts.
+type ProlongAddress struct {
+	Name  Name
+	Until Instant
+}
+
+// DropAddress asks for an address to be taken down: sockets destroyed, then the address removed.
+type DropAddress struct{ Name Name }
+
+// CheckInstance asks whether an instance is still as its proof says, right before an address goes up.
+type CheckInstance struct {
+	Instance string
+	Name     Name
+	Term     Term
+	Proof    Proof  // compared, unless zero
+	Serving  bool   // it serves another VIP since the proof: only incarnation and oldest are compared
+	Drained  []Name // connections accepted on these VIPs must be gone from the process (F11)
+}
+
+// WatchQuiet asks for InstanceQuiet once no client has touched an instance for two seconds.
+type WatchQuiet struct{ Instance string }
+
+// StopWatch ends WatchQuiet.
+type StopWatch struct{ Instance string }
+
+// FlushInstance asks for a flush and its proof.
+type FlushInstance struct {
+	Instance string
+	Attempt  uint64
+	Drained  []Name // connections accepted on these VIPs must be gone first (F11)
+}
+
+// RestartInstance asks for the operator's restart_command to be run.
+type RestartInstance struct{ Instance string }
+
+// WakeAt asks for a Tick at an instant. A later WakeAt replaces an earlier one.
+type WakeAt struct{ At Instant }
+
+// Exit says that a requested stop is complete.
+type Exit struct{}
+
+// Transition is a change worth a line in the log: data, never prose.
+type Transition struct {
+	Name     Name // VIP, or "" for the node
+	Instance string
+	From, To string
+	Cause    Cause
+	Term     Term
+	Peer     string
+	Since    time.Duration // how long From had lasted
+	Detail   string
+}
+
+// Cause says why something changed.
+type Cause string
+
+// Causes of transitions.
+const (
+	CauseHint         Cause = "hint"          // a voter named this node
+	CauseRetry        Cause = "retry"         // the time left of a refusal is over
+	CauseContinue     Cause = "continue"      // an own term may be continued
+	CauseSuccessor    Cause = "successor"     // the releaser named this node
+	CauseMajority     Cause = "majority"      // a majority granted
+	CauseAddressUp    Cause = "address_up"    // address up and announced
+	CauseLeaseLost    Cause = "lease_lost"    // validity ended unrenewed
+	CauseInstanceDown Cause = "instance_down" // memcached died or hangs
+	CauseDrain        Cause = "drain"         // operator
+	CauseStop         Cause = "stop"          // the agent stops
+	CauseHandback     Cause = "handback"      // the home is proved clean and asks
+	CauseLinkDown     Cause = "link_down"     // interface or carrier gone
+	CauseDisk         Cause = "disk"          // the record could not be written
+	CauseCheck        Cause = "check"         // the instance is not as its proof says
+	CauseAddress      Cause = "address"       // the kernel refused
+	CauseRefused      Cause = "refused"       // no majority within the attempt
+	CauseRival        Cause = "rival"         // a better candidate claims too
+	CauseNoContinuity Cause = "no_continuity" // somebody else may have served meanwhile
+	CauseReleased     Cause = "released"      // address down, lease given up
+	CauseLeftover     Cause = "leftover"      // an earlier life's address, not continued
+	CauseProof        Cause = "proof"         // flush proved
+	CauseRestart      Cause = "restart"       // memcached restarted empty
+	CauseTainted      Cause = "tainted"       // has served, or nobody knows
+	CauseReclaim      Cause = "reclaim"       // the successor did not take it
+	CauseDone         Cause = "done"
+	CauseVoterList    Cause = "voter_list"
+	CauseStartNumber  Cause = "start_number"
+	CauseSameName     Cause = "same_name"
+)
+
+func (SaveState) effect()       {}
+func (Send) effect()            {}
+func (PublishState) effect()    {}
+func (TakeAddress) effect()     {}
+func (ProlongAddress) effect()  {}
+func (DropAddress) effect()     {}
+func (CheckInstance) effect()   {}
+func (WatchQuiet) effect()      {}
+func (StopWatch) effect()       {}
+func (FlushInstance) effect()   {}
+func (RestartInstance) effect() {}
+func (WakeAt) effect()          {}
+func (Exit) effect()            {}
+func (Transition) effect()      {}

@@ -1,0 +1,140 @@
+package core
+
+import "time"
+
+// Event is a fact, told to the machine in the order it was noticed.
+type Event interface{ event() }
+
+// Started is the first event of an agent's life.
+type Started struct {
+	Boot    string  // the kernel's boot id with the cookie of the agent's network namespace
+	Entropy uint64  // seed of every random number this life draws
+	Durable Durable // what the state file holds; zero unless Valid
+	Valid   bool    // the file is whole and of this very host boot (F4)
+	Problem string  // why it is not, in words; "" when there simply was none
+	Present []Name  // VIPs whose addresses an earlier life left on the links
+}
+
+// Tick says that the instant asked for by WakeAt has come.
+type Tick struct{}
+
+// Received is a message of another node. Source is the network address it came from.
+type Received struct {
+	Source string
+	Msg    Message
+}
+
+// StateHeard is another node's state, by gossip.
+type StateHeard struct{ State NodeState }
+
+// StateSaved says that the state of SaveState Seq is in the file.
+type StateSaved struct{ Seq uint64 }
+
+// SaveFailed says that it is not, and why.
+type SaveFailed struct {
+	Seq uint64
+	Err string
+}
+
+// InstanceUp says that an instance answers, in which incarnation, and what it said of itself.
+type InstanceUp struct {
+	Instance   string
+	Figures    Proof  // its figures now; Restart: it had never held an item and keeps no memory across restarts
+	Unprovable string // why it cannot be flushed (flush_all disabled, login wanted); "" if it can
+	Note       string // what limits it, in words ("maxconns reached"); "" if nothing
+}
+
+// InstanceWentDown says that an instance is dead or does not answer.
+type InstanceWentDown struct {
+	Instance string
+	Reason   string
+}
+
+// InstanceQuiet says that no client has touched an instance for two seconds.
+type InstanceQuiet struct{ Instance string }
+
+// InstanceBusy says what moved while quiet was awaited.
+type InstanceBusy struct {
+	Instance string
+	Detail   string
+}
+
+// FlushDone says that the flush of an attempt is proved.
+type FlushDone struct {
+	Instance string
+	Attempt  uint64
+	Proof    Proof
+}
+
+// FlushFailed says that it is not, and why.
+type FlushFailed struct {
+	Instance string
+	Attempt  uint64
+	Reason   string
+}
+
+// InstanceChecked answers CheckInstance. Reason is "" when the proof (or the drain) stands.
+type InstanceChecked struct {
+	Instance string
+	Name     Name
+	Term     Term
+	Reason   string
+	Void     bool // the figures changed: the proof is void. False with a Reason: could not be checked, or connections are left.
+}
+
+// AddressUp says that the address of a TakeAddress is on its link and announced.
+type AddressUp struct {
+	Name Name
+	Term Term
+}
+
+// AddressFailed says that a TakeAddress came to nothing; the address is not up.
+type AddressFailed struct {
+	Name Name
+	Term Term
+	Err  string
+}
+
+// AddressDown says that an address is off its link and its sockets are gone, and how long that took.
+// Err is set when it could not be removed: it is still up.
+type AddressDown struct {
+	Name Name
+	Took time.Duration
+	Err  string
+}
+
+// LinkChanged says whether the interface of a VIP is there, up and has carrier.
+type LinkChanged struct {
+	Name Name
+	Up   bool
+}
+
+// StopRequested asks the node to give its VIPs away and then leave.
+type StopRequested struct{}
+
+// DrainRequested asks the node to give its VIPs away and take none, or to end that.
+type DrainRequested struct{ On bool }
+
+// HandbackRequested is an operator asking for a hand-back of a VIP whose failback is manual.
+type HandbackRequested struct{ Name Name }
+
+func (Started) event()           {}
+func (Tick) event()              {}
+func (Received) event()          {}
+func (StateHeard) event()        {}
+func (StateSaved) event()        {}
+func (SaveFailed) event()        {}
+func (InstanceUp) event()        {}
+func (InstanceWentDown) event()  {}
+func (InstanceQuiet) event()     {}
+func (InstanceBusy) event()      {}
+func (FlushDone) event()         {}
+func (FlushFailed) event()       {}
+func (InstanceChecked) event()   {}
+func (AddressUp) event()         {}
+func (AddressFailed) event()     {}
+func (AddressDown) event()       {}
+func (LinkChanged) event()       {}
+func (StopRequested) event()     {}
+func (DrainRequested) event()    {}
+func (HandbackRequested) event() {}
