@@ -112,11 +112,15 @@ func timeoutAsContext(ctx context.Context, err error) error {
 	return err
 }
 
-// bareCause strips what net adds and the caller's message already says: operation and addresses.
+// bareCause strips what net adds and the caller's message already says: operation, addresses, system call.
 func bareCause(err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) {
-		return op.Err
+		err = op.Err
+	}
+	var call *os.SyscallError
+	if errors.As(err, &call) {
+		return call.Err
 	}
 	return err
 }
