@@ -29,7 +29,7 @@ func Dial(ctx context.Context, addr netip.AddrPort) (*Conn, error) {
 	dialer := net.Dialer{KeepAlive: -1}
 	nc, err := dialer.DialContext(ctx, "tcp", addr.String())
 	if err != nil {
-		return nil, fmt.Errorf("memcached: connect to %s: %w", addr, timeoutAsContext(ctx, bareCause(err)))
+		return nil, fmt.Errorf("memcached: %s: connect: %w", addr, timeoutAsContext(ctx, bareCause(err)))
 	}
 	return New(nc, addr.String()), nil
 }

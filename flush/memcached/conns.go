@@ -1,7 +1,6 @@
 package memcached
 
 import (
-	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -48,13 +47,13 @@ func readConns(l *lines) ([]Client, error) {
 		fdText, field, ok := strings.Cut(name, ":")
 		fd, err := strconv.ParseUint(fdText, 10, 31)
 		if !ok || err != nil {
-			return nil, fmt.Errorf("want a connection's number and a field, got %q", clip([]byte(name)))
+			return nil, formatError("want a connection's number and a field, got %q", clip([]byte(name)))
 		}
 		if n := len(clients); n == 0 || clients[n-1].FD != int(fd) {
 			clients = append(clients, Client{FD: int(fd)})
 		}
 		if len(clients) > connsMax {
-			return nil, fmt.Errorf("reply has more than %d connections", connsMax)
+			return nil, formatError("more than %d connections", connsMax)
 		}
 		if err := clients[len(clients)-1].set(field, value); err != nil {
 			return nil, err
@@ -74,7 +73,7 @@ func (c *Client) set(field, value string) error {
 	case "secs_since_last_cmd":
 		seconds, err := strconv.ParseUint(value, 10, 32)
 		if err != nil {
-			return fmt.Errorf("connection %d: want seconds, got %q", c.FD, clip([]byte(value)))
+			return formatError("connection %d: want seconds, got %q", c.FD, clip([]byte(value)))
 		}
 		c.Idle = time.Duration(seconds) * time.Second
 	}

@@ -21,7 +21,7 @@ func (l *lines) next(replyBytesMax int) ([]byte, error) {
 	l.bytes += len(line)
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull):
-		return nil, fmt.Errorf("reply line is longer than %d bytes", l.r.Size())
+		return nil, formatError("a line is longer than %d bytes", l.r.Size())
 	case errors.Is(err, io.EOF) && l.bytes > 0:
 		return nil, fmt.Errorf("connection ended within the reply: %w", io.ErrUnexpectedEOF)
 	case errors.Is(err, io.EOF):
@@ -29,7 +29,7 @@ func (l *lines) next(replyBytesMax int) ([]byte, error) {
 	case err != nil:
 		return nil, err
 	case l.bytes > replyBytesMax:
-		return nil, fmt.Errorf("reply is longer than %d bytes", replyBytesMax)
+		return nil, formatError("longer than %d bytes", replyBytesMax)
 	}
 	return bytes.TrimSuffix(line[:len(line)-1], []byte("\r")), nil
 }

@@ -1,6 +1,7 @@
 package memcached
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -77,6 +78,14 @@ var knownReplies = []struct {
 	{"CLIENT_ERROR flush_all not allowed", KindRefused},
 	{"BUSY", KindBusy},
 	{"CLIENT_ERROR lru crawler disabled", KindNoCrawler},
+}
+
+// ErrFormat is wrapped by errors about a reply that is no memcached's: its lines have another form, or are too many or
+// too long.
+var ErrFormat = errors.New("reply not understood")
+
+func formatError(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrFormat}, args...)...)
 }
 
 func replyError(command, want, line string) *ReplyError {

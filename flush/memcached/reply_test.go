@@ -71,8 +71,8 @@ func TestStatsReply(t *testing.T) {
 		{"other line within", "STAT a 1\r\nVALUE a\r\nEND\r\n", nil, "want a STAT line or END"},
 		{"cut off", "STAT a 1\r\nSTAT b", nil, "ended within the reply"},
 		{"nothing", "", nil, "ended before the reply"},
-		{"long line", "STAT a " + strings.Repeat("1", lineBytesMax) + "\r\nEND\r\n", nil, "reply line is longer than 8192 bytes"},
-		{"long reply", strings.Repeat("STAT a "+strings.Repeat("1", 2000)+"\r\n", 200), nil, "reply is longer than"},
+		{"long line", "STAT a " + strings.Repeat("1", lineBytesMax) + "\r\nEND\r\n", nil, "a line is longer than 8192 bytes"},
+		{"long reply", strings.Repeat("STAT a "+strings.Repeat("1", 2000)+"\r\n", 200), nil, ": longer than"},
 		{"many figures", manyFigures(statsMax + 1), nil, "more than 4096 figures"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -2,7 +2,6 @@ package memcached
 
 import (
 	"bytes"
-	"fmt"
 	"strings"
 )
 
@@ -25,7 +24,7 @@ func readStats(l *lines) (map[string]string, error) {
 		}
 		stats[strings.Clone(name)] = strings.Clone(value)
 		if len(stats) > statsMax {
-			return nil, fmt.Errorf("reply has more than %d figures", statsMax)
+			return nil, formatError("more than %d figures", statsMax)
 		}
 	}
 }
@@ -46,11 +45,11 @@ func readStat(l *lines, bytesMax int) (name, value string, end bool, err error) 
 	case !isStat && first:
 		return "", "", false, replyError(l.command, "STAT ...", string(line))
 	case !isStat:
-		return "", "", false, fmt.Errorf("want a STAT line or END, got %q", clip(line))
+		return "", "", false, formatError("want a STAT line or END, got %q", clip(line))
 	}
 	name, value, _ = strings.Cut(string(rest), " ")
 	if name == "" {
-		return "", "", false, fmt.Errorf("a STAT line without a name: %q", clip(line))
+		return "", "", false, formatError("a STAT line without a name: %q", clip(line))
 	}
 	return name, value, false, nil
 }

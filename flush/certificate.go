@@ -1,0 +1,77 @@
+package flush
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+)
+
+// Certificate says what was proved empty, and by which figures that can be recognized later.
+type Certificate struct {
+	PID        int
+	Start      int64  // as Figures.Start
+	Oldest     int64  // as Figures.Oldest
+	TotalItems uint64 // as Figures.TotalItems
+	Restart    bool   // proved by a new process instead of a flush: it counts for every service address
+}
+
+func certificateOf(f Figures, restart bool) Certificate {
+	return Certificate{PID: f.PID, Start: f.Start, Oldest: f.Oldest, TotalItems: f.TotalItems, Restart: restart}
+}
+
+// CertifyRestart proves emptiness by a restart: first are the first figures of a process other than the one with
+// formerPID. The refusal is ReasonMemoryKept, ReasonNotEmpty, ReasonDelayedFlush, or ReasonRestarted if it is still the
+// former process.
+func CertifyRestart(formerPID int, first Figures) (Certificate, error) {
+	refuse := func(reason Reason, format string, args ...any) (Certificate, error) {
+		return Certificate{}, &Refusal{Reason: reason, Detail: fmt.Sprintf(format, args...)}
+	}
+	switch {
+	case first.PID == formerPID:
+		return refuse(ReasonRestarted, "not restarted: still pid %d", formerPID)
+	case first.MemoryFile:
+		return refuse(ReasonMemoryKept, "the server keeps its items across restarts (-e)")
+	case !first.EmptyAtStart():
+		return refuse(ReasonNotEmpty, "curr_items is %d and total_items %d at first contact", first.CurrItems, first.TotalItems)
+	case first.DelayedFlushPending():
+		return refuse(ReasonDelayedFlush, "%s", delayedFlush(first))
+	}
+	return certificateOf(first, true), nil
+}
+
+// Verify reads the figures again, right before a service address goes up, and returns nil if the instance is still as
+// certified: the same process, not flushed again and, unless it serves another address by now, without a single item
+// stored since. It takes one fresh connection and two round trips.
+func Verify(ctx context.Context, addr netip.AddrPort, cert Certificate, serving bool) error {
+	return clientOf(addr).verify(ctx, cert, serving)
+}
+
+func (c client) verify(ctx context.Context, cert Certificate, serving bool) error {
+	f, err := c.inspect(ctx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case !f.sameProcess(cert.PID, cert.Start):
+		return c.refuse(ReasonRestarted, anotherProcess(f, cert.PID, cert.Start))
+	case f.DelayedFlushPending():
+		return c.refuse(ReasonDelayedFlush, delayedFlush(f))
+	case f.Oldest != cert.Oldest:
+		return c.refuse(ReasonFlushedAgain, fmt.Sprintf("oldest went from %d to %d", cert.Oldest, f.Oldest))
+	case serving:
+		return nil
+	case f.TotalItems != cert.TotalItems:
+		return c.refuse(ReasonItemsChanged, fmt.Sprintf("total_items went from %d to %d", cert.TotalItems, f.TotalItems))
+	case f.CurrItems != 0:
+		return c.refuse(ReasonItemsChanged, fmt.Sprintf("curr_items went from 0 to %d", f.CurrItems))
+	}
+	return nil
+}
+
+func anotherProcess(f Figures, pid int, start int64) string {
+	return fmt.Sprintf("pid %d started at %d, formerly pid %d started at %d", f.PID, f.Start, pid, start)
+}
+
+func delayedFlush(f Figures) string {
+	return fmt.Sprintf("a delayed flush_all is due in %d s", f.Oldest-f.now())
+}
