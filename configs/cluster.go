@@ -1,0 +1,234 @@
+package configs
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+const (
+	exampleMembers  = `{ cache1 = "10.0.0.11", ... }`
+	exampleNodeAddr = `the address of one host in quotes, such as "10.0.0.11"`
+)
+
+// readCluster reads [cluster], except for what the key file holds.
+func readCluster(root *table) Cluster {
+	t := root.section("cluster")
+	if t.values == nil {
+		root.require("cluster", "[cluster] with name, voters and key_file")
+		return Cluster{}
+	}
+	voters := readMembers(t, "voters")
+	nodes := readMembers(t, "nodes")
+	c := Cluster{
+		Name:   readClusterName(t),
+		Voters: voters,
+		Nodes:  nodes,
+		Port:   t.integer("port", portSetting),
+		Lease:  t.duration("lease", leaseSetting),
+		Drift:  t.number("clock_drift", clockDriftSetting),
+		Fence:  readFence(t),
+	}
+	for i := range c.Voters {
+		c.Voters[i].Voter = true
+	}
+	readWitnesses(t, c.Voters)
+	readKeyFile(t, &c)
+	checkVoterCount(t, c.Voters)
+	checkMembersApart(t, c)
+	checkNodeNetwork(t, c)
+	t.done()
+	return c
+}
+
+func readClusterName(t *table) string {
+	const expected = `a name of letters, digits and "-_.", such as "cache-prod"`
+	name, ok := t.text("name", expected)
+	t.require("name", expected)
+	if ok && !validName(name) {
+		t.bad("name", quote(name)+" is no name", expected)
+	}
+	return name
+}
+
+func readFence(t *table) Fence {
+	const expected = `"off", as this version has only "off"`
+	s, ok := t.text("fence", expected)
+	if !ok {
+		return fenceDefault
+	}
+	switch f := Fence(s); f {
+	case FenceOff:
+	case FenceAuto, FenceNftables, FenceLifetime:
+		t.bad("fence", quote(s)+" is a fence that this version does not have", expected)
+	default:
+		t.bad("fence", quote(s)+" is no fence", expected)
+	}
+	return FenceOff
+}
+
+func readKeyFile(t *table, c *Cluster) {
+	const expected = `the path of the gossip key, such as "/etc/memvip/gossip.key"; agentctl keygen makes one`
+	path, ok := t.text("key_file", expected)
+	t.require("key_file", expected)
+	if ok && (path == "" || strings.ContainsRune(path, 0)) {
+		t.bad("key_file", quote(path)+" is no path", expected)
+		return
+	}
+	c.KeyFile = path
+}
+
+// readMembers reads a table of names and addresses. A member whose address will not do is kept without one,
+// so that its name is still known to those who refer to it.
+func readMembers(t *table, key string) []Member {
+	v, ok := t.take(key)
+	if !ok {
+		return nil
+	}
+	values, ok := v.(map[string]any)
+	if !ok {
+		t.bad(key, kind(v), "names and addresses, such as "+exampleMembers)
+		return nil
+	}
+	entries := &table{problems: t.problems, name: t.path(key), values: values, at: t.at.key(key)}
+	var members []Member
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		members = append(members, Member{Name: name, Addr: readMemberAddr(entries, name)})
+	}
+	return members
+}
+
+func readMemberAddr(t *table, name string) netip.Addr {
+	if !validName(name) {
+		t.bad(name, quote(name)+" is no node name", `at most 64 letters, digits and "-_."`)
+	}
+	expected := exampleNodeAddr
+	if _, nested := t.values[name].(map[string]any); nested {
+		expected = `an address; a name with dots stands in quotes, as in "a.example.com" = "10.0.0.11"`
+	}
+	s, ok := t.text(name, expected)
+	if !ok {
+		return netip.Addr{}
+	}
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		t.bad(name, quote(s)+" is no address (names are not looked up)", expected)
+		return netip.Addr{}
+	}
+	if fault := unfit(a); fault != "" {
+		t.bad(name, quote(s)+" is "+fault, expected)
+		return netip.Addr{}
+	}
+	return a
+}
+
+// readWitnesses marks the voters that have no memcached.
+func readWitnesses(t *table, voters []Member) {
+	witnesses, ok := t.list("witnesses", `names of voters, such as ["w1"]`)
+	if !ok {
+		return
+	}
+	at := t.at.key("witnesses")
+	for i, name := range witnesses {
+		v := slices.IndexFunc(voters, func(m Member) bool { return m.Name == name })
+		switch {
+		case v < 0:
+			t.badAt(at.item(i).line, "witnesses", quote(name)+" is no voter", oneOf(names(voters)))
+		case voters[v].Witness:
+			t.badAt(at.item(i).line, "witnesses", quote(name)+" stands here twice", "each name once")
+		default:
+			voters[v].Witness = true
+		}
+	}
+}
+
+func checkVoterCount(t *table, voters []Member) {
+	t.require("voters", "three or more names and addresses, such as "+exampleMembers)
+	_, isTable := t.values["voters"].(map[string]any)
+	n := len(voters)
+	switch {
+	case isTable && n < votersMin:
+		t.bad("voters", count(n, "voter"), fmt.Sprintf(
+			"at least %d; where only two hosts run memcached, add a witness: a third host as voter, named in witnesses too", votersMin))
+	case n > 0 && n%2 == 0:
+		t.warn("voters", "%d voters stand the loss of %d, no more than %d voters would", n, (n-1)/2, n-1)
+	}
+}
+
+// checkMembersApart reports names and addresses that two members share.
+func checkMembersApart(t *table, c Cluster) {
+	byName := make(map[string]bool)
+	byAddr := make(map[netip.Addr]string)
+	check := func(key string, members []Member) {
+		entries := &table{problems: t.problems, name: t.path(key), at: t.at.key(key)}
+		for _, m := range members {
+			if byName[m.Name] {
+				entries.bad(m.Name, quote(m.Name)+" is a voter already", "each name once, in voters or in nodes")
+				continue
+			}
+			byName[m.Name] = true
+			if other, taken := byAddr[m.Addr]; taken && m.Addr.IsValid() {
+				entries.bad(m.Name, m.Addr.String()+" is the address of "+other+" already", "an address for each node")
+			}
+			byAddr[m.Addr] = m.Name
+		}
+	}
+	check("voters", c.Voters)
+	check("nodes", c.Nodes)
+}
+
+// checkNodeNetwork looks at all the addresses together: can these nodes reach each other at all?
+func checkNodeNetwork(t *table, c Cluster) {
+	var loopback, elsewhere, v4, v6 int
+	for _, m := range slices.Concat(c.Voters, c.Nodes) {
+		switch a := m.Addr; {
+		case !a.IsValid():
+			return
+		case a.IsLoopback():
+			loopback++
+		default:
+			elsewhere++
+		}
+		if m.Addr.Is4() {
+			v4++
+		} else {
+			v6++
+		}
+	}
+	switch {
+	case loopback > 0 && elsewhere > 0:
+		t.bad("voters", "a loopback address among others", "addresses at which the nodes reach each other")
+	case loopback > 0:
+		t.warn("voters", "every node has a loopback address, so this cluster cannot leave its host")
+	}
+	if v4 > 0 && v6 > 0 {
+		t.warn("voters", "%s and %s: every node needs an address and a route of both families", count(v4, "IPv4 address"), count(v6, "IPv6 address"))
+	}
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	if strings.HasSuffix(what, "s") {
+		what += "e"
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// validName reports whether a name can be a node's or a cluster's: what a host name has, and the underscore.
+func validName(name string) bool {
+	if name == "" || len(name) > nameBytesMax || strings.ContainsAny(name[:1], "-_.") {
+		return false
+	}
+	for _, r := range name {
+		switch {
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', strings.ContainsRune("-_.", r):
+		default:
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,89 @@
+package configs
+
+import (
+	"cmp"
+	"time"
+)
+
+// A setting is one tunable: what it is when the file does not say, and the bounds a file must keep to.
+type setting[T cmp.Ordered] struct {
+	value, floor, ceiling T
+}
+
+// The settings, each with its reason. They are right for hosts on one LAN; agent.toml shows the same values.
+var (
+	// 7946 is the port that memberlist users know and firewalls already have rules for. One port carries
+	// gossip and lease messages, TCP and UDP.
+	portSetting = setting[int]{value: 7946, floor: 1, ceiling: 65535}
+
+	// A dead host's addresses move when its leases run out, so this is the outage after a power cut. Claims are
+	// renewed every lease/4: at 600 ms three renewals in a row may be lost, 150 ms apart, before a healthy
+	// holder lets go. Below 200 ms a scheduling stall or a full switch queue looks like a death; 5 s is the
+	// time for which a voter that lost its memory keeps silent, and no grant may outlive that.
+	leaseSetting = setting[time.Duration]{value: 600 * time.Millisecond, floor: 200 * time.Millisecond, ceiling: 5 * time.Second}
+
+	// How far two hosts' clock rates may differ. Quartz is good to 0.01 % and NTP slews by at most 0.05 %, so
+	// 1 % has a reserve of twenty. A holder gives up this share of its lease; raising it costs outage after a
+	// holder's death, lowering it below what the clocks do breaks the promise of one holder.
+	clockDriftSetting = setting[float64]{value: 0.01, floor: 0.0001, ceiling: 0.1}
+
+	// Time between two probes of a memcached on the connection that is kept open. A probe is four bytes, so
+	// ten a second cost nothing; a hang is noticed after about interval + fall × deadline. A memcached that
+	// exits is noticed at once, whatever this says.
+	intervalSetting = setting[time.Duration]{value: 100 * time.Millisecond, floor: 20 * time.Millisecond, ceiling: 10 * time.Second}
+
+	// How long one probe waits for its answer. A busy memcached answers within 10 ms; 150 ms is far above
+	// what a big multiget or a hash table growth delays it by, and three of them still fit in half a second.
+	deadlineSetting = setting[time.Duration]{value: 150 * time.Millisecond, floor: 20 * time.Millisecond, ceiling: 10 * time.Second}
+
+	// Failed probes in a row that make an instance down. One lost answer is no hang; three in a row are.
+	fallSetting = setting[int]{value: 3, floor: 1, ceiling: 100}
+
+	// Good probes in a row that make an instance up again, so that one good answer in a bad spell is no cure.
+	riseSetting = setting[int]{value: 3, floor: 1, ceiling: 100}
+
+	// Time between two probes on a fresh connection. They rotate over memcached's workers and find a worker
+	// that hangs, or a listener that accepts no more, which the kept connection does not see. Each costs
+	// memcached an accept, hence ten times rarer.
+	freshIntervalSetting = setting[time.Duration]{value: time.Second, floor: 100 * time.Millisecond, ceiling: time.Minute}
+
+	// How long a home must be up, quorate and proved clean before it gets its address back: long enough that
+	// a host in a boot loop does not qualify. It doubles with each loss in the last hour, and nothing doubles
+	// from zero, hence the floor; the damping is capped at one hour, hence the ceiling.
+	failbackDelaySetting = setting[time.Duration]{value: 5 * time.Second, floor: 100 * time.Millisecond, ceiling: time.Hour}
+)
+
+const (
+	// This version has no other fence than the agent's own timer.
+	fenceDefault = FenceOff
+
+	// An address that is always away from home serves from a colder cache than it could, so going home is
+	// what an operator wants unless he says otherwise.
+	failbackDefault = FailbackAuto
+)
+
+// The bounds that no key of the file moves.
+const (
+	// With two voters the loss of either stops the cluster, which is worse than having one host.
+	votersMin = 3
+
+	// memberlist's AES-256.
+	keyBytes = 32
+
+	// A VIP's prefix is a label on an address that makes no route; one shorter than these is a slip of the pen.
+	prefixBitsMinV4 = 8
+	prefixBitsMinV6 = 32
+
+	// A host name has at most 64 bytes, and a node is named after its host unless --node says otherwise.
+	nameBytesMax = 64
+
+	// IFNAMSIZ of the kernel, less the final zero.
+	interfaceBytesMax = 15
+
+	// A thousand VIPs fit four times. The bound keeps a wrong path (a core dump, a device) from being read
+	// whole, and keeps hostile nesting within the stack.
+	fileBytesMax = 256 << 10
+
+	// A key file is 45 bytes.
+	keyFileBytesMax = 4 << 10
+)

@@ -1,0 +1,117 @@
+package configs
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// A Link is a network interface of this host as it is now: its name and its addresses with their prefixes.
+type Link struct {
+	Name     string
+	Prefixes []netip.Prefix
+}
+
+// Fit finds the interface for every VIP: the one that the file names, or else the one whose subnet the
+// address is in, the narrowest subnet if several nest. The map holds what was found even if the error, which
+// joins one *Error for each VIP that fits nowhere, is not nil.
+//
+// A node that may not hold some VIP need not have an interface for it; FitFor asks only what it may.
+func (c *Config) Fit(links []Link) (map[netip.Addr]string, error) {
+	return c.fit(c.VIPs, links)
+}
+
+// FitFor is Fit for the VIPs that this node may ever hold, see Eligible.
+func (c *Config) FitFor(node string, links []Link) (map[netip.Addr]string, error) {
+	return c.fit(c.Eligible(node), links)
+}
+
+func (c *Config) fit(vips []VIP, links []Link) (map[netip.Addr]string, error) {
+	fits := make(map[netip.Addr]string, len(vips))
+	var faults []error
+	for _, v := range vips {
+		name, e := fitOne(v, links)
+		if e != nil {
+			e.File, e.Line = c.Path, v.line
+			faults = append(faults, e)
+			continue
+		}
+		fits[v.Prefix.Addr()] = name
+	}
+	return fits, errors.Join(faults...)
+}
+
+func fitOne(v VIP, links []Link) (string, *Error) {
+	if v.Interface != "" {
+		return fitNamed(v, links)
+	}
+	vip := v.Prefix.Addr()
+	var best netip.Prefix
+	var found []string
+	for _, l := range links {
+		p, ok := subnetOf(vip, l)
+		switch {
+		case !ok || (len(found) > 0 && p.Bits() < best.Bits()):
+		case len(found) > 0 && p.Bits() == best.Bits():
+			found = append(found, l.Name)
+		default:
+			best, found = p, []string{l.Name}
+		}
+	}
+	switch {
+	case len(found) == 0:
+		return "", &Error{Key: "vip.address", Found: fmt.Sprintf("no interface fits %s", vip), Expected: "a subnet of this host (" + showLinks(links) + "), or an interface named in the vip"}
+	case len(found) > 1:
+		return "", &Error{Key: "vip.address", Found: fmt.Sprintf("%s fits %s alike", vip, strings.Join(found, " and ")), Expected: "an interface named in the vip"}
+	case isNetworkAddr(netip.PrefixFrom(vip, best.Bits())):
+		return "", &Error{Key: "vip.address", Found: fmt.Sprintf("%s is the address of the subnet of %s", vip, found[0]), Expected: "an address of a host in it"}
+	case isBroadcastAddr(netip.PrefixFrom(vip, best.Bits())):
+		return "", &Error{Key: "vip.address", Found: fmt.Sprintf("%s is the broadcast address of %s", vip, found[0]), Expected: "an address of a host in it"}
+	default:
+		return found[0], nil
+	}
+}
+
+// fitNamed takes the interface that the file names, whatever subnets it has.
+func fitNamed(v VIP, links []Link) (string, *Error) {
+	for _, l := range links {
+		if l.Name == v.Interface {
+			return l.Name, nil
+		}
+	}
+	return "", &Error{Key: "vip.interface", Found: fmt.Sprintf("no interface %s for %s", quote(v.Interface), v.Prefix.Addr()), Expected: "one that this host has (" + showLinks(links) + ")"}
+}
+
+// subnetOf returns the narrowest subnet of the link that the VIP is in. An address without neighbours (/32) is
+// no subnet, nor is the VIP itself, left over from an earlier life.
+func subnetOf(vip netip.Addr, l Link) (best netip.Prefix, ok bool) {
+	for _, p := range l.Prefixes {
+		if p.Addr() == vip || p.IsSingleIP() || !p.Contains(vip) {
+			continue
+		}
+		if !ok || p.Bits() > best.Bits() {
+			best, ok = p, true
+		}
+	}
+	return best, ok
+}
+
+// showLinks lists what was looked at.
+func showLinks(links []Link) string {
+	if len(links) == 0 {
+		return "it has none"
+	}
+	list := make([]string, len(links))
+	for i, l := range links {
+		words := []string{l.Name}
+		for _, p := range l.Prefixes {
+			words = append(words, p.String())
+		}
+		if len(l.Prefixes) == 0 {
+			words = append(words, "without address")
+		}
+		list[i] = strings.Join(words, " ")
+	}
+	return strings.Join(list, "; ")
+}
