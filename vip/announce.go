@@ -1,0 +1,93 @@
+package vip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Announce announces a held address at once and starts its schedule from the beginning, as after a
+// conflict or when its link is back. With ErrNotAnnounced the schedule runs all the same; with ErrTooLate
+// the lease was over, and the address is off the link and no longer held.
+func (m *Manager) Announce(a Address) error {
+	s, leave, err := m.enter(opAnnounce, a)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	switch {
+	case s.held == nil:
+		return failed(opAnnounce, a, ErrNotHeld)
+	case !s.held.lease():
+		return m.late(opAnnounce, s, a, true)
+	}
+	link, err := m.kernel.link(a.Link)
+	if err != nil {
+		return failed(opAnnounce, a, fmt.Errorf("%w: %w", ErrNotAnnounced, err))
+	}
+	return m.announceAnew(s, a, link, s.held.lease, s.held.refreshed)
+}
+
+// announceAnew makes the address one that is held, announced at once and then on schedule.
+func (m *Manager) announceAnew(s *slot, a Address, link Link, lease Lease, refreshed time.Time) error {
+	s.surrender()
+	err := m.burst(link, a)
+	s.held = &holding{lease: lease, refreshed: refreshed, silence: m.announceOn(a, lease)}
+	if err != nil {
+		return failed(opAnnounce, a, fmt.Errorf("%w: %w", ErrNotAnnounced, err))
+	}
+	return nil
+}
+
+// announceOn follows the schedule from its second announcement until silence is called or the Manager
+// closes.
+func (m *Manager) announceOn(a Address, lease Lease) (silence func()) {
+	ctx, cancel := context.WithCancel(m.ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		timer := time.NewTimer(Schedule(1))
+		defer timer.Stop()
+		for n := 1; ; n++ {
+			select {
+			case <-ctx.Done():
+				return
+			case <-timer.C:
+				m.announceIfLeased(a, lease)
+				timer.Reset(Schedule(n + 1))
+			}
+		}
+	}()
+	return func() { cancel(); <-ended }
+}
+
+// announceIfLeased sends one burst. An agent that thaws finds its timers due before anything has told it
+// that another host is the holder now; announcing then would take the clients away from that host.
+func (m *Manager) announceIfLeased(a Address, lease Lease) {
+	if !lease() {
+		m.counts.withheld.Add(1)
+		return
+	}
+	link, err := m.kernel.link(a.Link) // its hardware address may have changed, as a bond's does
+	if err != nil {
+		m.counts.announceFailed.Add(1)
+		return
+	}
+	_ = m.burst(link, a) // counted, and due again by the schedule
+}
+
+// burst sends the frames of one announcement; one that cannot be sent does not keep back the next.
+func (m *Manager) burst(link Link, a Address) error {
+	frames, err := announcement(link.MAC, a.Prefix.Addr())
+	errs := []error{err}
+	for _, frame := range frames {
+		errs = append(errs, m.kernel.send(link.Index, frame))
+	}
+	if err := errors.Join(errs...); err != nil {
+		m.counts.announceFailed.Add(1)
+		return joined(errs...)
+	}
+	m.counts.announced.Add(1)
+	return nil
+}

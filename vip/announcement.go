@@ -1,0 +1,100 @@
+package vip
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/mdlayher/arp"
+	"github.com/mdlayher/ethernet"
+	"github.com/mdlayher/ndp"
+)
+
+// announcement returns the frames of one burst that tell every neighbour that ip is at mac.
+func announcement(mac net.HardwareAddr, ip netip.Addr) ([][]byte, error) {
+	if len(mac) != ethernetAddressBytes {
+		return nil, fmt.Errorf("link has no Ethernet address (%q)", mac.String())
+	}
+	if ip.Is4() {
+		return gratuitousARP(mac, ip)
+	}
+	frame, err := unsolicitedAdvertisement(mac, ip)
+	if err != nil {
+		return nil, err
+	}
+	return [][]byte{frame}, nil
+}
+
+const ethernetAddressBytes = 6
+
+// gratuitousARP returns the request and the reply form; some receivers heed only one of them.
+func gratuitousARP(mac net.HardwareAddr, ip netip.Addr) ([][]byte, error) {
+	forms := []struct {
+		op     arp.Operation
+		target net.HardwareAddr
+	}{
+		{arp.OperationRequest, make(net.HardwareAddr, ethernetAddressBytes)},
+		// Linux takes a reply for gratuitous, and so overrides a young entry, only if the target's
+		// hardware address is the sender's.
+		{arp.OperationReply, mac},
+	}
+	var frames [][]byte
+	for _, form := range forms {
+		packet, err := arp.NewPacket(form.op, mac, ip, form.target, ip)
+		if err != nil {
+			return nil, err
+		}
+		payload, err := packet.MarshalBinary()
+		if err != nil {
+			return nil, err
+		}
+		frame, err := (&ethernet.Frame{
+			Destination: ethernet.Broadcast,
+			Source:      mac,
+			EtherType:   ethernet.EtherTypeARP,
+			Payload:     payload,
+		}).MarshalBinary()
+		if err != nil {
+			return nil, err
+		}
+		frames = append(frames, frame)
+	}
+	return frames, nil
+}
+
+// allNodes is where an unsolicited neighbour advertisement goes, and its Ethernet group.
+var (
+	allNodes    = netip.MustParseAddr("ff02::1")
+	allNodesMAC = net.HardwareAddr{0x33, 0x33, 0, 0, 0, 1}
+)
+
+// unsolicitedAdvertisement returns a neighbour advertisement that overrides what the neighbours know.
+func unsolicitedAdvertisement(mac net.HardwareAddr, ip netip.Addr) ([]byte, error) {
+	message, err := ndp.MarshalMessageChecksum(&ndp.NeighborAdvertisement{
+		Override:      true,
+		TargetAddress: ip,
+		Options:       []ndp.Option{&ndp.LinkLayerAddress{Direction: ndp.Target, Addr: mac}},
+	}, ip, allNodes)
+	if err != nil {
+		return nil, err
+	}
+	return (&ethernet.Frame{
+		Destination: allNodesMAC,
+		Source:      mac,
+		EtherType:   ethernet.EtherTypeIPv6,
+		Payload:     append(ipv6Header(ip, allNodes, len(message)), message...),
+	}).MarshalBinary()
+}
+
+// ipv6Header returns the header of an ICMPv6 packet with the hop limit that neighbour discovery demands.
+func ipv6Header(source, destination netip.Addr, payloadBytes int) []byte {
+	const version6, nextHeaderICMPv6 = 6 << 4, 58
+	header := make([]byte, 8, 40+payloadBytes)
+	header[0] = version6
+	binary.BigEndian.PutUint16(header[4:], uint16(payloadBytes))
+	header[6] = nextHeaderICMPv6
+	header[7] = ndp.HopLimit
+	header = append(header, source.AsSlice()...)
+	return append(header, destination.AsSlice()...)
+}

@@ -1,0 +1,31 @@
+package vip
+
+import "sync/atomic"
+
+// Counts are what a Manager has done since it was opened.
+type Counts struct {
+	Announced      uint64 // bursts sent (each a request and a reply, or one neighbour advertisement)
+	AnnounceFailed uint64 // bursts of which not every frame could be sent
+	Withheld       uint64 // bursts due while the lease was over, so not sent
+	Refreshed      uint64 // lifetimes started anew
+	Restored       uint64 // held addresses that somebody else had removed, put back
+	TooLate        uint64 // addresses removed because their lease was over after a write
+	Destroyed      uint64 // TCP sockets destroyed
+}
+
+type counts struct {
+	announced, announceFailed, withheld, refreshed, restored, tooLate, destroyed atomic.Uint64
+}
+
+// Counts returns the counters; it works on a closed Manager, too.
+func (m *Manager) Counts() Counts {
+	return Counts{
+		Announced:      m.counts.announced.Load(),
+		AnnounceFailed: m.counts.announceFailed.Load(),
+		Withheld:       m.counts.withheld.Load(),
+		Refreshed:      m.counts.refreshed.Load(),
+		Restored:       m.counts.restored.Load(),
+		TooLate:        m.counts.tooLate.Load(),
+		Destroyed:      m.counts.destroyed.Load(),
+	}
+}

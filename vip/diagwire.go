@@ -1,0 +1,100 @@
+package vip
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// The states of TCP sockets, as the kernel numbers them.
+const (
+	stateEstablished = 1
+	stateSynSent     = 2
+	stateSynReceived = 3 // and of requests that no process has accepted yet
+	stateFinWait1    = 4
+	stateFinWait2    = 5
+	stateTimeWait    = 6
+	stateCloseWait   = 8
+	stateLastAck     = 9
+	stateListen      = 10
+	stateClosing     = 11
+)
+
+// connectionStates are those of a connection. A listening socket is none: it has to survive a release,
+// since a memcached of one address goes on listening on it.
+const connectionStates uint32 = 1<<stateEstablished | 1<<stateSynSent | 1<<stateSynReceived |
+	1<<stateFinWait1 | 1<<stateFinWait2 | 1<<stateTimeWait | 1<<stateCloseWait | 1<<stateLastAck | 1<<stateClosing
+
+const (
+	diagRequestBytes = 8 + socketIDBytes
+	diagAnswerBytes  = 4 + socketIDBytes + 20
+	diagBytecode     = 1 // INET_DIAG_REQ_BYTECODE
+	diagSourceCond   = 7 // INET_DIAG_BC_S_COND
+	diagAnyPort      = ^uint32(0)
+)
+
+// encodeSocketDump asks for the connections of one family whose local address is local. Asked of IPv6, a
+// local IPv4 address matches the sockets of a listener on [::] that have it in mapped form.
+func encodeSocketDump(family uint8, local netip.Addr) []byte {
+	b := diagRequest(family, connectionStates, [socketIDBytes]byte{})
+	return appendAttribute(b, diagBytecode, sourceFilter(local))
+}
+
+// encodeSocketDestroy names one socket, by the cookie in its id, for SOCK_DESTROY.
+func encodeSocketDestroy(s socket) []byte { return diagRequest(s.family, 0, s.id) }
+
+func diagRequest(family uint8, states uint32, id [socketIDBytes]byte) []byte {
+	b := make([]byte, 0, diagRequestBytes)
+	b = append(b, family, unix.IPPROTO_TCP, 0, 0)
+	b = binary.NativeEndian.AppendUint32(b, states)
+	return append(b, id[:]...)
+}
+
+// sourceFilter returns the filter program "the local address is ip": one condition that jumps to the end
+// of the program, which means yes, or beyond it, which means no.
+func sourceFilter(ip netip.Addr) []byte {
+	const headBytes = 12
+	family := byte(unix.AF_INET)
+	if ip.Is6() {
+		family = unix.AF_INET6
+	}
+	size := headBytes + ip.BitLen()/8
+	b := []byte{diagSourceCond, byte(size)}
+	b = binary.NativeEndian.AppendUint16(b, uint16(size+4))
+	b = append(b, family, byte(ip.BitLen()), 0, 0)
+	b = binary.NativeEndian.AppendUint32(b, diagAnyPort)
+	return append(b, ip.AsSlice()...)
+}
+
+// A reportedSocket is one socket of an answer.
+type reportedSocket struct {
+	socket
+	state uint8
+	local netip.Addr // never IPv4 in IPv6 form
+}
+
+// decodeSocket reads one answer to a socket dump.
+func decodeSocket(b []byte) (reportedSocket, error) {
+	if len(b) < diagAnswerBytes {
+		return reportedSocket{}, errMalformed
+	}
+	s := reportedSocket{socket: socket{family: b[0]}, state: b[1]}
+	copy(s.id[:], b[4:])
+	const sourceOffset = 4 // after the two ports
+	switch s.family {
+	case unix.AF_INET:
+		s.local = netip.AddrFrom4([4]byte(s.id[sourceOffset:]))
+	case unix.AF_INET6:
+		s.local = netip.AddrFrom16([16]byte(s.id[sourceOffset:])).Unmap()
+	default:
+		return reportedSocket{}, errMalformed
+	}
+	return s, nil
+}
+
+// isConnection reports whether the socket is a connection of that local address. The kernel's filter says
+// so, too; a socket destroyed by mistake would be a server that stops listening.
+func (s reportedSocket) isConnection(local netip.Addr) bool {
+	return s.local == local && s.state < 32 && connectionStates&(1<<s.state) != 0
+}

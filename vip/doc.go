@@ -1,0 +1,21 @@
+// Package vip puts service addresses on the links of this host and takes them off again.
+//
+// A Manager is told which address is wanted and makes it so: Take adds the address, tags it as ours,
+// and announces it to the neighbours at once and again on a schedule; Drop resets the TCP connections
+// that use it and removes it. What a dead process left behind is found by the tag and by nothing else,
+// so an address that somebody else added is never changed.
+//
+// The package does not decide who should own an address, and keeps no state on disk. It asks the Lease
+// that came with an address after every write that could outlive it, and before every announcement, so
+// that a process which was frozen in between does not take an address back that it has lost.
+//
+// Release keeps to one order, because a connection can only be reset while its address is still there:
+// announcements stop, connections are reset until none is left, the address goes, and the connections
+// that came in between are destroyed without a reset. A fence against new packets belongs before the
+// first of these steps, one against late answers after the last.
+//
+// It does not promise that the neighbours heard the announcement, that an address is gone at the very
+// moment a lease ends (the kernel removes an address that nobody prolongs some 4 s after the last
+// refresh), nor that what a server already read from a connection is not carried out after its reset.
+// Opening a Manager needs CAP_NET_ADMIN and CAP_NET_RAW in the network namespace it is opened in.
+package vip

@@ -1,0 +1,123 @@
+package vip
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// roundsBefore bounds the search for connections while the address is up: without a fence, clients
+	// that connect again at once would keep it going for ever.
+	roundsBefore = 4
+	// roundsAfter bounds it once the address is gone, when no new connection can come.
+	roundsAfter = 64
+)
+
+// Dropped says what it took to give an address up.
+type Dropped struct {
+	Sockets int           // TCP connections destroyed
+	Took    time.Duration // from the call to the end
+}
+
+// Drop gives an address up, held or left over: announcements stop, its TCP connections are reset, it
+// comes off the link, and what connected meanwhile is destroyed. Listening sockets stay. To drop what is
+// not there is no error, and destroys what connections are left of it; an address that somebody else
+// added is left alone, with ErrForeign.
+//
+// It goes on past an error and returns them joined. The address is off the link with ErrNoSocketDestroy
+// or ErrSocketsLeft alone; then some of its connections remain.
+func (m *Manager) Drop(a Address) (Dropped, error) {
+	begun := time.Now()
+	s, leave, err := m.enter(opDrop, a)
+	if err != nil {
+		return Dropped{}, err
+	}
+	defer leave()
+	held := s.held != nil
+	s.surrender()
+	sockets, err := m.drop(a, held)
+	return Dropped{Sockets: sockets, Took: time.Since(begun)}, err
+}
+
+// drop carries out the steps of a release in their order; see the package comment for its reasons.
+func (m *Manager) drop(a Address, held bool) (sockets int, err error) {
+	link, err := m.findToRemove(a, held)
+	if err != nil {
+		return 0, failed(opDrop, a, err)
+	}
+	reset, before := m.destroyConnections(a, roundsBefore)
+	removed := m.remove(link, a)
+	rest, after := m.destroyConnections(a, roundsAfter)
+	if after != nil || errors.Is(before, ErrSocketsLeft) {
+		before = nil // said by after, or made good
+	}
+	return reset + rest, joined(before, removed, after)
+}
+
+// findToRemove returns the link to remove the address from, or one without index if it is not there.
+// That the kernel would not list the addresses is no reason to keep one that we hold.
+func (m *Manager) findToRemove(a Address, held bool) (Link, error) {
+	link, err := m.kernel.link(a.Link)
+	switch {
+	case errors.Is(err, ErrNoLink):
+		return Link{}, nil
+	case err != nil:
+		return Link{}, err
+	}
+	switch err := m.findOn(link, a, held); {
+	case errors.Is(err, ErrAbsent):
+		return Link{}, nil
+	case errors.Is(err, ErrForeign), err != nil && !held:
+		return Link{}, err
+	}
+	return link, nil
+}
+
+// remove takes the address off the link; that it is gone already is no error.
+func (m *Manager) remove(link Link, a Address) error {
+	if link.Index == 0 {
+		return nil
+	}
+	err := m.kernel.remove(link.Index, a)
+	if err == nil || errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.ENODEV) {
+		return nil
+	}
+	return failed(opRemove, a, err)
+}
+
+// destroyConnections destroys the address's TCP connections until none is left, and counts them.
+func (m *Manager) destroyConnections(a Address, rounds int) (destroyed int, err error) {
+	for range rounds {
+		list, err := m.kernel.sockets(a.Prefix.Addr())
+		if err != nil {
+			return destroyed, failed(opDestroy, a, err)
+		}
+		if len(list) == 0 {
+			return destroyed, nil
+		}
+		n, err := m.kernel.destroy(list)
+		destroyed += n
+		m.counts.destroyed.Add(uint64(n))
+		if err != nil {
+			return destroyed, failed(opDestroy, a, err)
+		}
+	}
+	return destroyed, failed(opDestroy, a, ErrSocketsLeft)
+}
+
+// CanReset returns ErrNoSocketDestroy if this kernel cannot destroy TCP sockets, so that clients of a
+// dropped address notice only by their own time-outs.
+func (m *Manager) CanReset() error {
+	end, err := m.begin()
+	if err != nil {
+		return fmt.Errorf("vip: %w", err)
+	}
+	defer end()
+	if err := m.kernel.canDestroy(); err != nil {
+		return fmt.Errorf("vip: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package vip
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// errWatched is a second watch beside one that runs.
+var errWatched = errors.New("links are watched already")
+
+// linkGroups are the kernel's announcements that bear on a Link.
+var linkGroups = []int{unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR}
+
+// An eventSocket hears that links or addresses changed. What changed is not read from the messages but
+// asked for afterwards, so that a lost message costs nothing.
+type eventSocket struct {
+	watching sync.Mutex
+	file     *os.File
+	raw      syscall.RawConn
+	scratch  [1 << 13]byte
+}
+
+func openEventSocket() (*eventSocket, error) {
+	kind := unix.SOCK_RAW | unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK
+	fd, err := unix.Socket(unix.AF_NETLINK, kind, unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, err
+	}
+	file := os.NewFile(uintptr(fd), "netlink events")
+	raw, err := file.SyscallConn()
+	if err == nil {
+		err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return &eventSocket{file: file, raw: raw}, nil
+}
+
+func (e *eventSocket) close() error { return e.file.Close() }
+
+func (k *netlinkKernel) watch(ctx context.Context, changed func() error) error {
+	return k.events.watch(ctx, changed)
+}
+
+func (e *eventSocket) watch(ctx context.Context, changed func() error) error {
+	if !e.watching.TryLock() {
+		return errWatched
+	}
+	defer e.watching.Unlock()
+	if err := e.file.SetReadDeadline(time.Time{}); err != nil {
+		return err
+	}
+	woken := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(woken)
+		_ = e.file.SetReadDeadline(time.Unix(1, 0)) // ends a wait
+	})
+	defer func() {
+		if !stop() {
+			<-woken
+		}
+	}()
+	if err := e.groups(unix.NETLINK_ADD_MEMBERSHIP); err != nil {
+		return err
+	}
+	defer func() { _ = e.groups(unix.NETLINK_DROP_MEMBERSHIP) }()
+	for {
+		if err := changed(); err != nil {
+			return err
+		}
+		if err := e.wait(); err != nil {
+			return err
+		}
+	}
+}
+
+func (e *eventSocket) groups(option int) error {
+	var errs []error
+	err := e.raw.Control(func(fd uintptr) {
+		for _, group := range linkGroups {
+			errs = append(errs, unix.SetsockoptInt(int(fd), unix.SOL_NETLINK, option, group))
+		}
+	})
+	return errors.Join(append(errs, err)...)
+}
+
+// wait returns when at least one message has come, and takes all that have.
+func (e *eventSocket) wait() error {
+	var failure error
+	heard := false
+	err := e.raw.Read(func(fd uintptr) (done bool) {
+		for {
+			_, _, err := unix.Recvfrom(int(fd), e.scratch[:], 0)
+			switch err {
+			case nil, unix.ENOBUFS: // with the latter some were lost, so something changed
+				heard = true
+			case unix.EINTR:
+			case unix.EAGAIN:
+				return heard
+			default:
+				failure = err
+				return true
+			}
+		}
+	})
+	return errors.Join(err, failure)
+}

@@ -1,0 +1,290 @@
+package vip
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// fakeKernel is a kernel in memory. It knows what the contract tests need, counts lifetimes by the clock
+// of the test, and refuses what the real one refuses. What happens to it is written down in order.
+type fakeKernel struct {
+	mu          sync.Mutex
+	list        []Link // without prefixes
+	there       map[int][]fakeAddress
+	connections []*fakeConnection
+	journal     []string
+	frames      []sentFrame
+	changed     chan struct{} // closed and replaced at every change
+	closed      bool
+
+	// fail, if set, is asked before every operation.
+	fail func(operation string) error
+	// reconnect, if set, makes a destroyed connection come back while its address is there.
+	reconnect bool
+}
+
+type sentFrame struct {
+	at    time.Time
+	bytes []byte
+}
+
+type fakeAddress struct {
+	present
+	until time.Time // zero for ever
+}
+
+type fakeConnection struct {
+	id    byte
+	local netip.Addr
+	// ended is nil while it lives. Invariant: a reset can only be sent while the address is there.
+	ended error
+}
+
+func newFakeKernel() *fakeKernel {
+	k := &fakeKernel{there: map[int][]fakeAddress{}, changed: make(chan struct{})}
+	k.list = []Link{
+		{Name: "lo", Index: 1, Up: true, MAC: make(net.HardwareAddr, 6)},
+		{Name: hostLink, Index: 2, Up: true, MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}},
+	}
+	k.there[2] = []fakeAddress{{present: present{LinkIndex: 2, Prefix: hostIP4, Label: hostLink}}}
+	return k
+}
+
+// step begins an operation: it is written down, lifetimes run out, and the test may make it fail.
+func (k *fakeKernel) step(format string, args ...any) error {
+	operation := fmt.Sprintf(format, args...)
+	if k.closed {
+		return fmt.Errorf("fake kernel: %s after close", operation)
+	}
+	k.expire()
+	k.journal = append(k.journal, operation)
+	if k.fail != nil {
+		return k.fail(operation)
+	}
+	return nil
+}
+
+func (k *fakeKernel) expire() {
+	for index, list := range k.there {
+		k.there[index] = slices.DeleteFunc(list, func(a fakeAddress) bool {
+			return !a.until.IsZero() && !time.Now().Before(a.until)
+		})
+	}
+}
+
+func (k *fakeKernel) tellChange() {
+	close(k.changed)
+	k.changed = make(chan struct{})
+}
+
+func (k *fakeKernel) links() ([]Link, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.step("list links"); err != nil {
+		return nil, err
+	}
+	var list []Link
+	for _, link := range k.list {
+		link.MAC = slices.Clone(link.MAC)
+		for _, a := range k.there[link.Index] {
+			link.Prefixes = append(link.Prefixes, a.Prefix)
+		}
+		list = append(list, link)
+	}
+	return list, nil
+}
+
+func (k *fakeKernel) link(name string) (Link, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.step("get link %s", name); err != nil {
+		return Link{}, err
+	}
+	for _, link := range k.list {
+		if link.Name == name {
+			return link, nil
+		}
+	}
+	return Link{}, ErrNoLink
+}
+
+func (k *fakeKernel) addresses(index int) ([]present, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.step("list addresses %d", index); err != nil {
+		return nil, err
+	}
+	var list []present
+	for on, there := range k.there {
+		for _, a := range there {
+			if index == 0 || on == index {
+				list = append(list, a.present)
+			}
+		}
+	}
+	return list, nil
+}
+
+func (k *fakeKernel) position(index int, prefix netip.Prefix) int {
+	return slices.IndexFunc(k.there[index], func(a fakeAddress) bool { return a.Prefix == prefix })
+}
+
+func (k *fakeKernel) ours(index int, a Address) fakeAddress {
+	return fakeAddress{
+		until: time.Now().Add(validLifetime),
+		present: present{
+			LinkIndex: index, Prefix: a.Prefix, Label: a.label(), Protocol: tagProtocol,
+			Flags: a.flags(), Valid: validLifetime,
+		},
+	}
+}
+
+func (k *fakeKernel) add(index int, a Address) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.step("add %s", a.Prefix); err != nil {
+		return err
+	}
+	if k.position(index, a.Prefix) >= 0 {
+		return unix.EEXIST
+	}
+	k.there[index] = append(k.there[index], k.ours(index, a))
+	k.tellChange()
+	return nil
+}
+
+func (k *fakeKernel) refresh(index int, a Address) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.step("refresh %s", a.Prefix); err != nil {
+		return err
+	}
+	if at := k.position(index, a.Prefix); at >= 0 {
+		k.there[index][at] = k.ours(index, a)
+		return nil
+	}
+	k.there[index] = append(k.there[index], k.ours(index, a))
+	k.tellChange()
+	return nil
+}
+
+func (k *fakeKernel) remove(index int, a Address) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.step("remove %s", a.Prefix); err != nil {
+		return err
+	}
+	return k.removeLocked(index, a.Prefix)
+}
+
+func (k *fakeKernel) removeLocked(index int, prefix netip.Prefix) error {
+	at := k.position(index, prefix)
+	if at < 0 {
+		return unix.EADDRNOTAVAIL
+	}
+	k.there[index] = slices.Delete(k.there[index], at, at+1)
+	k.tellChange()
+	return nil
+}
+
+func (k *fakeKernel) routes(ip netip.Addr) bool {
+	for _, list := range k.there {
+		for _, a := range list {
+			if a.Prefix.Addr() == ip {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (k *fakeKernel) connectLocked(ip netip.Addr) *fakeConnection {
+	c := &fakeConnection{id: byte(len(k.connections) + 1), local: ip}
+	k.connections = append(k.connections, c)
+	return c
+}
+
+func (k *fakeKernel) sockets(local netip.Addr) ([]socket, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.step("list sockets"); err != nil {
+		return nil, err
+	}
+	var list []socket
+	for _, c := range k.connections {
+		if c.local == local && c.ended == nil {
+			list = append(list, socket{family: unix.AF_INET, id: [socketIDBytes]byte{c.id}})
+		}
+	}
+	return list, nil
+}
+
+func (k *fakeKernel) destroy(list []socket) (int, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.step("destroy %d", len(list)); err != nil {
+		return 0, err
+	}
+	destroyed := 0
+	for _, s := range list {
+		c := k.connections[s.id[0]-1]
+		if c.ended != nil {
+			continue
+		}
+		destroyed++
+		c.ended = unix.ETIMEDOUT
+		if k.routes(c.local) {
+			c.ended = unix.ECONNRESET
+			if k.reconnect {
+				k.connectLocked(c.local)
+			}
+		}
+	}
+	return destroyed, nil
+}
+
+func (k *fakeKernel) canDestroy() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.step("destroy 0")
+}
+
+func (k *fakeKernel) send(index int, frame []byte) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.step("send"); err != nil {
+		return err
+	}
+	for _, link := range k.list {
+		if link.Index == index && !link.Up {
+			return unix.ENETDOWN
+		}
+	}
+	k.frames = append(k.frames, sentFrame{at: time.Now(), bytes: slices.Clone(frame)})
+	return nil
+}
+
+func (k *fakeKernel) watch(ctx context.Context, changed func() error) error {
+	for {
+		k.mu.Lock()
+		next := k.changed
+		k.mu.Unlock()
+		if err := changed(); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-next:
+		}
+	}
+}
+
+func (k *fakeKernel) close() error { k.closed = true; return nil }

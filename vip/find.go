@@ -1,0 +1,57 @@
+package vip
+
+import "fmt"
+
+// findOn returns nil if an address of ours is on the link, ErrAbsent if it is not there, and ErrForeign
+// if somebody else added it. held says that the Manager itself put it there.
+func (m *Manager) findOn(link Link, a Address, held bool) error {
+	list, err := m.kernel.addresses(link.Index)
+	if err != nil {
+		return err
+	}
+	for _, p := range list {
+		if p.Prefix != a.Prefix {
+			continue
+		}
+		if p.tagged(link.Name) || held && p.likeOurs() {
+			return nil
+		}
+		return ErrForeign
+	}
+	return ErrAbsent
+}
+
+// Leftovers returns the addresses that carry our tag and are not held: what an earlier life of the agent
+// left on the links. Each is to be adopted or dropped.
+func (m *Manager) Leftovers() ([]Address, error) {
+	end, err := m.begin()
+	if err != nil {
+		return nil, fmt.Errorf("vip: list leftovers: %w", err)
+	}
+	defer end()
+	links, err := m.sortedLinks()
+	if err != nil {
+		return nil, fmt.Errorf("vip: list leftovers: %w", err)
+	}
+	var list []Address
+	for _, link := range links {
+		there, err := m.kernel.addresses(link.Index)
+		if err != nil {
+			return nil, fmt.Errorf("vip: list leftovers on %s: %w", link.Name, err)
+		}
+		for _, p := range there {
+			a := Address{Prefix: p.Prefix, Link: link.Name}
+			if p.tagged(link.Name) && !m.holds(a) {
+				list = append(list, a)
+			}
+		}
+	}
+	return list, nil
+}
+
+func (m *Manager) holds(a Address) bool {
+	s := m.slot(a)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.held != nil
+}

@@ -1,0 +1,47 @@
+package vip
+
+import (
+	"context"
+	"net/netip"
+)
+
+// kernel is what a Manager needs of the system: the real one over netlink and a packet socket, and a
+// pretended one in tests. Its methods may be called from several goroutines. Errors are the kernel's
+// own numbers, possibly wrapped; a link that does not exist is ErrNoLink.
+type kernel interface {
+	// links returns every link with its addresses.
+	links() ([]Link, error)
+	// link returns one link, without its addresses: it is asked on the way to the first announcement.
+	link(name string) (Link, error)
+	// addresses returns what is on the link with that index, or on every link for index 0.
+	addresses(index int) ([]present, error)
+	// add puts an address on a link, and fails with EEXIST if the link has it, by whomever.
+	add(index int, a Address) error
+	// refresh starts the lifetime of an address anew. The kernel adds it if it is gone.
+	refresh(index int, a Address) error
+	// remove takes an address off a link, and fails with EADDRNOTAVAIL if it is not there.
+	remove(index int, a Address) error
+	// sockets returns the TCP connections with that local address, never a listening socket.
+	sockets(local netip.Addr) ([]socket, error)
+	// destroy ends connections and returns how many of them it ended; one that is gone is no error.
+	destroy([]socket) (int, error)
+	// canDestroy fails with ErrNoSocketDestroy if destroy would.
+	canDestroy() error
+	// send puts one Ethernet frame on the link.
+	send(index int, frame []byte) error
+	// watch calls changed once when it listens, and then after every change of links or addresses,
+	// until ctx ends or changed fails.
+	watch(ctx context.Context, changed func() error) error
+	// close releases the sockets. No other method runs or is called any more.
+	close() error
+}
+
+// A socket is one TCP connection as the kernel names it.
+type socket struct {
+	family uint8
+	// id is the kernel's name of the socket. Invariant: it holds the cookie that the kernel gave, so
+	// that a request to destroy it cannot hit another socket (a listener) after it is gone.
+	id [socketIDBytes]byte
+}
+
+const socketIDBytes = 48

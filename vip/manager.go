@@ -1,0 +1,133 @@
+package vip
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// A Lease says whether the right to hold an address is in force at this moment. It comes with Take and
+// Adopt and is asked for as long as the address is held: around every write to the kernel and before
+// every announcement, from several goroutines. So it reads the newest deadline of the lease, not the one
+// of the moment it was made, and it must not call the Manager.
+type Lease func() bool
+
+// A Manager puts addresses on the links of one network namespace. Its methods may be called from several
+// goroutines; calls for one address run one after the other, calls for different addresses side by side.
+type Manager struct {
+	kernel kernel
+	counts counts
+
+	// ctx ends when Close begins.
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	closing  sync.Once
+	closeErr error
+
+	mu      sync.Mutex
+	closed  bool
+	running sync.WaitGroup // calls under way; grows only while closed is unset
+	slots   map[Address]*slot
+}
+
+// A slot is the place of one address, whether held or not. There are as many as addresses were ever
+// named, so they are never removed.
+type slot struct {
+	mu   sync.Mutex // held for the whole of a call that changes the address
+	held *holding   // Invariant: not nil exactly while this Manager holds the address.
+}
+
+// A holding is an address that was taken or adopted and not given up since.
+type holding struct {
+	lease     Lease
+	refreshed time.Time // when the kernel last started the lifetime anew
+	silence   func()    // ends the schedule of announcements, and returns when none will follow
+}
+
+// Open returns a Manager for the network namespace of the calling thread; all that it opens, it opens
+// now, so it stays there. It fails with ErrCapability if the process may not change addresses or send
+// raw frames.
+func Open() (*Manager, error) {
+	k, err := openNetlink()
+	if err != nil {
+		return nil, fmt.Errorf("vip: open: %w", err)
+	}
+	return newManager(k), nil
+}
+
+func newManager(k kernel) *Manager {
+	m := &Manager{kernel: k, slots: map[Address]*slot{}}
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	return m
+}
+
+// Close ends the announcements and waits for calls under way; after it returns nothing touches the
+// kernel, and every other method fails with ErrClosed. Addresses stay where they are: a Manager opened
+// later finds them as leftovers, and without one the kernel removes them within a few seconds. A
+// function given to WatchLinks must not call it.
+func (m *Manager) Close() error {
+	m.closing.Do(func() { m.closeErr = m.close() })
+	return m.closeErr
+}
+
+func (m *Manager) close() error {
+	m.mu.Lock()
+	m.closed = true
+	m.mu.Unlock()
+	m.cancel()
+	m.running.Wait()
+	for _, s := range m.slots {
+		s.surrender()
+	}
+	if err := m.kernel.close(); err != nil {
+		return fmt.Errorf("vip: close: %w", err)
+	}
+	return nil
+}
+
+// begin counts a call in, and returns what counts it out.
+func (m *Manager) begin() (end func(), err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil, ErrClosed
+	}
+	m.running.Add(1)
+	return m.running.Done, nil
+}
+
+// enter begins a call for one address and waits until it has the address to itself.
+func (m *Manager) enter(op operation, a Address) (s *slot, leave func(), err error) {
+	if err := a.check(); err != nil {
+		return nil, nil, failed(op, a, err)
+	}
+	end, err := m.begin()
+	if err != nil {
+		return nil, nil, failed(op, a, err)
+	}
+	s = m.slot(a)
+	s.mu.Lock()
+	return s, func() { s.mu.Unlock(); end() }, nil
+}
+
+func (m *Manager) slot(a Address) *slot {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.slots[a]
+	if s == nil {
+		s = &slot{}
+		m.slots[a] = s
+	}
+	return s
+}
+
+// surrender makes the slot's address one that is not held, and unheard of from now on.
+func (s *slot) surrender() {
+	if s.held == nil {
+		return
+	}
+	s.held.silence()
+	s.held = nil
+}

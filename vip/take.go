@@ -1,0 +1,163 @@
+package vip
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Take puts an address on its link and announces it. Taking an address that is held refreshes and
+// announces it again, under the new lease.
+//
+// With ErrNotAnnounced the address is on the link and held, and the schedule of announcements runs. With
+// ErrTooLate it has been taken off the link again and is not held. Any other error changed nothing; with
+// ErrForeign the address is there and not ours.
+func (m *Manager) Take(a Address, lease Lease) error {
+	s, leave, err := m.enter(opAdd, a)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	return m.hold(opAdd, s, a, lease)
+}
+
+// Adopt makes a leftover of an earlier life an address of this one, refreshed and announced, for a lease
+// that is being continued. Errors are those of Take, and ErrAbsent if the address is not there.
+func (m *Manager) Adopt(a Address, lease Lease) error {
+	s, leave, err := m.enter(opAdopt, a)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	link, err := m.kernel.link(a.Link)
+	if err != nil {
+		return failed(opAdopt, a, err)
+	}
+	if err := m.findOn(link, a, s.held != nil); err != nil {
+		return failed(opAdopt, a, err)
+	}
+	return m.hold(opAdopt, s, a, lease)
+}
+
+// Prolonged says what a call of Prolong came to.
+type Prolonged int
+
+const (
+	// ProlongedNot: nothing was written, because it failed or the last refresh is recent enough.
+	ProlongedNot Prolonged = iota
+	// ProlongedRefreshed: the kernel counts the lifetime anew.
+	ProlongedRefreshed
+	// ProlongedRestored: somebody else had removed the address; it is back, and announced again.
+	ProlongedRestored
+)
+
+// String returns a word for logs.
+func (p Prolonged) String() string {
+	switch p {
+	case ProlongedNot:
+		return "not"
+	case ProlongedRefreshed:
+		return "refreshed"
+	case ProlongedRestored:
+		return "restored"
+	}
+	return fmt.Sprintf("Prolonged(%d)", int(p))
+}
+
+// Prolong starts the kernel's lifetime of a held address anew. It may be called as often as the lease is
+// renewed: at most once a second does it reach the kernel. With ErrTooLate the lease was over, and the
+// address is off the link and no longer held; with ErrNotAnnounced it was restored but not announced.
+// After any other error it is held as before, and may be lost when its lifetime ends.
+func (m *Manager) Prolong(a Address) (Prolonged, error) {
+	s, leave, err := m.enter(opProlong, a)
+	if err != nil {
+		return ProlongedNot, err
+	}
+	defer leave()
+	switch {
+	case s.held == nil:
+		return ProlongedNot, failed(opProlong, a, ErrNotHeld)
+	case !s.held.lease():
+		return ProlongedNot, m.late(opProlong, s, a, true)
+	case time.Since(s.held.refreshed) < refreshInterval:
+		return ProlongedNot, nil
+	}
+	link, added, err := m.write(a, true)
+	switch {
+	case err != nil:
+		return ProlongedNot, failed(opProlong, a, err)
+	case !s.held.lease():
+		return ProlongedNot, m.late(opProlong, s, a, true)
+	case !added:
+		s.held.refreshed = time.Now()
+		return ProlongedRefreshed, nil
+	}
+	m.counts.restored.Add(1)
+	return ProlongedRestored, m.announceAnew(s, a, link, s.held.lease, time.Now())
+}
+
+// hold writes the address and announces it. The lease is asked again between the two: a process that
+// stood still during the write may have written for a lease that is long over.
+func (m *Manager) hold(op operation, s *slot, a Address, lease Lease) error {
+	if !lease() {
+		return m.late(op, s, a, s.held != nil)
+	}
+	link, _, err := m.write(a, s.held != nil)
+	if err != nil {
+		return failed(op, a, err)
+	}
+	if !lease() {
+		return m.late(op, s, a, true)
+	}
+	return m.announceAnew(s, a, link, lease, time.Now())
+}
+
+// write makes the kernel count the lifetime of the address anew, and adds it if it is not there.
+func (m *Manager) write(a Address, held bool) (link Link, added bool, err error) {
+	link, err = m.kernel.link(a.Link)
+	if err != nil {
+		return Link{}, false, err
+	}
+	added, err = m.addOrRefresh(link, a, held)
+	if err != nil {
+		return Link{}, false, err
+	}
+	m.counts.refreshed.Add(1)
+	return link, added, nil
+}
+
+func (m *Manager) addOrRefresh(link Link, a Address, held bool) (added bool, err error) {
+	err = m.kernel.add(link.Index, a)
+	if !errors.Is(err, unix.EEXIST) {
+		return err == nil, err
+	}
+	// The kernel would let us refresh an address of somebody else, and so give it an end.
+	switch err := m.findOn(link, a, held); {
+	case errors.Is(err, ErrAbsent): // it expired since
+		err = m.kernel.add(link.Index, a)
+		return err == nil, err
+	case err != nil:
+		return false, err
+	}
+	return false, m.kernel.refresh(link.Index, a)
+}
+
+// late ends what was found to be held without a lease. Another host may answer for the address already,
+// so here it goes first, and its connections end without a reset. ours says that it is known to be.
+func (m *Manager) late(op operation, s *slot, a Address, ours bool) error {
+	m.counts.tooLate.Add(1)
+	s.surrender()
+	tooLate := failed(op, a, ErrTooLate)
+	link, err := m.findToRemove(a, ours)
+	switch {
+	case errors.Is(err, ErrForeign):
+		return tooLate
+	case err != nil:
+		return joined(tooLate, failed(opRemove, a, err))
+	}
+	removed := m.remove(link, a)
+	_, destroyed := m.destroyConnections(a, roundsAfter)
+	return joined(tooLate, removed, destroyed)
+}
