@@ -14,6 +14,8 @@ func (s *Server) serve(nc net.Conn, peer, local netip.AddrPort) {
 	defer nc.Close()
 	fd, ok := s.enter(&serverConn{nc: nc, peer: peer, local: local})
 	if !ok {
+		// In memory, the client could not finish its command otherwise.
+		s.busy.Go(func() { _, _ = io.Copy(io.Discard, nc) })
 		_, _ = io.WriteString(nc, "ERROR Too many open connections\r\n")
 		return
 	}
