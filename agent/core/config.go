@@ -40,6 +40,7 @@ type Config struct {
 	Detector  string   // see NodeState
 	Voters    []string // the configured list, sorted; the one in force may still be an earlier one
 	VotersOff []string // voters of the old list that an operator names as switched off
+	Nodes     []string // every node, voters and witnesses included, sorted
 	Witness   bool
 	VIPs      []VIP
 

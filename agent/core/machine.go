@@ -1,24 +1,387 @@
 package core
 
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
 // Machine decides for one node. It is owned by one goroutine.
 type Machine struct {
-	cfg Config
-	now Instant
+	cfg     Config
+	now     Instant
+	started Instant // zero before Started
+	self    Claimant
+	life    uint64 // random per start; answers repeat it
+	random  entropy
+	counter uint64 // newest request sent
+
+	voter     *voter // nil if this node has no vote
+	lists     voterLists
+	peers     map[string]*peer
+	packets   []packet
+	releases  []sentRelease
+	nextBeat  Instant
+	beatsSoon []Instant // extra heartbeats, to see what became of a release
+
+	vips      []VIP // sorted by name
+	names     []Name
+	leases    map[Name]*lease
+	links     map[Name]bool // interface of the VIP is usable
+	stuck     map[Name]string
+	instances map[string]*instance
+	records   map[recordKey]*ServiceRecord
+	comings   map[Name]*coming
+	slotFor   Name // VIP for which the hand-back slot is wanted or held
+
+	states   map[string]heardState // by gossip and by claims, newest of each node
+	seq      uint64                // of the own state
+	lastSent NodeState
+	sentAt   Instant
+
+	draining, stopping, exited bool
+
+	journal journal
+	loop    []looped // messages to itself
+	out     []Effect
+	woke    Instant // the instant last asked for
+	counts  map[string]int
 }
+
+// heardState is another node's state and when it was heard.
+type heardState struct {
+	state NodeState
+	at    Instant
+}
+
+// looped is a message of the node to itself: its voter and its holder speak like strangers.
+type looped struct{ msg Message }
 
 // New returns the machine of one node. It expects Started as its first event.
 func New(cfg Config) *Machine {
 	cfg.valid()
-	return &Machine{cfg: cfg}
+	m := &Machine{
+		cfg: cfg, vips: slices.Clone(cfg.VIPs), leases: map[Name]*lease{}, links: map[Name]bool{}, stuck: map[Name]string{},
+		instances: map[string]*instance{}, records: map[recordKey]*ServiceRecord{}, comings: map[Name]*coming{},
+		peers: map[string]*peer{}, states: map[string]heardState{}, counts: map[string]int{},
+	}
+	slices.SortFunc(m.vips, func(a, b VIP) int {
+		if a.Name < b.Name {
+			return -1
+		}
+		return 1
+	})
+	for _, v := range m.vips {
+		m.leases[v.Name] = &lease{name: v.Name}
+		m.comings[v.Name] = &coming{}
+		m.links[v.Name] = true
+		if !cfg.Witness && m.instances[v.Instance] == nil {
+			m.instances[v.Instance] = &instance{address: v.Instance}
+		}
+	}
+	m.leases[HandbackSlot] = &lease{name: HandbackSlot}
+	m.names = slices.Sorted(maps.Keys(m.leases))
+	return m
 }
 
 // Step applies one event at the given instant and returns what to do next, in order.
 // It never blocks and never fails: an effect that failed comes back later as an event.
 func (m *Machine) Step(now Instant, ev Event) []Effect {
-	m.now = now
-	_ = ev
-	return nil
+	m.now, m.out = max(now, m.now), nil
+	if s, ok := ev.(Started); ok {
+		m.start(s)
+	}
+	assert(m.started != 0, "%T before Started", ev)
+	m.expire()
+	m.dispatch(ev)
+	m.due()
+	for m.settle() {
+		m.deliver()
+		m.due()
+	}
+	m.publish()
+	if at := m.wake(); at != m.woke || isTick(ev) {
+		m.woke = at
+		m.emit(WakeAt{at})
+	}
+	m.check()
+	return m.out
 }
 
-// Status returns what the node knows at now.
-func (m *Machine) Status(now Instant) Status { _ = now; return Status{Node: m.cfg.Node} }
+func isTick(ev Event) bool { _, ok := ev.(Tick); return ok }
+
+func (m *Machine) emit(e Effect) { m.out = append(m.out, e) }
+
+func (m *Machine) count(what string) { m.counts[what]++ }
+
+// start begins a life with what the former one left.
+func (m *Machine) start(s Started) {
+	assert(m.started == 0, "started twice")
+	m.started = m.now
+	m.random = entropy{s.Entropy}
+	m.self = Claimant{Node: m.cfg.Node, Boot: s.Boot, Start: s.Durable.Start + 1}
+	m.life = m.random.draw()
+	d := s.Durable
+	if !s.Valid {
+		d = Durable{Start: d.Start}
+		m.emit(Transition{From: "stopped", To: "started", Cause: "state_lost", Detail: s.Problem})
+	}
+	m.lists = newVoterLists(m.cfg, d)
+	if m.lists.problem != "" {
+		m.emit(Transition{From: "started", To: "started", Cause: CauseVoterList, Detail: m.lists.problem})
+	}
+	m.draining = d.Draining
+	m.journal.memory = d.Memory
+	if m.lists.votes(m.cfg.Node) {
+		m.voter = newVoter(m.cfg, m.cfg.Node, d, s.Valid, m.now, &m.random, m.lists.id)
+		m.journal.memory = m.voter.memory
+	}
+	for _, r := range d.Service {
+		m.records[recordKey{r.VIP, r.Instance}] = &r
+	}
+	m.journal.dirty = true
+	m.leftovers(s.Present)
+	m.nextBeat = m.now
+}
+
+// expire ends what is over at now, before the event is looked at.
+func (m *Machine) expire() {
+	if m.voter != nil {
+		m.voter.expire(m.now)
+	}
+	for _, n := range m.names {
+		m.expireLease(m.leases[n])
+	}
+}
+
+// dispatch hands an event to the part of the machine that it concerns.
+func (m *Machine) dispatch(ev Event) {
+	switch e := ev.(type) {
+	case Started, Tick:
+	case Received:
+		m.receive(e.Source, e.Msg)
+	case StateHeard:
+		m.hearState(e.State)
+	case StateSaved:
+		m.saved(e.Seq)
+	case SaveFailed:
+		m.saveFailed(e)
+	case InstanceUp:
+		m.instanceUp(e)
+	case InstanceWentDown:
+		m.instanceDown(e)
+	case InstanceQuiet:
+		m.instanceQuiet(e.Instance)
+	case InstanceBusy:
+		m.instanceBusy(e)
+	case FlushDone:
+		m.flushDone(e)
+	case FlushFailed:
+		m.flushFailed(e)
+	case InstanceChecked:
+		m.instanceChecked(e)
+	case AddressUp:
+		m.addressUp(e)
+	case AddressFailed:
+		m.addressFailed(e)
+	case AddressDown:
+		m.addressDown(e)
+	case LinkChanged:
+		m.linkChanged(e)
+	case StopRequested:
+		m.stopping = true
+		m.giveAll(CauseStop)
+	case DrainRequested:
+		m.drain(e.On)
+	case HandbackRequested:
+		if c := m.comings[e.Name]; c != nil {
+			c.asked = true
+		}
+	default:
+		assert(false, "unknown event %T", ev)
+	}
+}
+
+// receive hands a message to the voter or to the node.
+func (m *Machine) receive(source string, msg Message) {
+	switch x := msg.(type) {
+	case Claim:
+		m.hearState(x.State)
+		if m.voter == nil {
+			m.count("claim_without_vote")
+			return
+		}
+		answer, changed := m.voter.claim(m.now, source, x)
+		m.journal.dirty = m.journal.dirty || changed
+		m.sendSaved(x.From.Node, answer)
+		m.voter.heardFrom(m.now, x.From.Node)
+	case Release:
+		if m.voter != nil {
+			m.voterRelease(x)
+		}
+	case Answer:
+		m.answered(x)
+	case Ack:
+		m.acked(x)
+	case Hint:
+		m.hinted(x)
+	case Ask:
+		m.asked(x)
+	case AskReply:
+		m.askReplied(x)
+	case Decline:
+		m.declined(x)
+	default:
+		assert(false, "unknown message %T", msg)
+	}
+}
+
+// voterRelease carries a release out and tells the successors it names.
+func (m *Machine) voterRelease(r Release) {
+	ack, changed := m.voter.release(m.now, r)
+	m.journal.dirty = m.journal.dirty || changed
+	m.sendSaved(r.From.Node, ack)
+	if !changed {
+		return
+	}
+	for _, e := range r.Entries {
+		if to, hint, ok := m.voter.reservedHint(e.Name); ok && hint.By == r.From.Node {
+			m.sendSaved(to, hint)
+		}
+	}
+}
+
+// due does what the clock asks for.
+func (m *Machine) due() {
+	m.beat()
+	m.resend()
+	m.giveHints()
+	for _, n := range m.names {
+		m.pursue(m.leases[n])
+	}
+	m.comeHome()
+	m.proveInstances()
+	m.adoptVoterList()
+	m.leave()
+}
+
+// giveHints lets the voter name candidates.
+func (m *Machine) giveHints() {
+	if m.voter == nil {
+		return
+	}
+	for _, h := range m.voter.hints(m.now, m.stagger()) {
+		m.send(h.to, h.hint)
+	}
+}
+
+// leave ends the agent's life once a stop was asked for and everything is given up.
+func (m *Machine) leave() {
+	if !m.stopping || m.exited || len(m.releases) > 0 {
+		return
+	}
+	for _, n := range m.names {
+		if m.leases[n].role != Idle {
+			return
+		}
+	}
+	m.exited = true
+	m.emit(Exit{})
+}
+
+// drain begins or ends giving VIPs away on an operator's word; it outlives the agent.
+func (m *Machine) drain(on bool) {
+	if m.draining == on {
+		return
+	}
+	m.draining, m.journal.dirty = on, true
+	if on {
+		m.giveAll(CauseDrain)
+	}
+}
+
+// giveAll moves every VIP of this node away and ends its attempts.
+func (m *Machine) giveAll(cause Cause) {
+	for _, n := range m.names {
+		m.vacate(m.leases[n], cause)
+	}
+}
+
+// wake returns the next instant at which something is due.
+func (m *Machine) wake() Instant {
+	at := min(m.nextBeat, m.journal.retryAt())
+	if m.voter != nil {
+		at = min(at, m.voter.wake(m.now))
+	}
+	for _, t := range m.beatsSoon {
+		at = min(at, t)
+	}
+	for _, p := range m.packets {
+		at = min(at, p.resendAt)
+	}
+	for _, r := range m.releases {
+		at = min(at, r.resendAt, r.until)
+	}
+	for _, n := range m.names {
+		at = min(at, m.leaseWake(m.leases[n]))
+	}
+	at = min(at, m.comeHomeAt())
+	return max(at, m.now+1)
+}
+
+// stagger is how long a voter waits between one candidate's turn and the next's.
+func (m *Machine) stagger() time.Duration { return max(5*time.Millisecond, 3*m.rtt()) }
+
+// standing says whether this node may take a VIP, and if not, the first reason.
+func (m *Machine) standing(v VIP) Standing {
+	in := m.instances[v.Instance]
+	switch {
+	case len(v.Candidates) > 0 && !slices.Contains(v.Candidates, m.cfg.Node):
+		return Excluded
+	case m.cfg.Witness:
+		return NoInstance
+	case m.stopping:
+		return Stopping
+	case m.draining:
+		return Draining
+	case m.journal.err != "":
+		return DiskBroken
+	case !in.known:
+		return InstanceUnknown
+	case !in.up:
+		return InstanceDown
+	case in.unprovable != "":
+		return Unprovable
+	case m.now < in.undrainedUntil:
+		return ConnectionsLeft
+	case in.stage == FlushRunning || in.stage == FlushRestarting:
+		return InstanceFlushing
+	case !m.links[v.Name]:
+		return LinkDown
+	case m.stuck[v.Name] != "":
+		return AddressStuck
+	case !m.quorate():
+		return NotQuorate
+	}
+	return Eligible
+}
+
+// linkChanged notes whether a VIP's interface is usable; a holder without one lets go.
+func (m *Machine) linkChanged(e LinkChanged) {
+	l := m.leases[e.Name]
+	if l == nil {
+		return
+	}
+	m.links[e.Name] = e.Up
+	if !e.Up {
+		m.vacate(l, CauseLinkDown)
+	}
+}
+
+// hearState keeps the newest state of each other node.
+func (m *Machine) hearState(s NodeState) {
+	if s.Node == m.cfg.Node || s.Node == "" || m.states[s.Node].state.newerThan(s) {
+		return
+	}
+	m.states[s.Node] = heardState{s, m.now}
+}

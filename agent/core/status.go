@@ -1,6 +1,11 @@
 package core
 
-import "time"
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+)
 
 // Status is what one node knows of the cluster at one instant, with the age of everything it was told.
 // It is a copy: reading it never disturbs the machine.
@@ -43,4 +48,134 @@ type NodeStatus struct {
 	Heard bool          `json:"heard"`
 	Ago   time.Duration `json:"ago_ns"`
 	State NodeState     `json:"state"`
+}
+
+// Status returns what the node knows at now. It changes nothing.
+func (m *Machine) Status(now Instant) Status {
+	s := Status{Node: m.cfg.Node, Quorate: m.quorate(), Counted: maps.Clone(m.counts)}
+	for _, v := range m.voters() {
+		s.Voters = append(s.Voters, m.voterStatus(now, v))
+	}
+	own := m.describe()
+	states := map[string]heardState{m.cfg.Node: {own, now}}
+	maps.Copy(states, m.states)
+	for _, v := range m.vips {
+		s.VIPs = append(s.VIPs, m.vipStatus(now, v, states))
+	}
+	for _, n := range m.cfg.Nodes {
+		h, heard := states[n]
+		s.Nodes = append(s.Nodes, NodeStatus{
+			Name: n, Voter: slices.Contains(m.voters(), n), Heard: heard, Ago: age(now, h.at, heard), State: h.state,
+		})
+	}
+	return s
+}
+
+func (m *Machine) voterStatus(now Instant, name string) VoterStatus {
+	p := m.peer(name)
+	v := VoterStatus{Name: name, Heard: p.heard, Ago: age(now, p.answered, p.answered != 0), RTT: p.srtt, Other: p.other}
+	if p.silentUntil > now {
+		v.Silent = p.silentUntil.Sub(now)
+	}
+	if p.refused != NotRefused {
+		v.LastReason = p.refused.String()
+	}
+	return v
+}
+
+func (m *Machine) vipStatus(now Instant, v VIP, states map[string]heardState) VIPStatus {
+	s := VIPStatus{Name: v.Name, Home: v.Home, Epoch: m.heardTerm(v.Name).Epoch}
+	s.Holder, s.Holding = m.holderOf(v.Name)
+	if l := m.leases[v.Name]; l.role == Holding {
+		s.Holder, s.Holding = m.cfg.Node, true
+	}
+	if h, ok := states[s.Holder]; ok {
+		if x, ok := h.state.vip(v.Name); ok && x.Role == Holding {
+			s.HeldFor = x.HeldFor + now.Sub(h.at)
+		}
+	}
+	if h, ok := states[v.Home]; ok {
+		s.HomeState, _ = h.state.vip(v.Name)
+	}
+	return s
+}
+
+// age is the time since an instant, 0 where there is none.
+func age(now, at Instant, known bool) time.Duration {
+	if !known {
+		return 0
+	}
+	return max(0, now.Sub(at))
+}
+
+// state returns what this node says of itself in its next claim, numbered.
+func (m *Machine) state() NodeState {
+	m.seq++
+	s := m.describe()
+	s.Seq = m.seq
+	return s
+}
+
+// describe writes down what this node knows of itself.
+func (m *Machine) describe() NodeState {
+	s := NodeState{
+		Node: m.cfg.Node, Start: m.self.Start, Seq: m.seq, Build: m.cfg.Build, Quorate: m.quorate(), Draining: m.draining,
+		Stopping: m.stopping, Witness: m.cfg.Witness, Detector: m.cfg.Detector, DiskError: m.journal.err, List: m.lists.id(),
+	}
+	for _, a := range slices.Sorted(maps.Keys(m.instances)) {
+		in := m.instances[a]
+		x := InstanceState{Address: a, Known: in.known, Up: in.up, Reason: in.reason, PID: in.life.PID, Stage: in.stage, Trouble: in.trouble}
+		if in.up {
+			x.Reason = cmp.Or(in.unprovable, in.note)
+		}
+		s.Instances = append(s.Instances, x)
+	}
+	for _, v := range m.vips {
+		s.VIPs = append(s.VIPs, m.describeVIP(v))
+	}
+	return s
+}
+
+func (m *Machine) describeVIP(v VIP) VIPState {
+	l, c := m.leases[v.Name], m.comings[v.Name]
+	x := VIPState{
+		Name: v.Name, Role: l.role, Standing: m.standing(v), Clean: m.clean(v), Epoch: l.term.Epoch,
+		Coming: c.state, Refused: c.refused,
+	}
+	if m.mayContinue(v) {
+		x.Served = m.record(v).Served
+	}
+	if l.role == Holding {
+		x.HeldFor = m.now.Sub(l.holdSince)
+	}
+	if c.state == AwayDelay {
+		x.Wait = max(0, m.readyAt(v, c).Sub(m.now))
+	}
+	return x
+}
+
+// publishEvery is how often a node's state is gossiped when nothing changed, so that its age tells.
+const publishEvery = time.Second
+
+// publish gossips the node's state when it changed, and now and then when it did not.
+func (m *Machine) publish() {
+	s := m.describe()
+	if m.sentAt != 0 && m.now.Sub(m.sentAt) < publishEvery && sameNews(s, m.lastSent) {
+		return
+	}
+	m.seq++
+	s.Seq = m.seq
+	m.lastSent, m.sentAt = s, m.now
+	m.emit(PublishState{s})
+}
+
+// sameNews compares two states but for what only counts time.
+func sameNews(a, b NodeState) bool {
+	timeless := func(v VIPState) VIPState {
+		v.HeldFor, v.Wait = 0, 0
+		return v
+	}
+	return a.Start == b.Start && a.Quorate == b.Quorate && a.Draining == b.Draining && a.Stopping == b.Stopping &&
+		a.DiskError == b.DiskError && a.List == b.List && slices.Equal(a.Instances, b.Instances) &&
+		slices.EqualFunc(a.VIPs, b.VIPs, func(x, y VIPState) bool { return timeless(x) == timeless(y) })
 }

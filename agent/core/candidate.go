@@ -1,0 +1,300 @@
+package core
+
+import (
+	"time"
+)
+
+// attempt is one try to win a name, while the lease's role is Candidate.
+type attempt struct {
+	began    Instant
+	repeatAt Instant // when to ask again under a new number; zero: not asked to
+	told     time.Duration
+	rank     int
+	refused  map[string]bool // voters that refused the newest request
+}
+
+// backoffMin is the first pause after an attempt that failed; it doubles up to one lease.
+const backoffMin = 10 * time.Millisecond
+
+// hinted is told by a voter that a name is free, or kept for this node.
+func (m *Machine) hinted(h Hint) {
+	l := m.leases[h.Name]
+	v, ok := m.vip(h.Name)
+	if l == nil || !ok {
+		return
+	}
+	if p := m.peer(h.Voter); h.Last.Epoch > p.views[h.Name].Last.Epoch {
+		view := p.views[h.Name]
+		view.Last = h.Last
+		p.views[h.Name] = view
+	}
+	switch {
+	case l.role == Candidate && l.try.refused[h.Voter]:
+		m.propose(l) // the voter that stood in the way says that it no longer does
+	case l.role != Idle:
+	case h.By != "":
+		if m.now < l.retryAt || !m.tryClaim(l, CauseSuccessor) {
+			m.send(h.By, Decline{From: m.cfg.Node, Name: h.Name})
+		}
+	case h.Tainted:
+		m.forceProof(v, h.Voter)
+	case m.now >= l.notBefore:
+		m.tryClaim(l, CauseHint)
+	}
+}
+
+// tryClaim begins an attempt if this node may serve the name: by continuing its own last term where
+// that is still possible, else with an instance proved clean. A tainted node never claims.
+func (m *Machine) tryClaim(l *lease, cause Cause) bool {
+	v, ok := m.vip(l.name)
+	if !ok || l.role != Idle || m.standing(v) != Eligible {
+		return false
+	}
+	switch {
+	case m.mayContinue(v):
+		m.becomeCandidate(l, Continuation, m.record(v).Served, cause)
+	case m.clean(v):
+		m.becomeCandidate(l, Fresh, Term{}, cause)
+	default:
+		return false
+	}
+	return true
+}
+
+// becomeCandidate begins an attempt. Precondition: the lease is Idle.
+func (m *Machine) becomeCandidate(l *lease, kind Kind, term Term, cause Cause) {
+	assert(l.role == Idle, "%s: candidate while %s", l.name, l.role)
+	m.turn(l, Candidate, cause)
+	l.kind, l.term, l.retryAt, l.lived = kind, term, 0, true
+	l.try = attempt{began: m.now}
+	l.moved = moved{}
+	m.propose(l)
+	if v, ok := m.vip(l.name); ok {
+		m.stopWatch(v.Instance)
+	}
+}
+
+// propose sends the attempt's next request. A fresh one proposes a term above all it has heard of (F7).
+func (m *Machine) propose(l *lease) {
+	if last := m.heardTerm(l.name); l.kind == Fresh && l.term.Epoch <= last.Epoch {
+		l.supersede()
+		l.term = Term{Epoch: last.Epoch + 1, Node: m.cfg.Node, ID: m.random.draw()}
+	}
+	l.try.repeatAt, l.try.refused = 0, map[string]bool{}
+	counter := m.claim([]ClaimEntry{{l.name, l.kind, l.term}})
+	l.ask(counter, m.now, m.cfg.Lease, l.kind)
+}
+
+// attemptAnswered weighs a voter's answer to a candidate.
+func (m *Machine) attemptAnswered(l *lease, p *peer, counter uint64, e AnswerEntry) {
+	if e.Refused == NotRefused {
+		m.weigh(l)
+		return
+	}
+	newest, ok := l.newest()
+	if !ok || counter != newest.counter {
+		return
+	}
+	l.try.refused[p.name] = true
+	switch e.Refused {
+	case Held, Reserved:
+		l.try.told, l.try.rank = max(l.try.told, e.Left), e.Rank
+		switch {
+		case e.Refused == Held && !e.Holding && e.Above:
+			m.giveUp(l, CauseRival)
+		case e.Refused == Held && !e.Holding:
+			m.repeatBy(l, m.now.Add(2*m.rtt()))
+		default:
+			m.repeatBy(l, m.now.Add(e.Left))
+		}
+	default: // the others end with the attempt, or taught us something that makes us ask again
+	}
+}
+
+// repeatBy asks again at an instant, or sooner if that was already planned.
+func (m *Machine) repeatBy(l *lease, at Instant) {
+	if l.try.repeatAt == 0 || at < l.try.repeatAt {
+		l.try.repeatAt = at
+	}
+}
+
+// weigh decides whether the grants so far make a lease.
+func (m *Machine) weigh(l *lease) {
+	n := len(m.voters())
+	if l.outbid(n) {
+		m.propose(l)
+		return
+	}
+	until := l.validity(m.cfg, n)
+	if until <= m.now {
+		return
+	}
+	if l.kind == Continuation {
+		switch m.continuityOf(l) {
+		case unheard:
+			return
+		case ruledOut:
+			m.giveUp(l, CauseNoContinuity)
+			return
+		case speaksFor:
+		}
+	}
+	m.becomeTaking(l, until)
+}
+
+// continuityOf judges the grants of a continuation: it holds only if a majority of all voters is in
+// the confirmed set, in the same memory, and still answers with the term (F8). Everyone else is a no.
+func (m *Machine) continuityOf(l *lease) continuity {
+	v, _ := m.vip(l.name)
+	rec := m.record(v)
+	newest, _ := l.newest()
+	speak, left := 0, 0
+	for _, voter := range m.voters() {
+		last, answered := newest.granted[voter]
+		switch {
+		case !answered:
+			left++
+		case judge(rec.Confirmed, l.term, voter, m.peer(voter).memory, last) == speaksFor:
+			speak++
+		}
+	}
+	switch {
+	case speak >= m.majority():
+		return speaksFor
+	case speak+left < m.majority():
+		return ruledOut
+	}
+	return unheard
+}
+
+// attemptEnds is when an attempt that has not won is released, so that it blocks nobody for long.
+func (m *Machine) attemptEnds(l *lease) Instant {
+	rtt := m.rtt()
+	return l.try.began.Add(min(max(20*time.Millisecond, 4*rtt, 2*rtt+l.try.told), m.cfg.Lease/4))
+}
+
+// giveUp releases an attempt and plans the next one: after the time left that was told, plus this
+// node's stagger, and never before the back-off.
+func (m *Machine) giveUp(l *lease, cause Cause) {
+	assert(l.role == Candidate, "%s: gives up while %s", l.name, l.role)
+	m.sendRelease(l, "")
+	l.backoff = min(max(2*l.backoff, backoffMin), m.cfg.Lease)
+	l.notBefore = m.now.Add(l.backoff)
+	wait := max(l.try.told, l.backoff) + time.Duration(l.try.rank)*m.stagger()
+	m.becomeIdle(l, cause)
+	if cause == CauseRefused || cause == CauseRival {
+		l.retryAt = m.now.Add(wait)
+	}
+}
+
+// becomeIdle ends a lease's part. Nothing sent for it counts any more.
+func (m *Machine) becomeIdle(l *lease, cause Cause) {
+	m.turn(l, Idle, cause)
+	l.forget(m.counter)
+	l.term, l.kind, l.validUntil, l.confirmed = Term{}, 0, 0, nil
+	l.try, l.take, l.drop = attempt{}, taking{}, dropping{}
+}
+
+// turn changes a role and says so.
+func (m *Machine) turn(l *lease, to Role, cause Cause) {
+	m.emit(Transition{
+		Name: l.name, From: l.role.String(), To: to.String(), Cause: cause, Term: l.term, Since: m.now.Sub(l.since),
+	})
+	l.role, l.since = to, m.now
+}
+
+// pursue does what the clock asks of one lease.
+func (m *Machine) pursue(l *lease) {
+	switch l.role {
+	case Idle:
+		m.pursueIdle(l)
+	case Candidate:
+		v, isVIP := m.vip(l.name)
+		switch {
+		case isVIP && m.standing(v) != Eligible:
+			m.giveUp(l, CauseInstanceDown)
+		case m.now >= m.attemptEnds(l):
+			m.giveUp(l, CauseRefused)
+		case l.try.repeatAt != 0 && m.now >= l.try.repeatAt:
+			m.propose(l)
+		}
+	case Taking, Holding:
+	case Dropping:
+		if m.now >= l.drop.repeatAt {
+			m.orderDrop(l)
+		}
+	}
+}
+
+// pursueIdle tries again where a time left is over, where a successor did not come, and where an
+// earlier life's lease may be continued.
+func (m *Machine) pursueIdle(l *lease) {
+	v, isVIP := m.vip(l.name)
+	if !isVIP {
+		return
+	}
+	if l.moved.to != "" && m.now >= l.moved.deadline {
+		to := l.moved.to
+		l.moved = moved{}
+		if holder, _ := m.holderOf(l.name); holder != to && m.mayContinue(v) {
+			m.tryClaim(l, CauseReclaim)
+			return
+		}
+	}
+	if !l.lived && m.mayResume(l, v) && m.tryClaim(l, CauseContinue) {
+		return
+	}
+	if l.leftover != 0 && m.now >= l.leftover {
+		m.becomeDropping(l, CauseLeftover, "")
+		return
+	}
+	if l.retryAt != 0 && m.now >= l.retryAt {
+		l.retryAt = 0
+		if holder, _ := m.holderOf(l.name); holder == "" || holder == m.cfg.Node {
+			m.tryClaim(l, CauseRetry)
+		} else {
+			l.backoff = 0
+		}
+	}
+}
+
+// mayResume reports whether an earlier life of this agent may still have the lease: its address is on
+// the link, or a voter still names this node.
+func (m *Machine) mayResume(l *lease, v VIP) bool {
+	if !m.mayContinue(v) || !m.quorate() {
+		return false
+	}
+	for _, voter := range m.voters() {
+		if m.peer(voter).views[l.name].Grantee == m.cfg.Node {
+			return true
+		}
+	}
+	return l.leftover != 0
+}
+
+// leaseWake returns when a lease has something to do next.
+func (m *Machine) leaseWake(l *lease) Instant {
+	switch l.role {
+	case Idle:
+		at := min(set(l.retryAt), set(l.leftover))
+		if l.moved.to != "" {
+			at = min(at, l.moved.deadline)
+		}
+		return at
+	case Candidate:
+		return min(m.attemptEnds(l), set(l.try.repeatAt))
+	case Taking, Holding:
+		return l.validUntil
+	case Dropping:
+		return l.drop.repeatAt
+	}
+	return never
+}
+
+// set reads an instant whose zero means "not planned".
+func set(t Instant) Instant {
+	if t == 0 {
+		return never
+	}
+	return t
+}

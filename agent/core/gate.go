@@ -1,0 +1,387 @@
+package core
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// The flush gate: whether an instance may still hold values of a VIP that were changed elsewhere, and
+// how it is proved that it does not. DESIGN section 4.
+
+// recordKey names a record of service. Another instance address is another cache (F21).
+type recordKey struct {
+	vip      Name
+	instance string
+}
+
+// instance is one local memcached, as last told.
+type instance struct {
+	address    string
+	known, up  bool
+	reason     string // why it is down
+	note       string // what limits it while up
+	unprovable string // why it cannot be flushed
+	life       Incarnation
+
+	stage          FlushStage
+	attempt        uint64
+	trouble        string // what stands in the way of a proof
+	over           map[Name]Term
+	flushNotBefore Instant
+	undrainedUntil Instant            // its last check before an address went up failed; not eligible before
+	graceUntil     Instant            // a restart of ours is under way: its other VIPs are not given up before
+	taintedHints   map[string]Instant // voter -> when it said that no clean candidate is left
+}
+
+// flushRetry is the pause after a flush that was not proved.
+const flushRetry = time.Second
+
+// restartGrace is how long a restart for a proof may take before the instance's other VIPs move.
+const restartGrace = time.Second
+
+// vip returns the configuration of a VIP; the hand-back slot is none.
+func (m *Machine) vip(n Name) (VIP, bool) {
+	i, ok := slices.BinarySearchFunc(m.vips, n, func(v VIP, n Name) int {
+		switch {
+		case v.Name < n:
+			return -1
+		case v.Name > n:
+			return 1
+		}
+		return 0
+	})
+	if !ok {
+		return VIP{}, false
+	}
+	return m.vips[i], true
+}
+
+// served returns the VIPs that an instance serves or would serve on this node.
+func (m *Machine) served(address string) []VIP {
+	var out []VIP
+	for _, v := range m.vips {
+		if v.Instance == address {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// record returns what is known of a VIP's values on its instance; an empty record if nothing is.
+func (m *Machine) record(v VIP) *ServiceRecord {
+	if r := m.records[recordKey{v.Name, v.Instance}]; r != nil {
+		return r
+	}
+	return &ServiceRecord{VIP: v.Name, Instance: v.Instance}
+}
+
+// clean reports whether the VIP's instance is proved, in its present incarnation, to hold no old
+// value of the VIP. No record is not clean, whatever the age of the process (F21).
+func (m *Machine) clean(v VIP) bool {
+	in, r := m.instances[v.Instance], m.record(v)
+	return in != nil && in.up && !r.Served.Known() && r.Proof != (Proof{}) && r.Proof.Incarnation == in.life
+}
+
+// serving reports whether the instance has served another VIP since its proof, so that its item
+// counts may have moved for good reasons.
+func (m *Machine) serving(v VIP) bool {
+	for _, o := range m.served(v.Instance) {
+		if o.Name == v.Name {
+			continue
+		}
+		if r := m.leases[o.Name].role; r == Taking || r == Holding || r == Dropping || m.record(o).Served.Known() {
+			return true
+		}
+	}
+	return false
+}
+
+// absent returns the VIPs of an instance whose addresses are not up on this node.
+func (m *Machine) absent(address string) []Name {
+	var out []Name
+	for _, v := range m.served(address) {
+		if l := m.leases[v.Name]; l.role != Holding && l.leftover == 0 {
+			out = append(out, v.Name)
+		}
+	}
+	return out
+}
+
+// continuityVotes counts what the voters' newest answers say of continuing a VIP's last service.
+func (m *Machine) continuityVotes(v VIP) (speak, out int) {
+	r := m.record(v)
+	for _, voter := range m.voters() {
+		p := m.peer(voter)
+		switch {
+		case !p.heard:
+		case judge(r.Confirmed, r.Served, voter, p.memory, p.views[v.Name].Last) == speaksFor:
+			speak++
+		default:
+			out++
+		}
+	}
+	return speak, out
+}
+
+// mayContinue reports whether this node's last service of a VIP may still be the VIP's last.
+func (m *Machine) mayContinue(v VIP) bool {
+	if !m.record(v).Served.Known() {
+		return false
+	}
+	_, out := m.continuityVotes(v)
+	return len(m.voters())-out >= m.majority()
+}
+
+// continuityOver reports whether a majority of voters answered in a way that rules continuity out.
+func (m *Machine) continuityOver(v VIP) bool {
+	_, out := m.continuityVotes(v)
+	return out >= m.majority()
+}
+
+// proveInstances begins a proof wherever one is wanted and nothing speaks against it.
+func (m *Machine) proveInstances() {
+	for _, a := range slices.Sorted(maps.Keys(m.instances)) {
+		in := m.instances[a]
+		m.graceOver(in)
+		if in.stage == FlushIdle && m.now >= in.flushNotBefore && m.wantsProof(in) && m.mayFlush(in) {
+			in.stage, in.trouble = FlushQuieting, ""
+			m.emit(WatchQuiet{a})
+		}
+	}
+}
+
+// wantsProof reports whether an instance is tainted for a VIP.
+func (m *Machine) wantsProof(in *instance) bool {
+	return slices.ContainsFunc(m.served(in.address), func(v VIP) bool { return !m.clean(v) })
+}
+
+// mayFlush reports whether a flush could cost nothing that is wanted: the instance serves nothing, no
+// claim of it is out, and no last service of it can be continued.
+func (m *Machine) mayFlush(in *instance) bool {
+	if !in.up || in.unprovable != "" || m.stopping {
+		return false
+	}
+	for _, v := range m.served(in.address) {
+		l := m.leases[v.Name]
+		if l.role != Idle || l.leftover != 0 || m.record(v).Served.Known() && !m.continuityOver(v) {
+			return false
+		}
+	}
+	return true
+}
+
+// instanceUp takes in that an instance answers. One that was never written to since it started, and
+// keeps no memory across restarts, is proved by that: for every VIP that this node does not hold.
+func (m *Machine) instanceUp(e InstanceUp) {
+	in := m.instances[e.Instance]
+	if in == nil {
+		return
+	}
+	if !in.up || in.life != e.Figures.Incarnation {
+		m.emit(Transition{Instance: e.Instance, From: m.instanceWord(in), To: "up", Cause: CauseDone, Detail: e.Note})
+	}
+	restarted := in.life != e.Figures.Incarnation
+	in.known, in.up, in.reason, in.note, in.unprovable = true, true, "", e.Note, e.Unprovable
+	in.life = e.Figures.Incarnation
+	if restarted && in.stage != FlushIdle {
+		m.endStage(in)
+	}
+	if e.Figures.Restart {
+		m.proved(in, e.Figures, CauseRestart, m.heardTerms(in))
+	}
+}
+
+// proved marks an instance clean for the VIPs that this node has no part in.
+func (m *Machine) proved(in *instance, p Proof, cause Cause, over map[Name]Term) {
+	for _, v := range m.served(in.address) {
+		l := m.leases[v.Name]
+		if l.role != Idle || l.leftover != 0 {
+			continue
+		}
+		r := m.record(v)
+		if m.clean(v) && r.Proof == p && r.Over == over[v.Name] {
+			continue
+		}
+		m.records[recordKey{v.Name, v.Instance}] = &ServiceRecord{
+			VIP: v.Name, Instance: v.Instance, Proof: p, Over: over[v.Name], LastTerm: r.LastTerm,
+		}
+		m.journal.dirty = true
+		m.emit(Transition{Name: v.Name, Instance: in.address, From: "tainted", To: "clean", Cause: cause, Term: over[v.Name]})
+	}
+	in.trouble = ""
+}
+
+// heardTerms returns the newest term known of each VIP of an instance.
+func (m *Machine) heardTerms(in *instance) map[Name]Term {
+	out := map[Name]Term{}
+	for _, v := range m.served(in.address) {
+		out[v.Name] = m.heardTerm(v.Name)
+	}
+	return out
+}
+
+// instanceDown gives away what an instance served: at once, but for a restart of ours.
+func (m *Machine) instanceDown(e InstanceWentDown) {
+	in := m.instances[e.Instance]
+	if in == nil {
+		return
+	}
+	if in.up || !in.known {
+		m.emit(Transition{Instance: e.Instance, From: m.instanceWord(in), To: "down", Cause: CauseInstanceDown, Detail: e.Reason})
+	}
+	in.known, in.up, in.reason = true, false, e.Reason
+	if in.stage == FlushQuieting {
+		m.endStage(in)
+	}
+	if m.now >= in.graceUntil {
+		m.abandon(in)
+	}
+}
+
+// abandon gives away every VIP that a dead instance serves.
+func (m *Machine) abandon(in *instance) {
+	for _, v := range m.served(in.address) {
+		if l := m.leases[v.Name]; l.role == Taking || l.role == Holding {
+			m.vacate(l, CauseInstanceDown)
+		}
+	}
+}
+
+// graceOver ends the patience with a restart of ours.
+func (m *Machine) graceOver(in *instance) {
+	if in.graceUntil == 0 || m.now < in.graceUntil {
+		return
+	}
+	in.graceUntil = 0
+	if in.stage == FlushRestarting {
+		m.endStage(in)
+	}
+	if !in.up {
+		m.abandon(in)
+	}
+}
+
+func (m *Machine) instanceWord(in *instance) string {
+	switch {
+	case !in.known:
+		return "unknown"
+	case in.up:
+		return "up"
+	}
+	return "down"
+}
+
+// endStage stops whatever was under way for a proof.
+func (m *Machine) endStage(in *instance) {
+	if in.stage == FlushQuieting {
+		m.emit(StopWatch{in.address})
+	}
+	in.stage = FlushIdle
+}
+
+// stopWatch ends the wait for quiet when a claim of the instance goes out.
+func (m *Machine) stopWatch(address string) {
+	if in := m.instances[address]; in != nil && in.stage == FlushQuieting {
+		m.endStage(in)
+	}
+}
+
+// instanceBusy keeps what moved, so that status can name it.
+func (m *Machine) instanceBusy(e InstanceBusy) {
+	if in := m.instances[e.Instance]; in != nil && in.stage == FlushQuieting {
+		in.trouble = e.Detail
+	}
+}
+
+// instanceQuiet sends the flush. The terms known before it are what its proof is good over.
+func (m *Machine) instanceQuiet(address string) {
+	in := m.instances[address]
+	if in == nil || in.stage != FlushQuieting {
+		return
+	}
+	in.stage = FlushIdle
+	if !m.mayFlush(in) || !m.wantsProof(in) {
+		return
+	}
+	in.stage, in.over = FlushRunning, m.heardTerms(in)
+	in.attempt++
+	m.emit(FlushInstance{Instance: address, Attempt: in.attempt, Drained: m.absent(address)})
+}
+
+// flushDone takes a proof in. The instance was not eligible meanwhile, so that no VIP it serves can
+// have been held between flush and proof (F10).
+func (m *Machine) flushDone(e FlushDone) {
+	in := m.instances[e.Instance]
+	if in == nil || in.stage != FlushRunning || in.attempt != e.Attempt {
+		return
+	}
+	in.stage = FlushIdle
+	if !in.up || in.life != e.Proof.Incarnation {
+		in.trouble = "memcached restarted during the flush"
+		return
+	}
+	m.proved(in, e.Proof, CauseProof, in.over)
+}
+
+// flushFailed keeps the reason and tries again later.
+func (m *Machine) flushFailed(e FlushFailed) {
+	in := m.instances[e.Instance]
+	if in == nil || in.stage != FlushRunning || in.attempt != e.Attempt {
+		return
+	}
+	m.count("flush_failed")
+	in.stage, in.trouble, in.flushNotBefore = FlushIdle, e.Reason, m.now.Add(flushRetry)
+	m.emit(Transition{Instance: e.Instance, From: "flushing", To: "tainted", Cause: CauseProof, Detail: e.Reason})
+}
+
+// checkFailed voids proofs whose figures changed, or keeps an instance back that could not be checked.
+func (m *Machine) checkFailed(e InstanceChecked) {
+	in := m.instances[e.Instance]
+	if in == nil {
+		return
+	}
+	in.trouble = e.Reason
+	if !e.Void {
+		in.undrainedUntil = m.now.Add(flushRetry)
+		return
+	}
+	for _, v := range m.served(e.Instance) {
+		key := recordKey{v.Name, v.Instance}
+		if b := m.leases[v.Name].take.before; b != nil && !b.Served.Known() {
+			m.leases[v.Name].take.before = nil
+		}
+		if r := m.records[key]; r != nil && !r.Served.Known() {
+			delete(m.records, key)
+			m.journal.dirty = true
+		}
+	}
+}
+
+// forceProof restarts a busy memcached for a VIP that no clean node is left for, once a majority of
+// voters says so and if the operator configured how. An idle one is flushed without being told.
+func (m *Machine) forceProof(v VIP, voter string) {
+	in := m.instances[v.Instance]
+	if in == nil || !v.CanRestart || m.standing(v) != Eligible || m.clean(v) || m.mayContinue(v) {
+		return
+	}
+	if in.taintedHints == nil {
+		in.taintedHints = map[string]Instant{}
+	}
+	in.taintedHints[voter] = m.now
+	said := 0
+	for _, at := range in.taintedHints {
+		if m.now.Sub(at) < m.cfg.Lease {
+			said++
+		}
+	}
+	busy := !m.mayFlush(in) || in.stage == FlushQuieting && in.trouble != ""
+	if said < m.majority() || !busy || m.now < in.flushNotBefore {
+		return
+	}
+	m.endStage(in)
+	m.count("restart_for_proof")
+	in.stage, in.graceUntil, in.flushNotBefore = FlushRestarting, m.now.Add(restartGrace), m.now.Add(5*restartGrace)
+	m.emit(Transition{Name: v.Name, Instance: in.address, From: "tainted", To: "restarting", Cause: CauseTainted})
+	m.emit(RestartInstance{in.address})
+}

@@ -1,0 +1,231 @@
+package core
+
+import (
+	"slices"
+	"time"
+)
+
+// coming is a home's way back to one of its VIPs.
+type coming struct {
+	state      Homecoming
+	readySince Instant // up and able since; failback_delay counts from here
+	refused    AskRefusal
+	heard      bool // the holder has answered an ask
+	nextAsk    Instant
+	nextTry    Instant // for the hand-back slot
+	finalSince Instant // the slot is held since
+	asked      bool    // by an operator
+	losses     []Instant
+}
+
+// Hand-back's pace. The longest time one may hold the slot is also the longest lease.
+const (
+	askPeriod     = time.Second
+	handbackMax   = 5 * time.Second
+	dampingWindow = time.Hour
+	dampingMax    = time.Hour
+)
+
+// comeHome works towards getting this node's own VIPs back, one at a time in the whole cluster.
+func (m *Machine) comeHome() {
+	for _, v := range m.vips {
+		if v.Home == m.cfg.Node {
+			c := m.comings[v.Name]
+			c.state = m.homecoming(v, c)
+		}
+	}
+	m.freeSlot()
+}
+
+// homecoming takes the next step for one VIP and says what it waits for.
+func (m *Machine) homecoming(v VIP, c *coming) Homecoming {
+	l := m.leases[v.Name]
+	holder, holding := m.holderOf(v.Name)
+	switch {
+	case l.role == Holding:
+		*c = coming{losses: c.losses}
+		return NotAway
+	case l.role != Idle && m.slotFor == v.Name:
+		return AwayTaking
+	case l.role != Idle || holder == "" || holder == m.cfg.Node || !holding:
+		if m.slotFor == v.Name && c.state >= AwayAsked {
+			return AwayTaking
+		}
+		return NotAway
+	}
+	if s := m.standing(v); s != Eligible && s != InstanceFlushing {
+		if s != NotQuorate {
+			c.readySince = 0
+		}
+		return AwayIneligible
+	}
+	if c.readySince == 0 {
+		c.readySince = m.now
+	}
+	switch {
+	case v.Failback == FailbackNever && !c.asked:
+		return AwayNever
+	case v.Failback == FailbackManual && !c.asked:
+		return AwayManual
+	case !m.clean(v):
+		m.ask(v, c, holder, false)
+		return AwayTainted
+	case m.now < m.readyAt(v, c):
+		m.ask(v, c, holder, false)
+		return AwayDelay
+	}
+	return m.withSlot(v, c, holder)
+}
+
+// withSlot asks for the VIP once this node holds the hand-back slot.
+func (m *Machine) withSlot(v VIP, c *coming, holder string) Homecoming {
+	s := m.leases[HandbackSlot]
+	if m.slotFor == "" && s.role == Idle && m.now >= max(c.nextTry, s.notBefore) {
+		m.slotFor, c.finalSince, c.refused, c.heard = v.Name, 0, AskAccepted, false
+		m.becomeCandidate(s, Fresh, Term{}, CauseHandback)
+	}
+	if m.slotFor != v.Name || s.role != Holding {
+		return AwaySlot
+	}
+	if c.finalSince == 0 {
+		c.finalSince, c.nextAsk = m.now, 0
+	}
+	if c.heard && c.refused != AskAccepted && c.refused != AskUnderway && c.refused != AskNotYet {
+		return AwayRefused
+	}
+	m.ask(v, c, holder, true)
+	return AwayAsked
+}
+
+// freeSlot gives the hand-back slot back when its VIP is home, refused, or too slow.
+func (m *Machine) freeSlot() {
+	if m.slotFor == "" {
+		return
+	}
+	s, c := m.leases[HandbackSlot], m.comings[m.slotFor]
+	late := c.finalSince != 0 && m.now.Sub(c.finalSince) >= handbackMax
+	switch {
+	case s.role == Candidate:
+		return
+	case s.role == Holding && !late && (c.state == AwayAsked || c.state == AwayTaking):
+		return
+	}
+	if c.state != NotAway {
+		c.nextTry = m.now.Add(askPeriod)
+	}
+	m.slotFor = ""
+	m.vacate(s, CauseDone)
+}
+
+// ask tells the holder that its VIP's home is here, with the proof there is.
+func (m *Machine) ask(v VIP, c *coming, holder string, final bool) {
+	if m.now < c.nextAsk {
+		return
+	}
+	c.nextAsk = m.now.Add(askPeriod)
+	if final {
+		c.nextAsk = m.now.Add(max(20*time.Millisecond, 4*m.rtt()))
+	}
+	r, in := m.record(v), m.instances[v.Instance]
+	a := Ask{From: m.cfg.Node, Name: v.Name, Final: final, Served: r.LastTerm}
+	if m.clean(v) {
+		a.Proof, a.Over = r.Proof, r.Over
+	} else {
+		a.Why = in.stage.String()
+	}
+	m.send(holder, a)
+}
+
+// asked answers a home. The holder lets go only on a proof made over a term later than the home's own
+// last service of the VIP, or on a restart, which is good for every term (F14).
+func (m *Machine) asked(a Ask) {
+	l := m.leases[a.Name]
+	v, ok := m.vip(a.Name)
+	if l == nil || !ok {
+		return
+	}
+	reply := AskReply{From: m.cfg.Node, Name: a.Name, Term: l.term, Refused: m.judgeAsk(l, v, a)}
+	m.send(a.From, reply)
+	if reply.Refused == AskAccepted {
+		m.turnAway(l, a.From)
+	}
+}
+
+func (m *Machine) judgeAsk(l *lease, v VIP, a Ask) AskRefusal {
+	switch {
+	case v.Home != a.From:
+		return AskNotHome
+	case l.role == Dropping && l.drop.successor == a.From || l.moved.to == a.From:
+		return AskUnderway
+	case l.role != Holding:
+		return AskNotHolder
+	case a.Proof == (Proof{}):
+		return AskNoProof
+	case !a.covers(l.term):
+		return AskOldProof
+	case !a.Final:
+		return AskNotYet
+	}
+	return AskAccepted
+}
+
+// covers reports whether an ask's proof was made with the home's own last service already history.
+func (a Ask) covers(held Term) bool {
+	return a.Proof.Restart || a.Over == held ||
+		a.Over.Known() && a.Over.Node != a.From && a.Over.Epoch > a.Served.Epoch && a.Over.Epoch <= held.Epoch
+}
+
+// turnAway begins the planned move to the home.
+func (m *Machine) turnAway(l *lease, home string) {
+	m.becomeDropping(l, CauseHandback, home)
+}
+
+// askReplied keeps the holder's word, for status and for the next step.
+func (m *Machine) askReplied(r AskReply) {
+	if c := m.comings[r.Name]; c != nil {
+		c.refused, c.heard = r.Refused, true
+	}
+}
+
+// noteLoss counts what a flapping home is damped for: VIPs lost, not given.
+func (m *Machine) noteLoss(l *lease, cause Cause) {
+	v, ok := m.vip(l.name)
+	if !ok || v.Home != m.cfg.Node || l.role != Holding {
+		return
+	}
+	switch cause {
+	case CauseLeaseLost, CauseInstanceDown, CauseLinkDown, CauseAddress, CauseDisk:
+		c := m.comings[l.name]
+		c.losses = append(c.losses, m.now)
+	default: // an operator's wish is no loss
+	}
+}
+
+// readyAt is when the delay before a hand-back is over: failback_delay, doubled for every further
+// loss in the last hour, and never more than an hour.
+func (m *Machine) readyAt(v VIP, c *coming) Instant {
+	if c.asked {
+		return c.readySince
+	}
+	c.losses = slices.DeleteFunc(c.losses, func(t Instant) bool { return m.now.Sub(t) > dampingWindow })
+	d := v.FailbackDelay
+	for i := 1; i < len(c.losses) && d < dampingMax; i++ {
+		d *= 2
+	}
+	return c.readySince.Add(min(d, dampingMax))
+}
+
+// comeHomeAt returns when the next step towards home is due, where a heartbeat is too coarse.
+func (m *Machine) comeHomeAt() Instant {
+	at := never
+	for _, v := range m.vips {
+		switch c := m.comings[v.Name]; c.state {
+		case AwayDelay:
+			at = min(at, m.readyAt(v, c))
+		case AwayAsked:
+			at = min(at, c.nextAsk)
+		default: // moved on by events or by the next heartbeat
+		}
+	}
+	return at
+}

@@ -1,0 +1,344 @@
+package core
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// taking is what has to be true before an address goes up, while the role is Taking.
+type taking struct {
+	before   *ServiceRecord // what the record said before; put back if the address never went up
+	recordIn uint64         // the save that holds the record of service
+	recorded bool           // it is in the file (F9)
+	checked  bool           // the instance is still as its proof says
+	ordered  bool           // TakeAddress is out: from here on only AddressDown ends it
+}
+
+// dropping is how an address goes down, while the role is Dropping.
+type dropping struct {
+	cause     Cause
+	successor string
+	repeatAt  Instant // ask the kernel again, if it has not answered or refused
+}
+
+// moved is a planned move after its release: the successor is awaited until the deadline.
+type moved struct {
+	to       string
+	deadline Instant
+}
+
+// sentRelease is a release that not every voter has confirmed.
+type sentRelease struct {
+	release  Release
+	acked    map[string]bool
+	resendAt Instant
+	until    Instant // the grants it cancels are over by then
+}
+
+// becomeTaking begins to put up an address that this node has won. Precondition: a majority granted,
+// and for a fresh claim recorded its term, until an instant ahead.
+func (m *Machine) becomeTaking(l *lease, until Instant) {
+	assert(l.role == Candidate && until > m.now, "%s: takes while %s", l.name, l.role)
+	m.turn(l, Taking, CauseMajority)
+	l.validUntil = until
+	won, _ := l.newest()
+	v, isVIP := m.vip(l.name)
+	if isVIP && l.kind == Continuation {
+		l.confirmed = maps.Clone(m.record(v).Confirmed)
+	}
+	for voter, last := range won.granted {
+		l.confirm(voter, m.peer(voter).memory, last)
+	}
+	m.nextBeat = m.now // voters learn at once that this is a holder, and the absent ones its term
+	if !isVIP {
+		m.turn(l, Holding, CauseMajority)
+		return
+	}
+	check := CheckInstance{Instance: v.Instance, Name: v.Name, Term: l.term, Serving: m.serving(v)}
+	if l.kind == Continuation {
+		check.Drained = m.absent(v.Instance)
+	} else {
+		check.Proof = m.record(v).Proof
+	}
+	l.take.before = m.records[recordKey{v.Name, v.Instance}]
+	m.records[recordKey{v.Name, v.Instance}] = &ServiceRecord{
+		VIP: v.Name, Instance: v.Instance, Served: l.term, Confirmed: maps.Clone(l.confirmed), LastTerm: l.term,
+	}
+	m.journal.dirty = true
+	l.take.recordIn = m.pendingSave()
+	m.emit(check)
+}
+
+// recordSaved lets an address go up once its record of service is in the file (F9).
+func (m *Machine) recordSaved(l *lease) {
+	if l.role == Taking && !l.take.recorded && l.take.recordIn <= m.journal.saved {
+		l.take.recorded = true
+		m.takeIfReady(l)
+	}
+}
+
+// recordLost ends a taking whose record could not be written.
+func (m *Machine) recordLost(l *lease, seq uint64) {
+	if l.role == Taking && !l.take.recorded && l.take.recordIn <= seq {
+		m.vacate(l, CauseDisk)
+	}
+}
+
+// instanceChecked hears whether the instance is still as its proof says.
+func (m *Machine) instanceChecked(e InstanceChecked) {
+	l := m.leases[e.Name]
+	if e.Reason != "" {
+		m.checkFailed(e)
+	}
+	if l == nil || l.role != Taking || l.term != e.Term || l.take.ordered {
+		return
+	}
+	if e.Reason != "" {
+		m.emit(Transition{Name: e.Name, Instance: e.Instance, From: "proved", To: "refused", Cause: CauseCheck, Detail: e.Reason})
+		m.vacate(l, CauseCheck)
+		return
+	}
+	l.take.checked = true
+	m.takeIfReady(l)
+}
+
+func (m *Machine) takeIfReady(l *lease) {
+	if l.take.recorded && l.take.checked && !l.take.ordered {
+		l.take.ordered, l.leftover = true, 0
+		m.emit(TakeAddress{l.name, l.term, l.validUntil})
+	}
+}
+
+// addressUp makes the node the holder.
+func (m *Machine) addressUp(e AddressUp) {
+	l := m.leases[e.Name]
+	if l == nil || l.role != Taking || l.term != e.Term {
+		return
+	}
+	m.turn(l, Holding, CauseAddressUp)
+	l.backoff, l.notBefore, l.holdSince = 0, 0, m.now
+	m.emit(ProlongAddress{l.name, l.validUntil})
+}
+
+// addressFailed hears that the kernel refused, or that the lease ended first.
+func (m *Machine) addressFailed(e AddressFailed) {
+	l := m.leases[e.Name]
+	if l == nil || l.role != Taking || l.term != e.Term {
+		return
+	}
+	m.stuck[e.Name] = e.Err
+	m.vacate(l, CauseAddress)
+}
+
+// renewed takes a voter's grant of a renewal in.
+func (m *Machine) renewed(l *lease, p *peer, e AnswerEntry) {
+	if until := l.validity(m.cfg, len(m.voters())); until > l.validUntil {
+		l.validUntil = until
+		if l.role == Holding && l.name != HandbackSlot {
+			m.emit(ProlongAddress{l.name, until})
+		}
+	}
+	v, isVIP := m.vip(l.name)
+	if l.confirm(p.name, p.memory, e.Last) && isVIP {
+		m.record(v).Confirmed = maps.Clone(l.confirmed)
+		m.journal.dirty = true
+	}
+}
+
+// expireLease ends a lease whose validity is over: at this moment the address must go down.
+func (m *Machine) expireLease(l *lease) {
+	if (l.role == Taking || l.role == Holding) && m.now >= l.validUntil {
+		m.count("lease_lost")
+		m.vacate(l, CauseLeaseLost)
+	}
+}
+
+// vacate ends whatever part this node has in a lease; a holder names a successor where it can.
+func (m *Machine) vacate(l *lease, cause Cause) {
+	switch l.role {
+	case Idle:
+		l.retryAt, l.moved = 0, moved{}
+		if l.leftover != 0 {
+			m.becomeDropping(l, cause, "")
+		}
+	case Candidate:
+		m.giveUp(l, cause)
+	case Taking, Holding:
+		m.noteLoss(l, cause)
+		v, isVIP := m.vip(l.name)
+		switch {
+		case !isVIP:
+			m.sendRelease(l, "")
+			m.becomeIdle(l, cause)
+		case l.role == Taking && !l.take.ordered:
+			m.putRecordBack(l, v)
+			m.sendRelease(l, "")
+			m.becomeIdle(l, cause)
+			l.notBefore = m.now.Add(m.cfg.Lease / 4)
+		case cause == CauseLeaseLost:
+			m.becomeDropping(l, cause, "")
+		default:
+			m.becomeDropping(l, cause, m.successor(v))
+		}
+	case Dropping:
+	}
+}
+
+// putRecordBack forgets a record of service for an address that never went up.
+func (m *Machine) putRecordBack(l *lease, v VIP) {
+	key := recordKey{v.Name, v.Instance}
+	if l.take.before == nil {
+		delete(m.records, key)
+	} else {
+		m.records[key] = l.take.before
+	}
+	m.journal.dirty = true
+}
+
+// becomeDropping orders an address down. Its lease is released only when it is (F3).
+func (m *Machine) becomeDropping(l *lease, cause Cause, successor string) {
+	m.turn(l, Dropping, cause)
+	l.validUntil, l.leftover = 0, 0
+	l.drop = dropping{cause: cause, successor: successor}
+	m.orderDrop(l)
+}
+
+func (m *Machine) orderDrop(l *lease) {
+	l.drop.repeatAt = m.now.Add(m.cfg.Lease)
+	m.emit(DropAddress{l.name})
+}
+
+// addressDown releases a lease whose address is down, its sockets destroyed.
+func (m *Machine) addressDown(e AddressDown) {
+	l := m.leases[e.Name]
+	if l == nil || l.role != Dropping {
+		return
+	}
+	if e.Err != "" {
+		m.stuck[e.Name] = e.Err
+		l.drop.repeatAt = m.now.Add(m.cfg.Lease / 4)
+		return
+	}
+	delete(m.stuck, e.Name)
+	m.cfg.Margin = max(m.cfg.Margin, min(MarginMin+e.Took, m.cfg.Lease/8))
+	cause, successor := l.drop.cause, l.drop.successor
+	m.sendRelease(l, successor)
+	m.becomeIdle(l, CauseReleased)
+	l.notBefore = m.now.Add(m.cfg.Lease / 4)
+	if successor != "" {
+		wait := max(20*time.Millisecond, 6*m.rtt())
+		l.moved = moved{to: successor, deadline: m.now.Add(wait)}
+		m.beatsSoon = append(m.beatsSoon, m.now.Add(wait/2))
+	}
+	if cause == CauseLeaseLost {
+		l.retryAt = m.now.Add(m.cfg.Lease)
+	}
+}
+
+// successor chooses who should have a VIP next, from what the nodes last said; "" if nobody can.
+func (m *Machine) successor(v VIP) string {
+	var cs []candidate
+	for _, n := range slices.Sorted(maps.Keys(m.states)) {
+		h := m.states[n]
+		if m.now.Sub(h.at) >= m.cfg.Lease+stateFresh {
+			continue
+		}
+		if c, ok := rate(v, m.heardTerm(v.Name), h.state, m.vips); ok && c.clean {
+			cs = append(cs, c)
+		}
+	}
+	if len(cs) == 0 {
+		return ""
+	}
+	return rank(v, cs)[0].node
+}
+
+// stateFresh is how old gossip may be, beside one lease, to choose a successor from.
+const stateFresh = 2 * time.Second
+
+// sendRelease gives a name up at every voter. Precondition: its address is not up.
+func (m *Machine) sendRelease(l *lease, successor string) {
+	m.counter++ // a number of its own, so that confirmations tell releases apart
+	r := sentRelease{
+		release: Release{
+			From: m.self, Counter: m.counter, Length: m.cfg.Lease,
+			Entries: []ReleaseEntry{{l.name, successor}},
+		},
+		acked: map[string]bool{}, resendAt: m.now.Add(2 * m.rtt()), until: m.now.Add(m.cfg.Lease),
+	}
+	l.forget(m.counter)
+	m.releases = append(m.releases, r)
+	for _, v := range m.voters() {
+		m.sendReleaseTo(v, r.release)
+	}
+}
+
+func (m *Machine) sendReleaseTo(voter string, r Release) {
+	r.Echo = m.peer(voter).incarnation
+	m.send(voter, r)
+}
+
+// resendReleases repeats unconfirmed releases until the grants they cancel are over anyway.
+func (m *Machine) resendReleases() {
+	m.releases = slices.DeleteFunc(m.releases, func(r sentRelease) bool {
+		return m.now >= r.until || len(r.acked) >= m.majority() && (m.stopping || len(r.acked) >= len(m.voters()))
+	})
+	for i := range m.releases {
+		r := &m.releases[i]
+		if m.now < r.resendAt {
+			continue
+		}
+		r.resendAt = m.now.Add(m.cfg.Lease / 8)
+		for _, v := range m.voters() {
+			if !r.acked[v] {
+				m.sendReleaseTo(v, r.release)
+			}
+		}
+	}
+}
+
+// acked notes a voter's confirmation, or learns its incarnation and repeats.
+func (m *Machine) acked(a Ack) {
+	for i := range m.releases {
+		r := &m.releases[i]
+		if r.release.Request() != a.Request || r.acked[a.Voter] {
+			continue
+		}
+		if a.Refused == NotRefused {
+			r.acked[a.Voter] = true
+			continue
+		}
+		if p := m.peer(a.Voter); p.incarnation != a.Incarnation {
+			p.incarnation = a.Incarnation
+			m.sendReleaseTo(a.Voter, r.release)
+		}
+	}
+}
+
+// declined hears that a successor does not take the name: the releaser takes it back at once (F19).
+func (m *Machine) declined(d Decline) {
+	l := m.leases[d.Name]
+	if l == nil || l.role != Idle || l.moved.to != d.From {
+		return
+	}
+	l.moved.deadline = m.now
+	m.pursueIdle(l)
+}
+
+// leftovers decides on addresses that an earlier life left up: those whose lease may be continued
+// stay for as long as a lease lasts, the others go at once.
+func (m *Machine) leftovers(present []Name) {
+	for _, n := range present {
+		l := m.leases[n]
+		v, ok := m.vip(n)
+		if !ok {
+			continue
+		}
+		l.leftover = m.now.Add(m.cfg.Lease)
+		if m.record(v).Served.Known() {
+			continue
+		}
+		m.becomeDropping(l, CauseLeftover, "")
+	}
+}

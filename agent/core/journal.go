@@ -1,0 +1,160 @@
+package core
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// journal keeps the order between the state file and what depends on it: an answer leaves, and an
+// address goes up, only after the state it rests on is in the file (F9).
+type journal struct {
+	dirty  bool   // the state differs from what was last sent to the file
+	seq    uint64 // newest state sent to the file
+	saved  uint64 // newest state known to be in it
+	gated  []gatedSend
+	memory uint64
+	err    string // why the last save failed; "" if it did not
+	retry  Instant
+}
+
+// gatedSend is a message that must not leave before state seq is saved. Zero: the next one sent.
+type gatedSend struct {
+	seq uint64
+	to  string
+	msg Message
+}
+
+// send sends a message; one to the node itself is handled within this step.
+func (m *Machine) send(to string, msg Message) {
+	if to == m.cfg.Node {
+		m.loop = append(m.loop, looped{msg})
+		return
+	}
+	m.emit(Send{to, msg})
+}
+
+// sendSaved sends a message once the present state is in the file.
+func (m *Machine) sendSaved(to string, msg Message) {
+	m.journal.gated = append(m.journal.gated, gatedSend{to: to, msg: msg})
+	if m.journal.err != "" {
+		m.journal.dirty = true // the last save failed: try again before anything depends on it
+	}
+}
+
+// pendingSave returns the number of the save that will hold the present state; 0 if it is in the file.
+func (m *Machine) pendingSave() uint64 {
+	switch j := &m.journal; {
+	case j.dirty:
+		return j.seq + 1
+	case j.seq > j.saved:
+		return j.seq
+	}
+	return 0
+}
+
+// settle orders a save if one is due and lets go what waits for none. It reports whether messages of
+// the node to itself are left to handle.
+func (m *Machine) settle() bool {
+	j := &m.journal
+	if j.retry != 0 && m.now >= j.retry {
+		j.dirty, j.retry = true, 0
+	}
+	wait := m.pendingSave()
+	if j.dirty {
+		j.dirty = false
+		j.seq++
+		m.emit(SaveState{j.seq, m.durable()})
+	}
+	for i := range j.gated {
+		if j.gated[i].seq == 0 {
+			j.gated[i].seq = wait
+		}
+	}
+	m.ungate()
+	return len(m.loop) > 0
+}
+
+// ungate sends what waits for a state that is saved.
+func (m *Machine) ungate() {
+	j := &m.journal
+	waiting := j.gated
+	j.gated = nil
+	for _, g := range waiting {
+		if g.seq <= j.saved {
+			m.send(g.to, g.msg)
+		} else {
+			j.gated = append(j.gated, g)
+		}
+	}
+}
+
+// deliver handles the node's messages to itself.
+func (m *Machine) deliver() {
+	for len(m.loop) > 0 {
+		next := m.loop[0]
+		m.loop = m.loop[1:]
+		m.receive("", next.msg)
+	}
+}
+
+// saved notes that a state is in the file.
+func (m *Machine) saved(seq uint64) {
+	j := &m.journal
+	j.saved = max(j.saved, seq)
+	if j.saved == j.seq && j.err != "" {
+		m.emit(Transition{From: "disk_broken", To: "disk_ok", Cause: CauseDisk})
+		j.err = ""
+	}
+	m.ungate()
+	for _, n := range m.names {
+		m.recordSaved(m.leases[n])
+	}
+}
+
+// saveFailed drops what rested on a state that did not reach the file: to the others it is a lost
+// answer. The node takes no VIP until a save succeeds.
+func (m *Machine) saveFailed(e SaveFailed) {
+	j := &m.journal
+	m.count("save_failed")
+	if j.err == "" {
+		m.emit(Transition{From: "disk_ok", To: "disk_broken", Cause: CauseDisk, Detail: e.Err})
+	}
+	j.err, j.retry = e.Err, m.now.Add(m.cfg.Lease/4)
+	j.gated = slices.DeleteFunc(j.gated, func(g gatedSend) bool { return g.seq != 0 && g.seq <= e.Seq })
+	for _, n := range m.names {
+		m.recordLost(m.leases[n], e.Seq)
+	}
+}
+
+// retryAt is when a failed save is tried again.
+func (j *journal) retryAt() Instant {
+	if j.retry == 0 {
+		return never
+	}
+	return j.retry
+}
+
+// durable returns the state to be kept.
+func (m *Machine) durable() Durable {
+	d := Durable{
+		Boot: m.self.Boot, Start: m.self.Start, Memory: m.journal.memory,
+		Voters: slices.Clone(m.lists.inForce), PreviousVoters: m.lists.previous, Draining: m.draining,
+	}
+	if m.voter != nil {
+		d.Slots = m.voter.records()
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(m.records), recordKey.compare) {
+		r := *m.records[k]
+		r.Confirmed = maps.Clone(r.Confirmed)
+		d.Service = append(d.Service, r)
+	}
+	return d
+}
+
+func (k recordKey) compare(o recordKey) int {
+	if c := strings.Compare(string(k.vip), string(o.vip)); c != 0 {
+		return c
+	}
+	return strings.Compare(k.instance, o.instance)
+}

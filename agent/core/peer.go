@@ -1,0 +1,306 @@
+package core
+
+import (
+	"slices"
+	"time"
+)
+
+// peer is a voter as this node hears it.
+type peer struct {
+	name        string
+	incarnation uint64
+	memory      uint64
+	list        ListID
+	heard       bool    // has answered since this agent's start
+	answered    Instant // send time of the newest request it answered and did not refuse as a whole
+	viewed      Instant // send time of the request that views answered
+	viewedAt    Instant // when that answer came
+	views       map[Name]AnswerEntry
+	silentUntil Instant
+	refused     Refusal // its last refusal of a whole claim
+	other       string
+	srtt, rvar  time.Duration
+}
+
+// packet is a claim as sent to every voter, remembered until nothing can be asked of it any more.
+type packet struct {
+	claim    Claim
+	at       Instant // clock read before the first send
+	answered map[string]bool
+	resent   bool
+	resendAt Instant // never, once resent or answered by all
+}
+
+// packetsMax bounds how many sent claims are remembered.
+const packetsMax = 16
+
+// rttMin keeps formulas that divide time into round trips sane on a fast LAN.
+const rttMin = 2 * time.Millisecond
+
+// peer returns what is known of a voter.
+func (m *Machine) peer(name string) *peer {
+	p := m.peers[name]
+	if p == nil {
+		p = &peer{name: name, views: map[Name]AnswerEntry{}}
+		m.peers[name] = p
+	}
+	return p
+}
+
+// voters returns the list in force.
+func (m *Machine) voters() []string { return m.lists.inForce }
+
+// majority is the number of voters that makes a lease.
+func (m *Machine) majority() int { return majority(len(m.voters())) }
+
+// quorate reports whether a majority of voters answered a request sent within the last lease (F17).
+func (m *Machine) quorate() bool {
+	n := 0
+	for _, v := range m.voters() {
+		if p := m.peer(v); p.answered != 0 && m.now.Sub(p.answered) < m.cfg.Lease {
+			n++
+		}
+	}
+	return n >= m.majority()
+}
+
+// rtt is the round trip to the slowest voter of the fastest majority: max(2 ms, smoothed + 4 x deviation).
+func (m *Machine) rtt() time.Duration {
+	var all []time.Duration
+	for _, v := range m.voters() {
+		if p := m.peer(v); p.answered != 0 && m.now.Sub(p.answered) < 2*m.cfg.Lease {
+			all = append(all, p.srtt+4*p.rvar)
+		}
+	}
+	if len(all) < m.majority() {
+		return rttMin
+	}
+	slices.Sort(all)
+	return min(max(rttMin, all[m.majority()-1]), m.cfg.Lease/8)
+}
+
+// measure takes a round trip into the voter's smoothed time (RFC 6298's gains).
+func (p *peer) measure(rtt time.Duration) {
+	if p.srtt == 0 {
+		p.srtt, p.rvar = rtt, rtt/2
+		return
+	}
+	p.rvar += ((p.srtt - rtt).Abs() - p.rvar) / 4
+	p.srtt += (rtt - p.srtt) / 8
+}
+
+// claim sends one claim for entries to every voter, and returns its number.
+func (m *Machine) claim(entries []ClaimEntry) uint64 {
+	m.counter++
+	c := Claim{
+		From: m.self, Counter: m.counter, Life: m.life, List: m.lists.id(), Must: understood,
+		Length: m.cfg.Lease, Entries: entries, State: m.state(),
+	}
+	m.packets = append(m.packets, packet{claim: c, at: m.now, answered: map[string]bool{}, resendAt: m.now.Add(2 * m.rtt())})
+	if len(m.packets) > packetsMax {
+		m.packets = slices.Delete(m.packets, 0, 1)
+	}
+	for _, v := range m.voters() {
+		m.sendClaim(v, c)
+	}
+	return m.counter
+}
+
+func (m *Machine) sendClaim(voter string, c Claim) {
+	c.Echo = m.peer(voter).incarnation
+	m.send(voter, c)
+}
+
+// beat renews every lease of the node in one packet, or says that the node is alive. A node that has
+// not heard from a majority claims nothing, so that it cannot pin a voter it does not hear (F17).
+func (m *Machine) beat() {
+	due := m.now >= m.nextBeat
+	m.beatsSoon = slices.DeleteFunc(m.beatsSoon, func(t Instant) bool {
+		due = due || m.now >= t
+		return m.now >= t
+	})
+	if due {
+		m.nextBeat = m.now.Add(m.cfg.Lease / 4)
+		m.renew()
+	}
+}
+
+// renew sends the renewals of everything held, or a heartbeat.
+func (m *Machine) renew() {
+	var entries []ClaimEntry
+	var held []*lease
+	for _, n := range m.names {
+		l := m.leases[n]
+		if (l.role == Taking || l.role == Holding) && m.quorate() {
+			entries = append(entries, ClaimEntry{n, Renewal, l.term})
+			held = append(held, l)
+		}
+	}
+	counter := m.claim(entries)
+	for _, l := range held {
+		l.ask(counter, m.now, m.cfg.Lease, Renewal)
+	}
+}
+
+// resend repeats claims that voters left unanswered for two round trips, once, with the same number.
+func (m *Machine) resend() {
+	for i := range m.packets {
+		p := &m.packets[i]
+		if m.now < p.resendAt {
+			continue
+		}
+		p.resent, p.resendAt = true, never
+		for _, v := range m.voters() {
+			if !p.answered[v] && m.stillWanted(p.claim) {
+				m.sendClaim(v, p.claim)
+			}
+		}
+	}
+	m.resendReleases()
+}
+
+// stillWanted reports whether a claim's names are still wanted by it: a released request is not repeated.
+func (m *Machine) stillWanted(c Claim) bool {
+	for _, e := range c.Entries {
+		if l := m.leases[e.Name]; l.counted >= c.Counter || l.role == Idle || l.role == Dropping || l.term != e.Term {
+			return false
+		}
+	}
+	return true
+}
+
+// answered takes a voter's answer in: what it teaches first, then what it grants.
+func (m *Machine) answered(a Answer) {
+	if !slices.Contains(m.voters(), a.Voter) {
+		m.count("answer_of_no_voter")
+		return
+	}
+	p := m.peer(a.Voter)
+	if a.Life != m.life || a.Request.Start != m.self.Start {
+		m.count("answer_to_former_life")
+		return
+	}
+	i := slices.IndexFunc(m.packets, func(x packet) bool { return x.claim.Counter == a.Request.Counter })
+	if i < 0 {
+		m.count("answer_too_late")
+		return
+	}
+	sent := &m.packets[i]
+	p.incarnation, p.memory, p.list, p.heard = a.Incarnation, a.Memory, a.List, true
+	p.refused, p.other = a.Refused, a.Other
+	p.silentUntil = 0
+	if a.Left > 0 {
+		p.silentUntil = m.now.Add(a.Left)
+	}
+	m.learn(p, sent, a)
+	if a.Newest.Compare(Request{m.self.Start, m.counter}) > 0 {
+		m.restartAbove(a.Newest)
+		return
+	}
+	if a.Refused == WrongIncarnation {
+		if !sent.answered[a.Voter] && m.stillWanted(sent.claim) {
+			m.sendClaim(a.Voter, sent.claim)
+		}
+		return
+	}
+	if !sent.resent && !sent.answered[a.Voter] {
+		p.measure(m.now.Sub(sent.at))
+	}
+	sent.answered[a.Voter] = true
+	if a.Refused != NotRefused {
+		m.count("refused_" + a.Refused.String())
+		return
+	}
+	p.answered = max(p.answered, sent.at)
+	for _, e := range a.Entries {
+		if e.Asked {
+			m.verdict(p, a.Request.Counter, e)
+		}
+	}
+}
+
+// learn keeps what a voter says of every name, if it is newer than what it said before.
+func (m *Machine) learn(p *peer, sent *packet, a Answer) {
+	if sent.at < p.viewed {
+		return
+	}
+	p.viewed, p.viewedAt = sent.at, m.now
+	for _, e := range a.Entries {
+		p.views[e.Name] = e
+	}
+}
+
+// verdict brings a voter's word on one name to its lease.
+func (m *Machine) verdict(p *peer, counter uint64, e AnswerEntry) {
+	l := m.leases[e.Name]
+	if l == nil || counter <= l.counted {
+		return
+	}
+	if e.Refused == NotRefused {
+		l.count(p.name, counter, e.Last)
+	}
+	switch l.role {
+	case Candidate:
+		m.attemptAnswered(l, p, counter, e)
+	case Taking, Holding:
+		if e.Refused == NotRefused {
+			m.renewed(l, p, e)
+		} else {
+			m.count("renewal_" + e.Refused.String())
+			if e.Refused == SameName {
+				m.count("same_name")
+			}
+		}
+	case Idle, Dropping:
+	}
+}
+
+// restartAbove takes a start number above one that a voter remembers from a life this node forgot
+// (F15). Nothing that is out under the old number counts any more.
+func (m *Machine) restartAbove(seen Request) {
+	m.emit(Transition{From: "started", To: "started", Cause: CauseStartNumber, Detail: seen.String()})
+	for _, n := range m.names {
+		l := m.leases[n]
+		if l.role == Candidate {
+			m.becomeIdle(l, CauseStartNumber)
+		}
+		l.forget(m.counter)
+	}
+	m.self.Start, m.journal.dirty = seen.Start+1, true
+	m.packets = nil
+	m.nextBeat = m.now
+}
+
+// epoch returns the highest epoch heard of for a name.
+func (m *Machine) heardTerm(n Name) Term {
+	var best Term
+	for _, v := range m.voters() {
+		if t := m.peer(v).views[n].Last; t.Epoch > best.Epoch {
+			best = t
+		}
+	}
+	return best
+}
+
+// holderOf returns the node that a majority of voters names as having the grant (or the reservation),
+// from answers that still hold now, and whether they say that it holds.
+func (m *Machine) holderOf(n Name) (node string, holding bool) {
+	votes, holds := map[string]int{}, map[string]int{}
+	for _, v := range m.voters() {
+		p := m.peer(v)
+		e := p.views[n]
+		if e.Grantee == "" || m.now.Sub(p.viewedAt) >= e.Left {
+			continue
+		}
+		votes[e.Grantee]++
+		if e.Holding {
+			holds[e.Grantee]++
+		}
+	}
+	for node, k := range votes {
+		if k >= m.majority() {
+			return node, holds[node] > 0
+		}
+	}
+	return "", false
+}

@@ -1,0 +1,454 @@
+package core
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// voter grants leases. It can be read alone: it knows claims, releases and time, and nothing of what
+// its node itself wants. DESIGN section 3; each rule names the trace of protocol-review it prevents.
+type voter struct {
+	name        string
+	incarnation uint64 // random at every start (F1)
+	memory      uint64 // random, kept with the state, new when the state was lost (F8)
+	lease       time.Duration
+	vips        []VIP
+	list        func() ListID
+
+	silentUntil Instant // grants nothing before (F4)
+	homesUntil  Instant // after a silence, a VIP without history goes to a clean home only
+
+	slots map[Name]*slot
+	names []Name // of slots, sorted
+	heard map[string]heardNode
+}
+
+// heardNode is the newest state a node put into a claim, and when that came.
+type heardNode struct {
+	state NodeState
+	at    Instant
+	alive time.Duration // how long it counts as alive: one lease of its own
+}
+
+// slot is a voter's memory of one name.
+type slot struct {
+	vip      VIP // zero but for the name: the hand-back slot
+	grant    grant
+	reserved reservation
+	last     Term // last recorded term; outlives the grant
+
+	newest   map[string]Request // by node: newest request seen or cancelled (F15)
+	released map[string]Request // by node: newest release carried out; it acts once (F19)
+
+	nextHint     Instant
+	hintRank     int
+	noCleanSince Instant // no placeable candidate since; 0 if there is one
+}
+
+// grant is a lease given to one claimant. The zero grant is none.
+type grant struct {
+	to      Claimant
+	source  string // network address the claim came from
+	request Request
+	length  time.Duration
+	expires Instant
+	holding bool // renewed at least once
+}
+
+// reservation keeps a name for the successor that its last holder named.
+type reservation struct {
+	node, by string
+	until    Instant
+}
+
+func (g grant) given() bool       { return g.to.Node != "" }
+func (r reservation) given() bool { return r.node != "" }
+
+// newVoter returns a voter with what its file held. Loaded grants are armed for the longest possible
+// lease, since renewals are not written (F5); without a valid file it stays silent that long (F4).
+func newVoter(cfg Config, name string, d Durable, valid bool, now Instant, random *entropy, list func() ListID) *voter {
+	v := &voter{
+		name: name, incarnation: random.draw(), memory: d.Memory, lease: cfg.Lease, vips: cfg.VIPs, list: list,
+		slots: map[Name]*slot{}, heard: map[string]heardNode{},
+	}
+	for _, vip := range append(slices.Clone(cfg.VIPs), VIP{Name: HandbackSlot}) {
+		v.slots[vip.Name] = &slot{vip: vip, newest: map[string]Request{}, released: map[string]Request{}}
+	}
+	v.names = slices.Sorted(maps.Keys(v.slots))
+	if !valid {
+		v.memory = random.draw()
+		v.silentUntil = now.Add(cfg.grow(LeaseMax))
+		v.homesUntil = v.silentUntil.Add(2 * cfg.Lease)
+		return v
+	}
+	for _, r := range d.Slots {
+		s := v.slots[r.Name]
+		if s == nil {
+			continue // no longer configured
+		}
+		s.last = r.Last
+		if r.Grant.Node != "" {
+			s.grant = grant{to: r.Grant, request: r.Request, length: time.Duration(r.Length), expires: now.Add(LeaseMax)}
+			s.newest[r.Grant.Node] = r.Request
+		}
+		if r.Reserved != "" {
+			s.reserved = reservation{node: r.Reserved, by: r.By, until: now.Add(LeaseMax)}
+		}
+	}
+	return v
+}
+
+// records returns what has to survive this life.
+func (v *voter) records() []SlotRecord {
+	var out []SlotRecord
+	for _, n := range v.names {
+		s := v.slots[n]
+		r := SlotRecord{Name: n, Last: s.last}
+		if s.grant.given() {
+			r.Grant, r.Request, r.Length = s.grant.to, s.grant.request, int64(s.grant.length)
+		}
+		if s.reserved.given() {
+			r.Reserved, r.By = s.reserved.node, s.reserved.by
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// expire ends what is over at now, before any event is looked at.
+func (v *voter) expire(now Instant) {
+	for _, n := range v.names {
+		s := v.slots[n]
+		freed := false
+		if s.grant.given() && now >= s.grant.expires {
+			s.grant, freed = grant{}, true
+		}
+		if s.reserved.given() && now >= s.reserved.until {
+			s.reserved, freed = reservation{}, true
+		}
+		if freed {
+			s.hintNow(now)
+		}
+	}
+}
+
+func (s *slot) free() bool { return !s.grant.given() && !s.reserved.given() }
+
+// hintNow starts the ranking of candidates anew.
+func (s *slot) hintNow(now Instant) { s.nextHint, s.hintRank = now, 0 }
+
+// silent reports whether the voter must not grant yet, and for how long (F4).
+func (v *voter) silent(now Instant) (time.Duration, bool) {
+	return max(0, v.silentUntil.Sub(now)), now < v.silentUntil
+}
+
+// claim handles a claim. changed says that the file has to be written before the answer leaves.
+func (v *voter) claim(now Instant, source string, c Claim) (a Answer, changed bool) {
+	a = Answer{
+		Voter: v.name, Incarnation: v.incarnation, Memory: v.memory, Life: c.Life,
+		Request: c.Request(), List: v.list(),
+	}
+	a.Refused = v.refuseWhole(now, c)
+	if left, silent := v.silent(now); silent {
+		a.Left = left
+	}
+	if a.Refused == NotRefused || a.Refused == Silent {
+		v.hear(now, c)
+	}
+	a.Newest = Request{Start: v.heard[c.From.Node].state.Start}
+	asked := map[Name]ClaimEntry{}
+	for _, e := range c.Entries {
+		asked[e.Name] = e
+	}
+	for _, n := range v.names {
+		s := v.slots[n]
+		entry := AnswerEntry{Name: n, Refused: a.Refused}
+		if e, ok := asked[n]; ok {
+			entry.Asked = true
+			if a.Refused == NotRefused {
+				ch := false
+				entry.Refused, ch = s.decide(now, source, c, e)
+				changed = changed || ch
+				if entry.Refused == SameName {
+					a.Other = s.grant.source
+				}
+				v.place(now, s, c, &entry)
+			}
+		}
+		s.show(now, &entry)
+		a.Entries = append(a.Entries, entry)
+		if nr := s.newest[c.From.Node]; nr.Compare(a.Newest) > 0 {
+			a.Newest = nr
+		}
+	}
+	return a, changed
+}
+
+// refuseWhole checks what a claim as a whole must satisfy before any entry is looked at.
+func (v *voter) refuseWhole(now Instant, c Claim) Refusal {
+	_, silent := v.silent(now)
+	list := v.list()
+	switch {
+	case c.Echo != v.incarnation:
+		return WrongIncarnation
+	case c.Must&^understood != 0:
+		return NotUnderstood
+	case c.List.Digest != list.Digest && c.List.Previous != list.Digest && c.List.Digest != list.Previous:
+		return OtherList
+	case silent:
+		return Silent
+	case c.Length <= 0 || c.Length > LeaseMax:
+		return TooLong
+	}
+	return NotRefused
+}
+
+// hear keeps the newest state of a node, for ranking.
+func (v *voter) hear(now Instant, c Claim) {
+	if v.heard[c.From.Node].state.newerThan(c.State) {
+		return
+	}
+	v.heard[c.From.Node] = heardNode{state: c.State, at: now, alive: c.Length}
+}
+
+// decide grants or refuses one entry. A refused claim records nothing (F7).
+func (s *slot) decide(now Instant, source string, c Claim, e ClaimEntry) (r Refusal, changed bool) {
+	from, req := c.From, c.Request()
+	if s.grant.given() && s.grant.to.Node == from.Node && s.grant.to.Boot != from.Boot {
+		return SameName, false
+	}
+	newest := s.newest[from.Node]
+	switch req.Compare(newest) {
+	case -1:
+		return OldRequest, false
+	case 0:
+		return s.again(from, req), false
+	}
+	s.newest[from.Node] = req
+	if s.grant.given() && s.grant.to.Node != from.Node {
+		return Held, false
+	}
+	if s.reserved.given() && s.reserved.node != from.Node && s.reserved.by != from.Node {
+		return Reserved, false
+	}
+	changed = s.grant.to != from || s.grant.length != c.Length || s.reserved.given()
+	s.grant = grant{to: from, source: source, request: req, length: c.Length, expires: now.Add(c.Length), holding: e.Kind == Renewal}
+	s.reserved = reservation{}
+	s.noCleanSince = 0
+	return NotRefused, s.record(e) || changed
+}
+
+// again answers a request that was answered before: nothing is granted or prolonged.
+func (s *slot) again(from Claimant, req Request) Refusal {
+	switch {
+	case s.grant.to == from && s.grant.request == req:
+		return NotRefused
+	case s.grant.given() && s.grant.to.Node != from.Node:
+		return Held
+	case s.reserved.given() && s.reserved.node != from.Node:
+		return Reserved
+	}
+	return OldRequest
+}
+
+// record notes the term of a granted claim (F7, F8): a fresh or renewed one over none or a smaller
+// epoch, a continued one only over a smaller epoch, so that an old claim cannot teach a voter that
+// forgot.
+func (s *slot) record(e ClaimEntry) (changed bool) {
+	if s.last.Known() && e.Term.Epoch <= s.last.Epoch || !s.last.Known() && e.Kind == Continuation {
+		return false
+	}
+	s.last = e.Term
+	return true
+}
+
+// place tells a refused claimant where it stands: its rank, and whether the rival ranks above it (F16).
+func (v *voter) place(now Instant, s *slot, c Claim, entry *AnswerEntry) {
+	if entry.Refused == NotRefused {
+		return
+	}
+	ranked := v.candidates(now, s)
+	mine := slices.IndexFunc(ranked, func(x candidate) bool { return x.node == c.From.Node })
+	rival := slices.IndexFunc(ranked, func(x candidate) bool { return x.node == s.grant.to.Node })
+	entry.Rank = max(mine, 0)
+	switch {
+	case entry.Refused != Held || s.grant.holding:
+	case mine < 0 && rival < 0: // the hand-back slot is not ranked: by name
+		entry.Above = s.grant.to.Node < c.From.Node
+	default:
+		entry.Above = mine < 0 || rival >= 0 && rival < mine
+	}
+}
+
+// show fills in how the name stands after the claim was handled.
+func (s *slot) show(now Instant, e *AnswerEntry) {
+	e.Last = s.last
+	switch {
+	case s.grant.given():
+		e.Grantee, e.Holding, e.Left = s.grant.to.Node, s.grant.holding, s.grant.expires.Sub(now)
+	case s.reserved.given():
+		e.Grantee, e.Left = s.reserved.node, s.reserved.until.Sub(now)
+	}
+}
+
+// candidates ranks the nodes that are alive and say that they may take the name.
+func (v *voter) candidates(now Instant, s *slot) []candidate {
+	if s.vip.Name == HandbackSlot {
+		return nil
+	}
+	var cs []candidate
+	for _, n := range slices.Sorted(maps.Keys(v.heard)) {
+		h := v.heard[n]
+		if now.Sub(h.at) >= h.alive {
+			continue
+		}
+		if c, ok := rate(s.vip, s.last, h.state, v.vips); ok {
+			cs = append(cs, c)
+		}
+	}
+	return rank(s.vip, cs)
+}
+
+// release carries a release out, once: it cancels the request and older ones, and may reserve the
+// name for a successor (F1, F3, F15, F19).
+func (v *voter) release(now Instant, r Release) (a Ack, changed bool) {
+	a = Ack{Voter: v.name, Incarnation: v.incarnation, Request: r.Request()}
+	if r.Echo != v.incarnation {
+		a.Refused = WrongIncarnation
+		return a, false
+	}
+	for _, e := range r.Entries {
+		if s := v.slots[e.Name]; s != nil {
+			changed = s.release(now, r, e) || changed
+		}
+	}
+	return a, changed
+}
+
+func (s *slot) release(now Instant, r Release, e ReleaseEntry) (changed bool) {
+	node, req := r.From.Node, r.Request()
+	if req.Compare(s.released[node]) <= 0 {
+		return false
+	}
+	if s.grant.given() && s.grant.to.Node == node && s.grant.to.Boot != r.From.Boot {
+		return false // another host of that name has it (F6)
+	}
+	s.released[node] = req
+	if req.Compare(s.newest[node]) > 0 {
+		s.newest[node] = req
+	}
+	if s.grant.to.Node == node && s.grant.request.Compare(req) <= 0 {
+		s.grant, changed = grant{}, true
+	}
+	if e.Successor != "" && s.free() && r.Length > 0 && r.Length <= LeaseMax {
+		s.reserved, changed = reservation{node: e.Successor, by: node, until: now.Add(r.Length)}, true
+	}
+	if s.free() {
+		s.hintNow(now)
+	}
+	return changed
+}
+
+// reservedHint returns the word to the successor that a release has just named.
+func (v *voter) reservedHint(n Name) (to string, h Hint, ok bool) {
+	s := v.slots[n]
+	if s == nil || !s.reserved.given() {
+		return "", Hint{}, false
+	}
+	return s.reserved.node, Hint{Voter: v.name, Name: n, Last: s.last, By: s.reserved.by}, true
+}
+
+// addressed is a hint with its receiver.
+type addressed struct {
+	to   string
+	hint Hint
+}
+
+// hints names the candidates whose turn it is for names nobody has: the best at once, the next after
+// a stagger each, and from the best again every quarter lease.
+func (v *voter) hints(now Instant, stagger time.Duration) []addressed {
+	if _, silent := v.silent(now); silent {
+		return nil
+	}
+	var out []addressed
+	for _, n := range v.names {
+		s := v.slots[n]
+		if n == HandbackSlot || !s.free() || now < s.nextHint {
+			continue
+		}
+		ranked := v.candidates(now, s)
+		if now < v.homesUntil && !s.last.Known() {
+			ranked = slices.DeleteFunc(ranked, func(c candidate) bool { return c.node != s.vip.Home || !c.clean })
+		}
+		if h, ok := v.turn(now, s, ranked, stagger); ok {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// turn picks the candidate whose turn it is and sets the time of the next.
+func (v *voter) turn(now Instant, s *slot, ranked []candidate, stagger time.Duration) (addressed, bool) {
+	placeable := slices.DeleteFunc(slices.Clone(ranked), func(c candidate) bool { return !c.placeable() })
+	if len(placeable) > 0 {
+		s.noCleanSince = 0
+	} else if s.noCleanSince == 0 {
+		s.noCleanSince = now
+	}
+	hint := Hint{Voter: v.name, Name: s.vip.Name, Last: s.last}
+	switch {
+	case s.hintRank < len(placeable):
+		to := placeable[s.hintRank].node
+		s.hintRank++
+		s.nextHint = now.Add(stagger)
+		if s.hintRank == len(placeable) {
+			s.hintRank, s.nextHint = 0, now.Add(v.lease/4)
+		}
+		return addressed{to, hint}, true
+	case len(placeable) == 0 && len(ranked) > 0 && now.Sub(s.noCleanSince) >= 2*v.lease:
+		hint.Tainted = true
+		s.hintRank, s.nextHint = 0, now.Add(v.lease/4)
+		return addressed{ranked[0].node, hint}, true
+	}
+	s.hintRank, s.nextHint = 0, now.Add(v.lease/4)
+	return addressed{}, false
+}
+
+// heardFrom makes a free name due for a hint when a candidate has just spoken: a VIP without grant
+// and reservation counts as run out.
+func (v *voter) heardFrom(now Instant, node string) {
+	h, ok := v.heard[node]
+	if !ok || h.at != now {
+		return
+	}
+	for _, n := range v.names {
+		s := v.slots[n]
+		if n == HandbackSlot || !s.free() || s.nextHint <= now {
+			continue
+		}
+		if c, ok := rate(s.vip, s.last, h.state, v.vips); ok && c.placeable() && s.noCleanSince != 0 {
+			s.hintNow(now)
+		}
+	}
+}
+
+// wake returns when the voter has something to do next.
+func (v *voter) wake(now Instant) Instant {
+	at := never
+	if now < v.silentUntil {
+		at = v.silentUntil
+	}
+	for _, n := range v.names {
+		s := v.slots[n]
+		switch {
+		case s.grant.given():
+			at = min(at, s.grant.expires)
+		case s.reserved.given():
+			at = min(at, s.reserved.until)
+		case n != HandbackSlot && now >= v.silentUntil:
+			at = min(at, s.nextHint)
+		}
+	}
+	return at
+}
