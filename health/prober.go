@@ -1,0 +1,110 @@
+package health
+
+import (
+	"context"
+	"net/netip"
+	"sync/atomic"
+	"time"
+)
+
+// The defaults of Options. With them a frozen instance is down after deadline × fall, at most one interval later: 450
+// to 550 ms. A death is seen at once.
+const (
+	// IntervalDefault is small enough to add little to the fall time, and costs some 10 packets a second on loopback.
+	IntervalDefault = 100 * time.Millisecond
+	// DeadlineDefault is above the 50 to 80 ms that a healthy server was seen to need when the cores were taken.
+	DeadlineDefault = 150 * time.Millisecond
+	// FallDefault: one late answer means nothing, and neither do two.
+	FallDefault = 3
+	// RiseDefault keeps a server that answers now and then from going up and down.
+	RiseDefault = 3
+	// FreshIntervalDefault meets each of four workers every four seconds or so.
+	FreshIntervalDefault = time.Second
+)
+
+// The pace after a down: a restarted server is found soon, a dead one costs little.
+const (
+	quickInterval = 20 * time.Millisecond
+	quickFor      = 3 * time.Second
+)
+
+// When an answer is not there yet, /proc tells whether the process is dying. That is what notices the death of a big
+// instance without the process connector.
+const (
+	lookFirst = 5 * time.Millisecond
+	lookAgain = 20 * time.Millisecond
+)
+
+// Options say what to probe and how. Values of zero or below mean the default.
+type Options struct {
+	Address       netip.AddrPort // of the instance, over TCP
+	Interval      time.Duration  // between two questions on the kept-open connection
+	Deadline      time.Duration  // for an answer, the connect included
+	Fall          int            // failures in a row that mean down
+	Rise          int            // answers in a row that mean up after a down
+	FreshInterval time.Duration  // between two fresh connections, as long as they are answered
+
+	// Connector, if not nil, tells of the process's end. Several probers may share one. It must outlive Run.
+	Connector *Connector
+	// Report is called for every change, in order, from within Run. It must not block. It must not be nil.
+	Report func(Report)
+}
+
+// Report is one change. Two reports in a row may both be up, or both down: then the reason is what changed.
+type Report struct {
+	Up     bool
+	Reason Reason // for up a note or ReasonNone, for down the cause
+	// PID is the process that is up, or was. It is numbered as in /proc here where that can be found out, else as the
+	// process itself says; 0 if neither is known.
+	PID    int
+	At     time.Time // when it happened, as close as it can be told: the kernel's time of an exit, else of the decision
+	Detail string    // for people: what was seen last
+}
+
+// Prober probes one instance.
+type Prober struct {
+	options Options
+	watched atomic.Bool // the connector watches the present process
+}
+
+// New returns a prober that does nothing until Run.
+func New(o Options) *Prober {
+	orDefault(&o.Interval, IntervalDefault)
+	orDefault(&o.Deadline, DeadlineDefault)
+	orDefault(&o.Fall, FallDefault)
+	orDefault(&o.Rise, RiseDefault)
+	orDefault(&o.FreshInterval, FreshIntervalDefault)
+	return &Prober{options: o}
+}
+
+func orDefault[T int | time.Duration](v *T, def T) {
+	if *v <= 0 {
+		*v = def
+	}
+}
+
+// The answers of Source.
+const (
+	SourceConnector  = "process connector"
+	SourceConnection = "end of connection"
+)
+
+// Source says what would tell of the instance's death first: SourceConnector or SourceConnection. It may be called at
+// any time.
+func (p *Prober) Source() string {
+	if c := p.options.Connector; c != nil && p.watched.Load() {
+		select {
+		case <-c.Done():
+		default:
+			return SourceConnector
+		}
+	}
+	return SourceConnection
+}
+
+// Run probes until ctx ends. When it has returned, nothing of it runs any more and Report is not called again. A Prober
+// runs once at a time.
+func (p *Prober) Run(ctx context.Context) {
+	l := newLoop(p.options, &p.watched)
+	l.run(ctx)
+}
