@@ -2,7 +2,6 @@ package vip
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -77,16 +76,18 @@ func (m *Manager) announceIfLeased(a Address, lease Lease) {
 	_ = m.burst(link, a) // counted, and due again by the schedule
 }
 
-// burst sends the frames of one announcement; one that cannot be sent does not keep back the next.
+// burst sends the frames of one announcement; one that cannot be sent does not keep back the next. It
+// returns the first error, since the others are the same as a rule.
 func (m *Manager) burst(link Link, a Address) error {
-	frames, err := announcement(link.MAC, a.Prefix.Addr())
-	errs := []error{err}
+	frames, failure := announcement(link.MAC, a.Prefix.Addr())
 	for _, frame := range frames {
-		errs = append(errs, m.kernel.send(link.Index, frame))
+		if err := m.kernel.send(link.Index, frame); err != nil && failure == nil {
+			failure = err
+		}
 	}
-	if err := errors.Join(errs...); err != nil {
+	if failure != nil {
 		m.counts.announceFailed.Add(1)
-		return joined(errs...)
+		return failure
 	}
 	m.counts.announced.Add(1)
 	return nil

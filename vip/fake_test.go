@@ -28,6 +28,10 @@ type fakeKernel struct {
 	fail func(operation string) error
 	// reconnect, if set, makes a destroyed connection come back while its address is there.
 	reconnect bool
+	// immortal, if set, makes every attempt to destroy a connection fail silently.
+	immortal bool
+	// old, if set, makes it forget by which protocol an address was added, as Linux before 5.18.
+	old bool
 }
 
 type sentFrame struct {
@@ -137,10 +141,14 @@ func (k *fakeKernel) position(index int, prefix netip.Prefix) int {
 }
 
 func (k *fakeKernel) ours(index int, a Address) fakeAddress {
+	protocol := uint8(tagProtocol)
+	if k.old {
+		protocol = 0
+	}
 	return fakeAddress{
 		until: time.Now().Add(validLifetime),
 		present: present{
-			LinkIndex: index, Prefix: a.Prefix, Label: a.label(), Protocol: tagProtocol,
+			LinkIndex: index, Prefix: a.Prefix, Label: a.label(), Protocol: protocol,
 			Flags: a.flags(), Valid: validLifetime,
 		},
 	}
@@ -235,7 +243,7 @@ func (k *fakeKernel) destroy(list []socket) (int, error) {
 	destroyed := 0
 	for _, s := range list {
 		c := k.connections[s.id[0]-1]
-		if c.ended != nil {
+		if c.ended != nil || k.immortal {
 			continue
 		}
 		destroyed++

@@ -1,0 +1,178 @@
+package vip
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"golang.org/x/sys/unix"
+)
+
+// onFake runs a test on a kernel in memory whose journal begins empty, with the address held.
+func onFake(t *testing.T, f func(t *testing.T, k *fakeKernel, w *fakeWorld, m *Manager)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := &fakeWorld{kernel: newFakeKernel()}
+		m := w.open(t)
+		take(t, m, service)
+		w.kernel.journal = nil
+		f(t, w.kernel, w, m)
+	})
+}
+
+// writes returns what the kernel was asked to change or show of sockets, without mere look-ups.
+func (k *fakeKernel) writes() []string {
+	return slices.DeleteFunc(slices.Clone(k.journal), func(operation string) bool {
+		return strings.HasPrefix(operation, "get link") || strings.HasPrefix(operation, "list addresses")
+	})
+}
+
+func TestDropResetsBeforeItRemoves(t *testing.T) {
+	onFake(t, func(t *testing.T, k *fakeKernel, w *fakeWorld, m *Manager) {
+		w.connect(t, service.Prefix.Addr(), wildPort)
+		drop(t, m, service)
+		want := []string{
+			"list sockets", "destroy 1", "list sockets", // until none is left
+			"remove 10.0.0.50/32",
+			"list sockets", // what came in between
+		}
+		if got := k.writes(); !slices.Equal(got, want) {
+			t.Errorf("order:\n got %q\nwant %q", got, want)
+		}
+	})
+}
+
+func TestLateProlongRemovesBeforeItDestroys(t *testing.T) {
+	onFake(t, func(t *testing.T, k *fakeKernel, w *fakeWorld, m *Manager) {
+		ended := w.connect(t, service.Prefix.Addr(), wildPort)
+		if err := m.Take(service, asked(0)); !errors.Is(err, ErrTooLate) {
+			t.Fatal(err)
+		}
+		want := []string{"remove 10.0.0.50/32", "list sockets", "destroy 1", "list sockets"}
+		if got := k.writes(); !slices.Equal(got, want) {
+			t.Errorf("order:\n got %q\nwant %q", got, want)
+		}
+		if err := ended(); !errors.Is(err, unix.ETIMEDOUT) {
+			t.Errorf("client saw %v, want no reset", err)
+		}
+	})
+}
+
+func TestDropEndsThoughClientsReconnect(t *testing.T) {
+	onFake(t, func(t *testing.T, k *fakeKernel, w *fakeWorld, m *Manager) {
+		k.reconnect = true
+		w.connect(t, service.Prefix.Addr(), wildPort)
+		dropped := drop(t, m, service)
+		if dropped.Sockets != roundsBefore+1 {
+			t.Errorf("destroyed %d sockets, want one per round and the last without a reset", dropped.Sockets)
+		}
+		absent(t, w, service.Prefix)
+	})
+}
+
+func TestDropGoesOnPastErrors(t *testing.T) {
+	cases := []struct {
+		name   string
+		fail   map[string]error // by the beginning of the operation
+		want   []error
+		text   string
+		absent bool
+	}{
+		{
+			name:   "sockets cannot be destroyed",
+			fail:   map[string]error{"destroy": ErrNoSocketDestroy},
+			want:   []error{ErrNoSocketDestroy},
+			text:   "vip: destroy connections of 10.0.0.50/32 on host0: kernel cannot destroy TCP sockets",
+			absent: true,
+		},
+		{
+			name:   "sockets cannot be listed",
+			fail:   map[string]error{"list sockets": unix.ENOMEM},
+			want:   []error{unix.ENOMEM},
+			text:   "vip: destroy connections of 10.0.0.50/32 on host0: cannot allocate memory",
+			absent: true,
+		},
+		{
+			name: "address cannot be removed",
+			fail: map[string]error{"remove": unix.EPERM},
+			want: []error{unix.EPERM},
+			text: "vip: remove 10.0.0.50/32 from host0: operation not permitted",
+		},
+		{
+			name: "nothing works",
+			fail: map[string]error{"remove": unix.EPERM, "list": unix.ENOMEM},
+			want: []error{unix.EPERM, unix.ENOMEM},
+			text: "vip: remove 10.0.0.50/32 from host0: operation not permitted\n" +
+				"vip: destroy connections of 10.0.0.50/32 on host0: cannot allocate memory",
+		},
+		{
+			name:   "addresses cannot be listed",
+			fail:   map[string]error{"list addresses": unix.ENOMEM},
+			absent: true,
+		},
+		{
+			name: "link cannot be asked for",
+			fail: map[string]error{"get link": unix.ENOMEM},
+			want: []error{unix.ENOMEM},
+			text: "vip: drop 10.0.0.50/32 from host0: cannot allocate memory",
+		},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			onFake(t, func(t *testing.T, k *fakeKernel, w *fakeWorld, m *Manager) {
+				w.connect(t, service.Prefix.Addr(), wildPort)
+				k.fail = failing(c.fail)
+				_, err := m.Drop(service)
+				checkError(t, err, c.text, c.want...)
+				if gone := count(w.there(t), service.Prefix) == 0; gone != c.absent {
+					t.Errorf("address gone: %v, want %v", gone, c.absent)
+				}
+				if _, err := m.Prolong(service); !errors.Is(err, ErrNotHeld) {
+					t.Errorf("Prolong: %v, want ErrNotHeld", err)
+				}
+				k.fail = nil
+				drop(t, m, service)
+				absent(t, w, service.Prefix)
+			})
+		})
+	}
+}
+
+func failing(errs map[string]error) func(string) error {
+	return func(operation string) error {
+		for beginning, err := range errs {
+			if strings.HasPrefix(operation, beginning) {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+func checkError(t *testing.T, err error, text string, want ...error) {
+	t.Helper()
+	got := ""
+	if err != nil {
+		got = err.Error()
+	}
+	if got != text {
+		t.Errorf("error\n got %s\nwant %s", got, text)
+	}
+	for _, target := range want {
+		if !errors.Is(err, target) {
+			t.Errorf("%v is not %v", err, target)
+		}
+	}
+}
+
+func TestConnectionsThatCannotBeEndedAreReported(t *testing.T) {
+	onFake(t, func(t *testing.T, k *fakeKernel, w *fakeWorld, m *Manager) {
+		k.immortal = true
+		w.connect(t, service.Prefix.Addr(), wildPort)
+		_, err := m.Drop(service)
+		checkError(t, err, "vip: destroy connections of 10.0.0.50/32 on host0: TCP sockets left", ErrSocketsLeft)
+		absent(t, w, service.Prefix)
+	})
+}

@@ -1,0 +1,191 @@
+package vip
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestTakeReturnsWhatHolds(t *testing.T) {
+	cases := []struct {
+		name string
+		fail map[string]error
+		want []error
+		text string
+		held bool
+	}{
+		{
+			name: "kernel refuses the address",
+			fail: map[string]error{"add": unix.EPERM},
+			want: []error{unix.EPERM},
+			text: "vip: add 10.0.0.50/32 to host0: operation not permitted",
+		},
+		{
+			name: "announcement is not sent",
+			fail: map[string]error{"send": unix.ENOBUFS},
+			want: []error{unix.ENOBUFS, ErrNotAnnounced},
+			text: "vip: announce 10.0.0.50/32 on host0: address is held but was not announced: " +
+				"no buffer space available",
+			held: true,
+		},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &fakeWorld{kernel: newFakeKernel()}
+				m := w.open(t)
+				w.kernel.fail = failing(c.fail)
+				checkError(t, m.Take(service, forever), c.text, c.want...)
+				if held := count(w.there(t), service.Prefix) == 1; held != c.held {
+					t.Errorf("address there: %v, want %v", held, c.held)
+				}
+				w.kernel.fail = nil
+				if c.held {
+					hear2(t, w) // by the schedule
+				}
+			})
+		})
+	}
+}
+
+func TestLateTakeThatCannotRemoveSaysBoth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &fakeWorld{kernel: newFakeKernel()}
+		m := w.open(t)
+		w.kernel.fail = failing(map[string]error{"remove": unix.EPERM})
+		checkError(t, m.Take(service, asked(1)), "vip: add 10.0.0.50/32 to host0: lease is over\n"+
+			"vip: remove 10.0.0.50/32 from host0: operation not permitted", ErrTooLate, unix.EPERM)
+	})
+}
+
+func TestFailedProlongKeepsTheHolding(t *testing.T) {
+	onFake(t, func(t *testing.T, k *fakeKernel, _ *fakeWorld, m *Manager) {
+		k.fail = failing(map[string]error{"add": unix.ENOMEM})
+		var err error
+		waitFor(t, "a refresh to fail", func() bool { _, err = m.Prolong(service); return err != nil })
+		checkError(t, err, "vip: prolong 10.0.0.50/32 on host0: cannot allocate memory", unix.ENOMEM)
+		k.fail = nil
+		if got, err := m.Prolong(service); got != ProlongedRefreshed || err != nil {
+			t.Errorf("Prolong: %v, %v", got, err)
+		}
+	})
+}
+
+func TestProlongReachesTheKernelOnceASecond(t *testing.T) {
+	onFake(t, func(t *testing.T, k *fakeKernel, _ *fakeWorld, m *Manager) {
+		calls, refreshed := 0, 0
+		for refreshed < 5 {
+			waitFor(t, "a refresh", func() bool {
+				calls++
+				got, err := m.Prolong(service)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return got == ProlongedRefreshed
+			})
+			refreshed++
+		}
+		if most := int(m.Counts().Refreshed) - 1; calls < 100*most || most != refreshed {
+			t.Errorf("%d of %d calls reached the kernel, said %d", most, calls, refreshed)
+		}
+	})
+}
+
+// A kernel before Linux 5.18 forgets the protocol, and IPv6 addresses have no label.
+func TestOlderKernelsKeepOnlyTheLabel(t *testing.T) {
+	service6 := Address{Prefix: netip.MustParsePrefix("fd00::50/128"), Link: hostLink}
+	synctest.Test(t, func(t *testing.T) {
+		w := &fakeWorld{kernel: newFakeKernel()}
+		w.kernel.old = true
+		m := w.open(t)
+		for _, a := range []Address{service, service6} {
+			take(t, m, a)
+		}
+		for _, a := range []Address{service, service6} {
+			take(t, m, a)
+		}
+		prolongUntil(t, m, ProlongedRefreshed)
+		if err := m.Close(); err != nil {
+			t.Fatal(err)
+		}
+		next := w.open(t)
+		list, err := next.Leftovers()
+		if len(list) != 1 || list[0] != service || err != nil {
+			t.Errorf("Leftovers: %v, %v; want %v", list, err, service)
+		}
+		if err := next.Adopt(service6, forever); !errors.Is(err, ErrForeign) {
+			t.Errorf("Adopt: %v, want ErrForeign", err)
+		}
+	})
+}
+
+func TestAnnouncementFollowsTheHardwareAddress(t *testing.T) {
+	onFake(t, func(t *testing.T, k *fakeKernel, w *fakeWorld, _ *Manager) {
+		k.mu.Lock()
+		moved := net.HardwareAddr{2, 0, 0, 0, 0, 9}
+		k.list[1].MAC = moved
+		k.mu.Unlock()
+		var list []heard
+		waitFor(t, "the next burst", func() bool { list = w.heardOf(service.Prefix.Addr()); return len(list) > 2 })
+		if list[2].from.String() != moved.String() {
+			t.Errorf("announced %s, want %s", list[2].from, moved)
+		}
+	})
+}
+
+func TestBadAddresses(t *testing.T) {
+	m := newManager(newFakeKernel())
+	defer func() { _ = m.Close() }()
+	cases := []struct {
+		address Address
+		text    string
+	}{
+		{Address{Link: "eth0"}, "vip: add invalid Prefix to eth0: bad address: no prefix given"},
+		{
+			Address{Prefix: netip.MustParsePrefix("10.0.0.50/32")},
+			"vip: add 10.0.0.50/32 to : bad address: no link given",
+		},
+		{
+			Address{Prefix: netip.MustParsePrefix("0.0.0.0/32"), Link: "eth0"},
+			"vip: add 0.0.0.0/32 to eth0: bad address: not a unicast address of a link",
+		},
+		{
+			Address{Prefix: netip.MustParsePrefix("224.0.0.18/32"), Link: "eth0"},
+			"vip: add 224.0.0.18/32 to eth0: bad address: not a unicast address of a link",
+		},
+		{
+			Address{Prefix: netip.MustParsePrefix("127.0.0.1/8"), Link: "eth0"},
+			"vip: add 127.0.0.1/8 to eth0: bad address: not a unicast address of a link",
+		},
+		{
+			Address{Prefix: netip.MustParsePrefix("::1/128"), Link: "eth0"},
+			"vip: add ::1/128 to eth0: bad address: not a unicast address of a link",
+		},
+		{
+			Address{Prefix: netip.PrefixFrom(netip.MustParseAddr("::ffff:10.0.0.50"), 128), Link: "eth0"},
+			"vip: add ::ffff:10.0.0.50/128 to eth0: bad address: IPv4 written as IPv6",
+		},
+	}
+	for _, c := range cases {
+		checkError(t, m.Take(c.address, forever), c.text, ErrAddress)
+	}
+}
+
+func TestLabelsFitTheKernel(t *testing.T) {
+	cases := []struct{ link, prefix, want string }{
+		{"eth0", "10.0.0.50/32", "eth0:mv"},
+		{"twelve-chars", "10.0.0.50/32", "twelve-chars:mv"},
+		{"thirteen-char", "10.0.0.50/32", ""},
+		{"eth0", "fd00::50/128", ""},
+	}
+	for _, c := range cases {
+		a := Address{Prefix: netip.MustParsePrefix(c.prefix), Link: c.link}
+		if got := a.label(); got != c.want || len(got) > 15 {
+			t.Errorf("label of %s: %q, want %q", a, got, c.want)
+		}
+	}
+}
