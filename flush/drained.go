@@ -24,8 +24,8 @@ const drainPoll = 20 * time.Millisecond
 //     answered by every worker, and each worker takes its queue in order;
 //   - with a worker: `stats conns` lists it, with the address it was accepted on, until the worker has closed it.
 //
-// The first look costs 2 short connections per worker thread. Not drained within patience: ReasonConnectionsLeft. A
-// server with a stuck worker ends in ReasonTimeout.
+// The first look costs 2 short connections per worker thread. Not drained within patience: ReasonConnectionsLeft, or
+// ReasonUnseen. A server with a stuck worker ends in ReasonTimeout.
 func Drained(ctx context.Context, addr netip.AddrPort, vips []netip.Addr, patience time.Duration) error {
 	c := clientOf(addr)
 	s, err := c.open(ctx)
@@ -43,14 +43,18 @@ func (s *session) drained(ctx context.Context, vips []netip.Addr, patience time.
 	deadline := time.Now().Add(patience)
 	for {
 		left, err := s.leftOn(ctx, vips)
-		if err != nil {
-			return err
-		}
-		if left == "" {
+		if err == nil && left == "" {
 			return nil
 		}
+		// A connection that is just being set up looks like a listener that nobody knows, so that passes too.
+		if err != nil && !errors.Is(err, errUnseen) {
+			return err
+		}
 		wait := min(drainPoll, time.Until(deadline))
-		if wait <= 0 {
+		switch {
+		case wait <= 0 && err != nil:
+			return err
+		case wait <= 0:
 			return s.refuse(ReasonConnectionsLeft, left)
 		}
 		if err := s.pause(ctx, wait); err != nil {

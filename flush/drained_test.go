@@ -97,6 +97,16 @@ func TestDrainedWaitsForTheListenersQueue(t *testing.T) {
 		if want := "2 connections wait to be accepted"; !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
+		looks = 0
+		s.queued = func([]memcached.Client) (int, error) {
+			if looks++; looks < 3 {
+				return 0, fmt.Errorf("tcp x: %w", errUnseen)
+			}
+			return 0, nil
+		}
+		if err := s.drained(t.Context(), testVIPs, time.Second); err != nil {
+			t.Errorf("a listener that was none: %v", err)
+		}
 		s.queued = func([]memcached.Client) (int, error) { return 0, fmt.Errorf("tcp x: %w", errUnseen) }
 		wantReason(t, s.drained(t.Context(), testVIPs, time.Second), ReasonUnseen)
 	})

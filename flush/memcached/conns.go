@@ -18,7 +18,8 @@ const (
 // The server keeps an entry from the moment a worker thread took the connection up until that thread has closed it, so
 // one whose socket the kernel destroyed under a hung server is still listed, with its local address, for as long as
 // the server may yet execute what it had received. Not listed yet are connections that wait in the listener's queue or
-// in the queue of a worker that does not come round.
+// in the queue of a worker that does not come round. The list is made without locks: for an instant a new connection
+// shows as a listener on its own local address (seen on 1.6.18).
 type Client struct {
 	FD        int
 	Transport string         // "tcp", "tcp6", "udp", "udp6", "unix", or "" if the server could not tell
