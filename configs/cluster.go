@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 const (
@@ -20,22 +21,19 @@ func readCluster(root *table) Cluster {
 		root.require("cluster", "[cluster] with name, voters and key_file")
 		return Cluster{}
 	}
-	voters := readMembers(t, "voters")
-	nodes := readMembers(t, "nodes")
-	c := Cluster{
-		Name:   readClusterName(t),
-		Voters: voters,
-		Nodes:  nodes,
-		Port:   t.integer("port", portSetting),
-		Lease:  t.duration("lease", leaseSetting),
-		Drift:  t.number("clock_drift", clockDriftSetting),
-		Fence:  readFence(t),
-	}
+	var c Cluster
+	c.Name = readClusterName(t)
+	c.Voters = readMembers(t, "voters")
 	for i := range c.Voters {
 		c.Voters[i].Voter = true
 	}
 	readWitnesses(t, c.Voters)
-	readKeyFile(t, &c)
+	c.Nodes = readMembers(t, "nodes")
+	c.KeyFile = readKeyFile(t)
+	c.Port = t.integer("port", portSetting)
+	c.Lease = t.duration("lease", leaseSetting)
+	c.Drift = t.number("clock_drift", clockDriftSetting)
+	c.Fence = readFence(t)
 	checkVoterCount(t, c.Voters)
 	checkMembersApart(t, c)
 	checkNodeNetwork(t, c)
@@ -54,7 +52,7 @@ func readClusterName(t *table) string {
 }
 
 func readFence(t *table) Fence {
-	const expected = `"off", as this version has only "off"`
+	const expected = `"off", the only fence of this version`
 	s, ok := t.text("fence", expected)
 	if !ok {
 		return fenceDefault
@@ -69,15 +67,15 @@ func readFence(t *table) Fence {
 	return FenceOff
 }
 
-func readKeyFile(t *table, c *Cluster) {
+func readKeyFile(t *table) string {
 	const expected = `the path of the gossip key, such as "/etc/memvip/gossip.key"; agentctl keygen makes one`
 	path, ok := t.text("key_file", expected)
 	t.require("key_file", expected)
 	if ok && (path == "" || strings.ContainsRune(path, 0)) {
 		t.bad("key_file", quote(path)+" is no path", expected)
-		return
+		return ""
 	}
-	c.KeyFile = path
+	return path
 }
 
 // readMembers reads a table of names and addresses. A member whose address will not do is kept without one,
@@ -114,7 +112,7 @@ func readMemberAddr(t *table, name string) netip.Addr {
 	}
 	a, err := netip.ParseAddr(s)
 	if err != nil {
-		t.bad(name, quote(s)+" is no address (names are not looked up)", expected)
+		t.bad(name, quote(s)+noAddress(s), expected)
 		return netip.Addr{}
 	}
 	if fault := unfit(a); fault != "" {
@@ -127,7 +125,7 @@ func readMemberAddr(t *table, name string) netip.Addr {
 // readWitnesses marks the voters that have no memcached.
 func readWitnesses(t *table, voters []Member) {
 	witnesses, ok := t.list("witnesses", `names of voters, such as ["w1"]`)
-	if !ok {
+	if !ok || len(voters) == 0 { // without voters, which is reported elsewhere, every name passes
 		return
 	}
 	at := t.at.key("witnesses")
@@ -206,6 +204,17 @@ func checkNodeNetwork(t *table, c Cluster) {
 	if v4 > 0 && v6 > 0 {
 		t.warn("voters", "%s and %s: every node needs an address and a route of both families", count(v4, "IPv4 address"), count(v6, "IPv6 address"))
 	}
+}
+
+// noAddress says, after a text that did not parse as an address, what is wrong with it.
+func noAddress(s string) string {
+	if strings.Contains(s, "%") {
+		return " has a zone, which is tied to one host's interface"
+	}
+	if strings.ContainsFunc(s, unicode.IsLetter) && strings.Count(s, ":") < 2 {
+		return " is no address (names are not looked up)"
+	}
+	return " is no address"
 }
 
 func count(n int, what string) string {

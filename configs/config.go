@@ -87,7 +87,7 @@ type VIP struct {
 	Failback       Failback
 	FailbackDelay  time.Duration
 
-	line int // where the address stands, for Fit
+	line, interfaceLine int // where address and interface stand, for Fit
 }
 
 // Allows reports whether the VIP's candidates include the node. It does not know who is a witness; see

@@ -33,7 +33,7 @@ func (c *Config) fit(vips []VIP, links []Link) (map[netip.Addr]string, error) {
 	for _, v := range vips {
 		name, e := fitOne(v, links)
 		if e != nil {
-			e.File, e.Line = c.Path, v.line
+			e.File = c.Path
 			faults = append(faults, e)
 			continue
 		}
@@ -61,13 +61,13 @@ func fitOne(v VIP, links []Link) (string, *Error) {
 	}
 	switch {
 	case len(found) == 0:
-		return "", &Error{Key: "vip.address", Found: fmt.Sprintf("no interface fits %s", vip), Expected: "a subnet of this host (" + showLinks(links) + "), or an interface named in the vip"}
+		return "", &Error{Line: v.line, Key: "vip.address", Found: fmt.Sprintf("no interface fits %s", vip), Expected: "a subnet of this host (" + showLinks(links) + "), or an interface named in the vip"}
 	case len(found) > 1:
-		return "", &Error{Key: "vip.address", Found: fmt.Sprintf("%s fits %s alike", vip, strings.Join(found, " and ")), Expected: "an interface named in the vip"}
+		return "", &Error{Line: v.line, Key: "vip.address", Found: fmt.Sprintf("%s fits %s alike", vip, strings.Join(found, " and ")), Expected: "an interface named in the vip"}
 	case isNetworkAddr(netip.PrefixFrom(vip, best.Bits())):
-		return "", &Error{Key: "vip.address", Found: fmt.Sprintf("%s is the address of the subnet of %s", vip, found[0]), Expected: "an address of a host in it"}
+		return "", &Error{Line: v.line, Key: "vip.address", Found: fmt.Sprintf("%s is the address of the subnet of %s", vip, found[0]), Expected: "an address of a host in it"}
 	case isBroadcastAddr(netip.PrefixFrom(vip, best.Bits())):
-		return "", &Error{Key: "vip.address", Found: fmt.Sprintf("%s is the broadcast address of %s", vip, found[0]), Expected: "an address of a host in it"}
+		return "", &Error{Line: v.line, Key: "vip.address", Found: fmt.Sprintf("%s is the broadcast address of %s", vip, found[0]), Expected: "an address of a host in it"}
 	default:
 		return found[0], nil
 	}
@@ -80,7 +80,7 @@ func fitNamed(v VIP, links []Link) (string, *Error) {
 			return l.Name, nil
 		}
 	}
-	return "", &Error{Key: "vip.interface", Found: fmt.Sprintf("no interface %s for %s", quote(v.Interface), v.Prefix.Addr()), Expected: "one that this host has (" + showLinks(links) + ")"}
+	return "", &Error{Line: v.interfaceLine, Key: "vip.interface", Found: fmt.Sprintf("no interface %s for %s", quote(v.Interface), v.Prefix.Addr()), Expected: "one that this host has (" + showLinks(links) + ")"}
 }
 
 // subnetOf returns the narrowest subnet of the link that the VIP is in. An address without neighbours (/32) is

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // checkInstances looks at every instance that is probed and flushed. The file is the same on every host, so
@@ -83,5 +84,9 @@ func showArgv(argv []string) string {
 	if argv == nil {
 		return "none"
 	}
-	return fmt.Sprintf("%q", argv)
+	quoted := make([]string, len(argv))
+	for i, a := range argv {
+		quoted[i] = quote(a)
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
 }

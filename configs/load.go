@@ -84,7 +84,7 @@ func syntaxError(text string, err error) *Error {
 	line, message := 1, err.Error()
 	if parse, ok := errors.AsType[toml.ParseError](err); ok {
 		last := 1 + strings.Count(strings.TrimRight(text, "\r\n"), "\n")
-		line, message = max(1, min(parse.Position.Line, last)), parse.Message
+		line, message = max(1, min(parse.Position.Line, last)), strings.TrimSuffix(parse.Message, ".")
 	}
 	message = strings.Map(printable, message)
 	return &Error{Line: line, Found: "not TOML: " + message, Expected: "valid TOML"}

@@ -227,8 +227,8 @@ func (t *table) integer(key string, set setting[int]) int {
 		t.bad(key, kind(v), fmt.Sprintf("an integer, such as %d", set.value))
 		return set.value
 	}
-	// Clamped to what is out of bounds anyway, so that the conversion keeps its meaning on 32 bits.
-	return bounded(t, key, int(max(math.MinInt32, min(n, math.MaxInt32))), set, func(n int) string { return fmt.Sprint(n) })
+	wide := setting[int64]{value: int64(set.value), floor: int64(set.floor), ceiling: int64(set.ceiling)}
+	return int(bounded(t, key, n, wide, func(n int64) string { return fmt.Sprint(n) }))
 }
 
 func (t *table) number(key string, set setting[float64]) float64 {

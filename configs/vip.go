@@ -16,8 +16,10 @@ func readVIPs(root *table, c Cluster, m Memcached) []VIP {
 	r := vipReader{
 		cluster:   c,
 		memcached: m,
-		members:   slices.Concat(c.Voters, c.Nodes),
 		lines:     make(map[netip.Addr]int),
+	}
+	if len(c.Voters) > 0 {
+		r.members = slices.Concat(c.Voters, c.Nodes)
 	}
 	for _, t := range tables {
 		r.vips = append(r.vips, r.read(t))
@@ -31,7 +33,7 @@ func readVIPs(root *table, c Cluster, m Memcached) []VIP {
 type vipReader struct {
 	cluster   Cluster
 	memcached Memcached
-	members   []Member
+	members   []Member // none if the file has no voters
 	vips      []VIP
 	lines     map[netip.Addr]int // where an address was given first
 }
@@ -39,15 +41,18 @@ type vipReader struct {
 func (r *vipReader) read(t *table) VIP {
 	v := VIP{
 		Prefix:        r.readAddress(t),
-		Home:          r.readHome(t),
 		Interface:     readInterface(t),
 		Candidates:    r.readCandidates(t),
 		Failback:      readFailback(t),
 		FailbackDelay: t.duration("failback_delay", failbackDelaySetting),
 		line:          t.line("address"),
+		interfaceLine: t.line("interface"),
 	}
 	v.Instance, v.RestartCommand = r.readInstance(t)
-	r.checkHomeIsCandidate(t, v)
+	if home, ok := r.readHome(t); ok {
+		v.Home = home
+		r.checkHomeIsCandidate(t, v)
+	}
 	return v
 }
 
@@ -60,7 +65,7 @@ func (r *vipReader) readAddress(t *table) netip.Prefix {
 	}
 	p, err := parsePrefix(s)
 	if err != nil {
-		t.bad("address", quote(s)+" is no address (names are not looked up)", expected)
+		t.bad("address", quote(s)+noAddress(s), expected)
 		return netip.Prefix{}
 	}
 	if fault := unfitVIP(p); fault != "" {
@@ -84,7 +89,7 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	if err != nil {
 		return netip.Prefix{}, err
 	}
-	if a.Zone() != "" { // a Prefix would drop it in silence
+	if a.Zone() != "" { // which a Prefix would drop in silence
 		return netip.Prefix{}, fmt.Errorf("configs: %s has a zone", s)
 	}
 	return netip.PrefixFrom(a, a.BitLen()), nil
@@ -123,17 +128,14 @@ func (r *vipReader) checkAddressIsFree(t *table, a netip.Addr) {
 	r.lines[a] = t.line("address")
 }
 
-func (r *vipReader) readHome(t *table) string {
+func (r *vipReader) readHome(t *table) (string, bool) {
 	const expected = "the name of the node that the address belongs to"
 	home, ok := t.text("home", expected)
 	t.require("home", expected)
-	if ok {
-		r.checkServingNode(t, "home", t.line("home"), home)
-	}
-	return home
+	return home, ok && r.checkServingNode(t, "home", t.line("home"), home)
 }
 
-// checkServingNode reports a name that is no node's, or a witness's. In a file without any member, which is
+// checkServingNode returns whether a node of that name can hold an address. It reports a name that is no node's, or a witness's. In a file without voters, which is
 // reported already, every name passes.
 func (r *vipReader) checkServingNode(t *table, key string, line int, name string) bool {
 	var serving []Member
@@ -183,7 +185,7 @@ func (r *vipReader) readCandidates(t *table) []string {
 func (r *vipReader) checkHomeIsCandidate(t *table, v VIP) {
 	list, _ := array(t.values["candidates"])
 	switch {
-	case len(v.Candidates) == 0 || len(v.Candidates) != len(list) || v.Home == "":
+	case len(v.Candidates) == 0 || len(v.Candidates) != len(list):
 		// All nodes, or the list itself is wrong and reported.
 	case !v.Allows(v.Home):
 		t.bad("candidates", "without the home "+quote(v.Home), "the home to be among them")
