@@ -1,0 +1,340 @@
+package gossip
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+	"github.com/sirupsen/logrus"
+
+	"memvip/agent/core"
+)
+
+// Options says who this node is, who the others are, and who wants to hear of them.
+type Options struct {
+	Node        string                // this node's name
+	Bind        netip.Addr            // this node's address, as configured on every node
+	Port        int                   // UDP and TCP, the same on every node
+	Key         []byte                // 32 random bytes, the same on every node
+	Peers       map[string]netip.Addr // all other nodes by name, witnesses included
+	Lease       time.Duration         // timing is derived from it
+	ClusterName string                // memberlist's label: packets of other clusters are dropped
+	Logger      logrus.FieldLogger    // nil: silence
+
+	// OnMessage gets every message of core that is meant for this node, with the address and port it
+	// came from. OnState gets every state of another node that is newer than the one before. Both are
+	// called as soon as Start is, from several goroutines, and must return at once, without calling
+	// Close. After Close has returned neither is called.
+	OnMessage func(source string, msg core.Message)
+	OnState   func(core.NodeState)
+}
+
+// Gossip is one node's part in the cluster's traffic.
+type Gossip struct {
+	opts       Options
+	transport  *transport
+	list       *memberlist.Memberlist
+	states     states
+	stateLimit int // bytes of an envelope that gossip has room for
+	tally      tally
+
+	probe, round time.Duration      // memberlist's intervals
+	cancel       context.CancelFunc // of joins and log
+	wg           sync.WaitGroup     // joins and log
+
+	callbacks sync.RWMutex // held for reading around callbacks
+	closed    bool         // under callbacks: no callback may start
+	close     sync.Once
+	closeErr  error
+}
+
+// Start opens the port and begins to look for the peers. It returns without waiting for any of them.
+func Start(o Options) (*Gossip, error) { return start(o, nil) }
+
+func start(o Options, filter linkFilter) (*Gossip, error) {
+	if o.Logger == nil {
+		silent := logrus.New()
+		silent.SetOutput(io.Discard)
+		o.Logger = silent
+	}
+	o.Bind = o.Bind.Unmap()
+	o.Peers = maps.Clone(o.Peers)
+	for name, addr := range o.Peers {
+		o.Peers[name] = addr.Unmap()
+	}
+	if err := o.check(); err != nil {
+		return nil, fmt.Errorf("gossip: start %s: %w", o.Node, err)
+	}
+	g := &Gossip{opts: o}
+	g.states.newest = make(map[string]told)
+	g.states.queue.NumNodes = func() int { return 1 + len(o.Peers) }
+	if err := g.open(filter); err != nil {
+		return nil, fmt.Errorf("gossip: start %s: %w", o.Node, err)
+	}
+	return g, nil
+}
+
+// check refuses what would not work, or work unsafely.
+func (o Options) check() error {
+	switch {
+	case o.Node == "" || len(o.Node) > maxText:
+		return fmt.Errorf("node name is %d bytes long, want 1 to %d", len(o.Node), maxText)
+	case o.ClusterName == "" || len(o.ClusterName) > memberlist.LabelMaxSize:
+		return fmt.Errorf("cluster name is %d bytes long, want 1 to %d", len(o.ClusterName), memberlist.LabelMaxSize)
+	case len(o.Key) != keyBytes:
+		return fmt.Errorf("key is %d bytes long, want %d", len(o.Key), keyBytes)
+	case o.Port < 1 || o.Port > 65535:
+		return fmt.Errorf("port is %d, want 1 to 65535", o.Port)
+	case o.Lease <= 0:
+		return fmt.Errorf("lease is %s, want more than 0", o.Lease)
+	case o.OnMessage == nil || o.OnState == nil:
+		return errors.New("nobody listens: OnMessage or OnState is nil")
+	}
+	if err := checkAddress(o.Bind); err != nil {
+		return fmt.Errorf("own address: %w", err)
+	}
+	owner := map[netip.Addr]string{o.Bind: o.Node}
+	for _, name := range slices.Sorted(maps.Keys(o.Peers)) {
+		addr := o.Peers[name]
+		if err := checkAddress(addr); err != nil {
+			return fmt.Errorf("peer %s: %w", name, err)
+		}
+		switch {
+		case name == "" || len(name) > maxText:
+			return fmt.Errorf("peer at %s: name is %d bytes long, want 1 to %d", addr, len(name), maxText)
+		case name == o.Node:
+			return fmt.Errorf("peer %s has this node's name", name)
+		case addr.Is4() != o.Bind.Is4():
+			return fmt.Errorf("peer %s: %s and this node's %s are not of one family", name, addr, o.Bind)
+		case owner[addr] != "":
+			return fmt.Errorf("peer %s: %s is the address of %s", name, addr, owner[addr])
+		}
+		owner[addr] = name
+	}
+	return nil
+}
+
+func checkAddress(a netip.Addr) error {
+	switch {
+	case !a.IsValid() || a.IsUnspecified() || a.IsMulticast():
+		return fmt.Errorf("%s is not the address of one host", a)
+	case a.Zone() != "":
+		return fmt.Errorf("%s has a zone, which other hosts cannot know", a)
+	}
+	return nil
+}
+
+// open starts everything, or nothing.
+func (g *Gossip) open(filter linkFilter) error {
+	o := g.opts
+	s, err := newScreen(o.ClusterName, o.Key)
+	if err != nil {
+		return err
+	}
+	g.stateLimit = packetSize - sealedBytes - len(s.label) - checksumBytes - 8 // 8: compound and its entry
+	g.transport = &transport{
+		self: netip.AddrPortFrom(o.Bind, uint16(o.Port)), peers: make(map[string]peer), screen: s,
+		tally: &g.tally, filter: filter, message: g.receive,
+	}
+	for name, addr := range o.Peers {
+		g.transport.peers[g.address(name).Addr] = newPeer(netip.AddrPortFrom(addr, uint16(o.Port)))
+	}
+	if err := g.transport.listen(); err != nil {
+		return err
+	}
+	adapter := newLogAdapter(o.Logger, &g.tally.logSuppressed)
+	conf := configure(o)
+	conf.Transport = g.transport
+	conf.Logger = log.New(adapter, "", 0)
+	conf.Delegate, conf.Alive = delegate{g}, delegate{g}
+	g.probe, g.round = conf.ProbeInterval, conf.GossipInterval
+	g.states.queue.RetransmitMult = conf.RetransmitMult
+	if g.list, err = memberlist.Create(conf); err != nil {
+		_ = g.transport.Shutdown()
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	g.cancel = cancel
+	g.wg.Go(func() { adapter.run(ctx) })
+	g.transport.run()
+	for name := range o.Peers {
+		g.wg.Go(func() { g.keepJoined(ctx, name) })
+	}
+	return nil
+}
+
+// address is where a configured peer is, as memberlist writes it.
+func (g *Gossip) address(name string) memberlist.Address {
+	at := netip.AddrPortFrom(g.opts.Peers[name], uint16(g.opts.Port))
+	return memberlist.Address{Addr: at.String(), Name: name}
+}
+
+// Send hands a message to the kernel, as one packet to the address configured for a node, whether
+// memberlist thinks that node alive or not. It never waits. An error means that the packet did not
+// leave; no error means nothing.
+func (g *Gossip) Send(to string, msg core.Message) error {
+	if err := g.send(to, msg); err != nil {
+		g.tally.sendFailed.Add(1)
+		return fmt.Errorf("gossip: send %T to %s: %w", msg, to, err)
+	}
+	g.tally.sent.Add(1)
+	return nil
+}
+
+func (g *Gossip) send(to string, msg core.Message) error {
+	if _, ok := g.opts.Peers[to]; !ok {
+		return errors.New("not a configured peer")
+	}
+	frame, err := Encode(msg)
+	if err != nil {
+		return err
+	}
+	return g.list.SendToAddress(g.address(to), seal(to, frame))
+}
+
+// Publish tells everybody this node's newest state. One that is not newer than the last is ignored.
+// One too long for a gossip packet goes to each peer by itself; what of it is lost, push/pull repairs.
+func (g *Gossip) Publish(s core.NodeState) {
+	frame, err := EncodeState(s)
+	if err != nil {
+		g.tally.sendFailed.Add(1)
+		g.opts.Logger.WithError(err).Warn("own state not published")
+		return
+	}
+	if !g.states.offer(s, frame, g.stateLimit) || 1+len(frame) <= g.stateLimit {
+		return
+	}
+	for name := range g.opts.Peers {
+		if err := g.list.SendToAddress(g.address(name), seal("", frame)); err != nil {
+			g.tally.sendFailed.Add(1)
+		}
+	}
+}
+
+// receive opens an envelope and hands on what is in it. The envelope is the caller's.
+func (g *Gossip) receive(source string, envelope []byte) {
+	to, frame, err := unseal(envelope)
+	if err != nil {
+		g.tally.drop(err)
+		return
+	}
+	content, err := Decode(frame)
+	if err != nil {
+		g.tally.drop(err)
+		return
+	}
+	g.callbacks.RLock()
+	defer g.callbacks.RUnlock()
+	if g.closed {
+		return
+	}
+	switch v := content.(type) {
+	case core.NodeState:
+		g.heardState(v, frame)
+	case core.Message:
+		g.heardMessage(source, to, v)
+	}
+}
+
+func (g *Gossip) heardState(s core.NodeState, frame []byte) {
+	if s.Node == g.opts.Node {
+		return // told back, or of a former life
+	}
+	if _, ok := g.opts.Peers[s.Node]; !ok {
+		g.tally.dropped[DropUnknownNode].Add(1)
+		return
+	}
+	if g.states.offer(s, frame, g.stateLimit) {
+		g.tally.statesHeard.Add(1)
+		g.opts.OnState(s)
+	}
+}
+
+// heardMessage lets pass what a configured node says to this one. A message in this node's own name
+// passes too: it is another host's that has the same name, which is core's to refuse.
+func (g *Gossip) heardMessage(source, to string, msg core.Message) {
+	from := sender(msg)
+	_, known := g.opts.Peers[from]
+	switch {
+	case to != g.opts.Node:
+		g.tally.dropped[DropMisdirected].Add(1)
+	case !known && from != g.opts.Node:
+		g.tally.dropped[DropUnknownNode].Add(1)
+	default:
+		g.tally.received.Add(1)
+		g.opts.OnMessage(source, msg)
+	}
+}
+
+// Member is a configured node as memberlist sees it: for status, and nothing else.
+type Member struct {
+	Name  string     `json:"name"`
+	Addr  netip.Addr `json:"address"`
+	Alive bool       `json:"alive"`
+}
+
+// Members returns all configured nodes, this one included, by name.
+func (g *Gossip) Members() []Member {
+	alive := make(map[string]bool)
+	for _, n := range g.list.Members() {
+		alive[n.Name] = true
+	}
+	members := []Member{{Name: g.opts.Node, Addr: g.opts.Bind, Alive: true}}
+	for _, name := range slices.Sorted(maps.Keys(g.opts.Peers)) {
+		members = append(members, Member{Name: name, Addr: g.opts.Peers[name], Alive: alive[name]})
+	}
+	slices.SortFunc(members, func(a, b Member) int { return cmp.Compare(a.Name, b.Name) })
+	return members
+}
+
+// Stats returns what has been counted since Start.
+func (g *Gossip) Stats() Counters { return g.tally.read() }
+
+// Close says goodbye to the peers, closes the port, and returns when nothing of this node's part is
+// left running. The last of that is a probe that memberlist gives up only when its interval, at most
+// 500 ms, is over. When ctx ends Close no longer waits for either, so a ctx that has ended skips the
+// goodbye: an agent that is to be back at once wants that. Closing twice is harmless.
+func (g *Gossip) Close(ctx context.Context) error {
+	g.close.Do(func() { g.closeErr = g.shutdown(ctx) })
+	return g.closeErr
+}
+
+func (g *Gossip) shutdown(ctx context.Context) error {
+	if ctx.Err() == nil {
+		g.leave(ctx)
+	}
+	g.cancel()
+	err := g.list.Shutdown()
+	g.wg.Wait()
+	g.callbacks.Lock()
+	g.closed = true
+	g.callbacks.Unlock()
+	select {
+	case <-ctx.Done():
+	case <-time.After(g.probe):
+	}
+	if err != nil {
+		return fmt.Errorf("gossip: close: %w", err)
+	}
+	return nil
+}
+
+// leave waits until the goodbye is told, but not for long: it is a courtesy.
+func (g *Gossip) leave(ctx context.Context) {
+	limit := leaveRounds * g.round
+	if deadline, ok := ctx.Deadline(); ok {
+		limit = min(limit, time.Until(deadline))
+	}
+	if err := g.list.Leave(max(limit, time.Millisecond)); err != nil {
+		g.opts.Logger.WithError(err).Debug("gossip goodbye not told")
+	}
+}
