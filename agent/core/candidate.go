@@ -38,7 +38,7 @@ func (m *Machine) hinted(h Hint) {
 		}
 	case h.Tainted:
 		m.forceProof(v, h.Voter)
-	case m.now >= l.notBefore:
+	case m.now >= l.notBefore && !m.heldFor(h.Name, m.cfg.Lease/4):
 		m.tryClaim(l, CauseHint)
 	}
 }
@@ -53,6 +53,9 @@ func (m *Machine) tryClaim(l *lease, cause Cause) bool {
 	switch {
 	case m.mayContinue(v):
 		m.becomeCandidate(l, Continuation, m.record(v).Served, cause)
+	case m.clean(v) && !m.inTouch():
+		m.nextBeat, l.retryAt = m.now, m.now.Add(2*m.rtt())
+		return false
 	case m.clean(v):
 		m.becomeCandidate(l, Fresh, Term{}, cause)
 	default:
@@ -60,6 +63,11 @@ func (m *Machine) tryClaim(l *lease, cause Cause) bool {
 	}
 	return true
 }
+
+// inTouch reports whether a majority of voters answered a request of the last heartbeat's age. A fresh
+// claim teaches its term to every voter that grants it, even where it cannot win: a node that may
+// just have lost the others must not make its own voter forget whose term was the last.
+func (m *Machine) inTouch() bool { return m.heardWithin(m.cfg.Lease/4 + 4*m.rtt()) }
 
 // becomeCandidate begins an attempt. Precondition: the lease is Idle.
 func (m *Machine) becomeCandidate(l *lease, kind Kind, term Term, cause Cause) {
@@ -244,18 +252,25 @@ func (m *Machine) pursueIdle(l *lease) {
 	if !l.lived && m.mayResume(l, v) && m.tryClaim(l, CauseContinue) {
 		return
 	}
-	if l.leftover != 0 && m.now >= l.leftover {
+	if l.leftover != 0 && (m.now >= l.leftover || !m.mayContinue(v)) {
 		m.becomeDropping(l, CauseLeftover, "")
 		return
 	}
 	if l.retryAt != 0 && m.now >= l.retryAt {
 		l.retryAt = 0
-		if holder, _ := m.holderOf(l.name); holder == "" || holder == m.cfg.Node {
-			m.tryClaim(l, CauseRetry)
-		} else {
+		if m.heldFor(l.name, 0) {
 			l.backoff = 0
+		} else {
+			m.tryClaim(l, CauseRetry)
 		}
 	}
+}
+
+// heldFor reports whether a majority of voters says that another node has the name for at least d more:
+// then a voter that missed it hints in vain, and a claim would only teach it a term nobody serves.
+func (m *Machine) heldFor(n Name, d time.Duration) bool {
+	holder, _ := m.holderAt(n, m.now.Add(d))
+	return holder != "" && holder != m.cfg.Node
 }
 
 // mayResume reports whether an earlier life of this agent may still have the lease: its address is on

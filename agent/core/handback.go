@@ -169,10 +169,11 @@ func (m *Machine) judgeAsk(l *lease, v VIP, a Ask) AskRefusal {
 	return AskAccepted
 }
 
-// covers reports whether an ask's proof was made with the home's own last service already history.
+// covers reports whether an ask's proof was made with the home's own last service already history:
+// over the term held now, or over any later than that service. The latter may be above the term held,
+// where a candidate proposed it in vain.
 func (a Ask) covers(held Term) bool {
-	return a.Proof.Restart || a.Over == held ||
-		a.Over.Known() && a.Over.Node != a.From && a.Over.Epoch > a.Served.Epoch && a.Over.Epoch <= held.Epoch
+	return a.Proof.Restart || a.Over == held || a.Over.Epoch > a.Served.Epoch
 }
 
 // turnAway begins the planned move to the home.

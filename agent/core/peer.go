@@ -54,10 +54,13 @@ func (m *Machine) voters() []string { return m.lists.inForce }
 func (m *Machine) majority() int { return majority(len(m.voters())) }
 
 // quorate reports whether a majority of voters answered a request sent within the last lease (F17).
-func (m *Machine) quorate() bool {
+func (m *Machine) quorate() bool { return m.heardWithin(m.cfg.Lease) }
+
+// heardWithin reports whether a majority of voters answered a request sent less than d ago.
+func (m *Machine) heardWithin(d time.Duration) bool {
 	n := 0
 	for _, v := range m.voters() {
-		if p := m.peer(v); p.answered != 0 && m.now.Sub(p.answered) < m.cfg.Lease {
+		if p := m.peer(v); p.answered != 0 && m.now.Sub(p.answered) < d {
 			n++
 		}
 	}
@@ -271,7 +274,7 @@ func (m *Machine) restartAbove(seen Request) {
 	m.nextBeat = m.now
 }
 
-// epoch returns the highest epoch heard of for a name.
+// heardTerm returns the newest term heard of for a name.
 func (m *Machine) heardTerm(n Name) Term {
 	var best Term
 	for _, v := range m.voters() {
@@ -284,12 +287,15 @@ func (m *Machine) heardTerm(n Name) Term {
 
 // holderOf returns the node that a majority of voters names as having the grant (or the reservation),
 // from answers that still hold now, and whether they say that it holds.
-func (m *Machine) holderOf(n Name) (node string, holding bool) {
+func (m *Machine) holderOf(n Name) (node string, holding bool) { return m.holderAt(n, m.now) }
+
+// holderAt is holderOf for an instant ahead.
+func (m *Machine) holderAt(n Name, at Instant) (node string, holding bool) {
 	votes, holds := map[string]int{}, map[string]int{}
 	for _, v := range m.voters() {
 		p := m.peer(v)
 		e := p.views[n]
-		if e.Grantee == "" || m.now.Sub(p.viewedAt) >= e.Left {
+		if e.Grantee == "" || at.Sub(p.viewedAt) >= e.Left {
 			continue
 		}
 		votes[e.Grantee]++

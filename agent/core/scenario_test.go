@@ -142,23 +142,9 @@ func command(t *testing.T, w *world, d *datadriven.TestData) string {
 		}
 		h.start()
 	case "reboot": // host and memcacheds begin anew, nothing on tmpfs is left
-		h := on(0)
-		h.m, h.valid, h.up = nil, false, map[Name]bool{}
-		h.boot++
-		for a := range h.caches {
-			h.run(a)
-		}
-		h.start()
-	case "freeze":
-		on(0).isIced = true
-	case "thaw":
-		h := on(0)
-		h.isIced = false
-		events := h.frozen
-		h.frozen = nil
-		for _, e := range events {
-			h.step(e)
-		}
+		on(0).reboot()
+	case "freeze", "thaw":
+		on(0).thaw(d.Cmd == "freeze")
 	case "kill": // memcached dies
 		h := on(0)
 		h.exit(instance(h))

@@ -41,9 +41,10 @@ type slot struct {
 	newest   map[string]Request // by node: newest request seen or cancelled (F15)
 	released map[string]Request // by node: newest release carried out; it acts once (F19)
 
-	nextHint     Instant
-	hintRank     int
-	noCleanSince Instant // no placeable candidate since; 0 if there is one
+	nextHint       Instant
+	hintRank       int
+	noCleanSince   Instant // no placeable candidate since; 0 if there is one
+	placeableSince Instant // while noCleanSince is set: the first one showed up then
 }
 
 // grant is a lease given to one claimant. The zero grant is none.
@@ -390,29 +391,54 @@ func (v *voter) hints(now Instant, stagger time.Duration) []addressed {
 
 // turn picks the candidate whose turn it is and sets the time of the next.
 func (v *voter) turn(now Instant, s *slot, ranked []candidate, stagger time.Duration) (addressed, bool) {
-	placeable := slices.DeleteFunc(slices.Clone(ranked), func(c candidate) bool { return !c.placeable() })
-	if len(placeable) > 0 {
-		s.noCleanSince = 0
-	} else if s.noCleanSince == 0 {
-		s.noCleanSince = now
-	}
 	hint := Hint{Voter: v.name, Name: s.vip.Name, Last: s.last}
-	switch {
-	case s.hintRank < len(placeable):
-		to := placeable[s.hintRank].node
-		s.hintRank++
-		s.nextHint = now.Add(stagger)
-		if s.hintRank == len(placeable) {
-			s.hintRank, s.nextHint = 0, now.Add(v.lease/4)
-		}
-		return addressed{to, hint}, true
-	case len(placeable) == 0 && len(ranked) > 0 && now.Sub(s.noCleanSince) >= 2*v.lease:
-		hint.Tainted = true
+	placeable := slices.DeleteFunc(slices.Clone(ranked), func(c candidate) bool { return !c.placeable() })
+	if len(placeable) == 0 {
+		s.starve(now)
 		s.hintRank, s.nextHint = 0, now.Add(v.lease/4)
+		if len(ranked) == 0 || now.Sub(s.noCleanSince) < 2*v.lease {
+			return addressed{}, false
+		}
+		hint.Tainted = true
 		return addressed{ranked[0].node, hint}, true
 	}
-	s.hintRank, s.nextHint = 0, now.Add(v.lease/4)
-	return addressed{}, false
+	if at := s.gather(now, v.lease/4, placeable[0]); at > now {
+		s.nextHint = at
+		return addressed{}, false
+	}
+	to := placeable[min(s.hintRank, len(placeable)-1)].node
+	s.hintRank++
+	s.nextHint = now.Add(stagger)
+	if s.hintRank >= len(placeable) {
+		s.hintRank, s.nextHint = 0, now.Add(v.lease/4)
+	}
+	return addressed{to, hint}, true
+}
+
+// starve notes that no placeable candidate is left.
+func (s *slot) starve(now Instant) {
+	s.placeableSince = 0
+	if s.noCleanSince == 0 {
+		s.noCleanSince = now
+	}
+}
+
+// gather returns when the ranking may be acted on. When candidates show up again after there were
+// none, as after a loss of quorum, the first to speak need not be the best: the others get one
+// heartbeat to be heard, so that the node that can continue does, and its cache is kept.
+func (s *slot) gather(now Instant, heartbeat time.Duration, best candidate) Instant {
+	if s.placeableSince == 0 {
+		s.placeableSince = now
+	}
+	if s.noCleanSince == 0 || best.continues || !s.last.Known() && best.node == s.vip.Home {
+		s.noCleanSince = 0
+		return now
+	}
+	at := s.placeableSince.Add(heartbeat)
+	if at <= now {
+		s.noCleanSince = 0
+	}
+	return at
 }
 
 // heardFrom makes a free name due for a hint when a candidate has just spoken: a VIP without grant

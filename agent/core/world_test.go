@@ -33,6 +33,9 @@ type world struct {
 	faults  map[string]bool        // deliberate faults of the world
 	twice   map[Name]time.Duration // time with two addresses up
 	moves   int                    // addresses that went up
+	fence   bool                   // the kernel takes an address down when its lease ends, agent or no agent
+	network func() (delay time.Duration, copies int)
+	stale   int // reads of an old value
 }
 
 // task is something that happens at an instant.
@@ -61,6 +64,7 @@ type host struct {
 	up      map[Name]bool
 	caches  map[string]*cache
 	linkBad map[Name]bool
+	until   map[Name]Instant // what the fence knows
 }
 
 // cache is one memcached process.
@@ -87,7 +91,7 @@ func newWorld(nodes, witnesses []string, vips []VIP, shared bool, lease time.Dur
 		w.voters = slices.Sorted(slices.Values(append(slices.Clone(nodes[:2]), witnesses[0])))
 	}
 	for i, n := range append(slices.Clone(nodes), witnesses...) {
-		h := &host{name: n, w: w, boot: 1, up: map[Name]bool{}, caches: map[string]*cache{}, linkBad: map[Name]bool{}, entropy: uint64(i+1) * 1000}
+		h := &host{name: n, w: w, boot: 1, up: map[Name]bool{}, caches: map[string]*cache{}, linkBad: map[Name]bool{}, until: map[Name]Instant{}, entropy: uint64(i+1) * 1000}
 		w.nodes[n] = h
 		h.cfg = Config{
 			Node: n, Voters: w.voters, Nodes: slices.Sorted(slices.Values(append(slices.Clone(nodes), witnesses...))),
@@ -300,8 +304,9 @@ func (h *host) carryOut(e Effect) {
 	case TakeAddress:
 		life := h.life
 		w.after(addTime, func() {
-			if h.life == life && w.now < e.Until {
+			if h.life == life && !h.isIced && w.now < e.Until {
 				h.putUp(e.Name)
+				h.guard(e.Name, e.Until)
 			}
 		})
 		h.later(addTime, func() Event {
@@ -335,7 +340,32 @@ func (h *host) carryOut(e Effect) {
 	case Exit:
 		w.note("%s: leaves", h.name)
 		h.m = nil
-	case ProlongAddress, StopWatch:
+	case ProlongAddress:
+		h.guard(e.Name, e.Until)
+	case StopWatch:
+	}
+}
+
+// guard is the fence: the address is down at the end of its lease, whatever the agent does.
+func (h *host) guard(n Name, until Instant) {
+	h.until[n] = max(h.until[n], until)
+	if h.w.fence && h.up[n] {
+		h.w.at(until, "", func() {
+			if h.w.now >= h.until[n] {
+				h.takeDown(n)
+			}
+		})
+	}
+}
+
+// read looks at what a client would read through a VIP.
+func (w *world) read(n Name) {
+	for _, name := range w.upAt(n) {
+		c := w.nodes[name].cacheOf(n)
+		if v, ok := c.values[n]; ok && c.running && !c.hung && v != w.newest[n] {
+			w.stale++
+			w.note("STALE: %s on %s reads version %d, newest is %d", n, name, v, w.newest[n])
+		}
 	}
 }
 
@@ -365,10 +395,7 @@ func (h *host) trace(t Transition) {
 func (h *host) putUp(n Name) {
 	h.up[n] = true
 	h.w.moves++
-	c := h.cacheOf(n)
-	if v, ok := c.values[n]; ok && v != h.w.newest[n] {
-		h.w.note("STALE: %s on %s reads version %d, newest is %d", n, h.name, v, h.w.newest[n])
-	}
+	h.w.read(n)
 	if others := h.w.upAt(n); len(others) > 1 {
 		h.w.note("TWICE: %s is up on %s", n, strings.Join(others, " and "))
 	}
@@ -484,7 +511,13 @@ func (w *world) transmit(from, to, kind string, deliver func()) {
 			return
 		}
 	}
-	w.after(w.delay, deliver)
+	delay, copies := w.delay, 1
+	if w.network != nil {
+		delay, copies = w.network()
+	}
+	for range copies {
+		w.after(delay, deliver)
+	}
 }
 
 // split cuts every pair of nodes that is not in one group, both ways.
