@@ -1,0 +1,243 @@
+package agent
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"memvip/agent/core"
+	"memvip/vip"
+)
+
+// addresses carries out what the machine orders about addresses: one goroutine for each VIP, which
+// keeps the order of that VIP's orders. Its methods but finish belong to the loop's goroutine.
+type addresses struct {
+	shared
+	port    addressPort
+	names   []core.Name // sorted
+	workers map[core.Name]*addressWorker
+	running *crew
+}
+
+// newAddresses starts the workers; where says which address on which link each VIP is.
+func newAddresses(s shared, port addressPort, where map[core.Name]vip.Address) *addresses {
+	a := &addresses{shared: s, port: port, workers: map[core.Name]*addressWorker{}, running: newCrew(s.failed)}
+	for name, address := range where {
+		w := &addressWorker{addresses: a, name: name, address: address, orders: newMailbox[*addressOrder]()}
+		a.workers[name] = w
+		a.names = append(a.names, name)
+		a.running.start(w.run)
+	}
+	slices.Sort(a.names)
+	return a
+}
+
+// finish ends the workers once they have done what was ordered so far.
+func (a *addresses) finish() {
+	for _, w := range a.workers {
+		w.orders.close()
+	}
+	a.running.wait()
+}
+
+// addressWorker is one VIP's.
+type addressWorker struct {
+	*addresses
+	name    core.Name
+	address vip.Address
+	orders  *mailbox[*addressOrder]
+	since   atomic.Pointer[time.Time] // when the address went up by this life's doing; nil while it is not
+
+	// The rest belongs to the loop's goroutine.
+	lease    *deadline     // of the newest TakeAddress; nil before the first and after a DropAddress
+	newest   *addressOrder // ordered last, nil before
+	lastTake uint64        // number of the newest TakeAddress
+	counter  uint64
+}
+
+// addressOrder is one order to a worker.
+type addressOrder struct {
+	kind   orderKind
+	number uint64
+	term   core.Term // of a take
+	lease  *deadline // of a take
+	done   atomic.Bool
+}
+
+type orderKind uint8
+
+const (
+	orderTake orderKind = iota
+	orderProlong
+	orderDrop
+)
+
+// deadline is how long one acquisition's lease lasts. The address that was taken for it asks for as
+// long as it is up, from any goroutine.
+type deadline struct {
+	clock func() core.Instant
+	until atomic.Int64 // a core.Instant; zero once the address is to go down
+}
+
+func (d *deadline) inForce() bool { return d.clock() < core.Instant(d.until.Load()) }
+
+// take orders an address up. The answer comes later, but at once for a VIP that has no place here.
+func (a *addresses) take(e core.TakeAddress) (answer core.Event) {
+	w := a.workers[e.Name]
+	if w == nil {
+		return core.AddressFailed{Name: e.Name, Term: e.Term, Err: "no interface of this node is known for it"}
+	}
+	w.lease = &deadline{clock: a.clock}
+	w.lease.until.Store(int64(e.Until))
+	w.order(&addressOrder{kind: orderTake, term: e.Term, lease: w.lease})
+	w.lastTake = w.counter
+	return nil
+}
+
+// prolong makes the lease longer at once, and has the kernel told when the worker comes to it.
+func (a *addresses) prolong(e core.ProlongAddress) {
+	w := a.workers[e.Name]
+	if w == nil || w.lease == nil {
+		return
+	}
+	w.lease.until.Store(int64(e.Until))
+	if w.newest.kind == orderProlong && !w.newest.done.Load() {
+		return // one that waits will do for both
+	}
+	w.order(&addressOrder{kind: orderProlong})
+}
+
+// drop ends the lease at once, so that nothing more is announced, and orders the address down. The
+// answer comes later, but at once for a VIP that has no place here.
+func (a *addresses) drop(e core.DropAddress) (answer core.Event) {
+	w := a.workers[e.Name]
+	if w == nil {
+		return core.AddressDown{Name: e.Name}
+	}
+	if w.lease != nil {
+		w.lease.until.Store(0)
+		w.lease = nil
+	}
+	if w.newest != nil && w.newest.kind == orderDrop && !w.newest.done.Load() {
+		return nil // the machine repeats itself, and the answer is still to come
+	}
+	w.order(&addressOrder{kind: orderDrop})
+	return nil
+}
+
+func (w *addressWorker) order(o *addressOrder) {
+	w.counter++
+	o.number = w.counter
+	w.newest = o
+	w.orders.put(o)
+}
+
+func (w *addressWorker) run() {
+	for {
+		o, ok := w.orders.get()
+		if !ok {
+			return
+		}
+		switch o.kind {
+		case orderTake:
+			w.take(o)
+		case orderProlong:
+			w.prolong(o)
+		case orderDrop:
+			w.drop(o)
+		}
+	}
+}
+
+func (w *addressWorker) take(o *addressOrder) {
+	fail := func(why string) {
+		w.queue.put(core.AddressFailed{Name: w.name, Term: o.term, Err: why})
+	}
+	if !o.lease.inForce() {
+		fail("its lease was over before it could be put up")
+		return
+	}
+	err := w.port.Take(w.address, o.lease.inForce)
+	switch {
+	case err == nil:
+	case errors.Is(err, vip.ErrNotAnnounced):
+		// It is up, and announced as soon as the link lets a frame out.
+		w.diary.trouble(logrus.Fields{fieldVIP: w.name}, "address not announced", err)
+	default:
+		fail(err.Error())
+		return
+	}
+	now := time.Now()
+	w.since.Store(&now)
+	w.queue.put(core.AddressUp{Name: w.name, Term: o.term})
+}
+
+// prolong only reports to people: an address that went for want of a lease is one that the machine
+// ends by itself, and one that could not be refreshed is tried again with the next renewal.
+func (w *addressWorker) prolong(o *addressOrder) {
+	result, err := w.port.Prolong(w.address)
+	o.done.Store(true)
+	switch {
+	case errors.Is(err, vip.ErrTooLate), errors.Is(err, vip.ErrNotHeld):
+		w.since.Store(nil)
+	case err != nil:
+		w.diary.trouble(logrus.Fields{fieldVIP: w.name}, "address not refreshed", err)
+	case result == vip.ProlongedRestored:
+		w.diary.trouble(logrus.Fields{fieldVIP: w.name}, "address put back: somebody had removed it", nil)
+	}
+}
+
+func (w *addressWorker) drop(o *addressOrder) {
+	dropped, err := w.port.Drop(w.address)
+	o.done.Store(true)
+	w.since.Store(nil)
+	down := core.AddressDown{Name: w.name, Took: dropped.Took}
+	switch {
+	case err == nil:
+	case isDown(err):
+		w.diary.trouble(logrus.Fields{fieldVIP: w.name}, "connections of a dropped address are left", err)
+	default:
+		down.Err = err.Error()
+	}
+	// Once a newer take was ordered, this says nothing about what the address is by now.
+	w.queue.putIf(down, func() bool { return w.lastTake < o.number })
+}
+
+// isDown reports whether an error of Drop only says that connections are left, while the address is
+// off its link.
+func isDown(err error) bool {
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range several.Unwrap() {
+			if !isDown(one) {
+				return false
+			}
+		}
+		return true
+	}
+	return errors.Is(err, vip.ErrNoSocketDestroy) || errors.Is(err, vip.ErrSocketsLeft)
+}
+
+// letGo takes down every address that may be up, side by side, without anybody's order. The loop has
+// ended: what its workers were still to put up finds its lease over.
+func (a *addresses) letGo() error {
+	errs := make([]error, len(a.names))
+	var all sync.WaitGroup
+	for i, name := range a.names {
+		w := a.workers[name]
+		if w.lease != nil {
+			w.lease.until.Store(0)
+		}
+		all.Go(func() {
+			if _, err := a.port.Drop(w.address); err != nil && !isDown(err) {
+				errs[i] = err
+			}
+			w.since.Store(nil)
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}

@@ -1,0 +1,348 @@
+package agent
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"memvip/agent/control"
+	"memvip/agent/core"
+	"memvip/agent/gossip"
+	"memvip/configs"
+	"memvip/health"
+	"memvip/vip"
+)
+
+const (
+	// stopPatience is how long giving everything away may take before the agent leaves without.
+	stopPatience = 5 * time.Second
+	// goodbyePatience bounds the goodbye to the other nodes, whom the releases have told already.
+	goodbyePatience = time.Second
+)
+
+// How a stop can end other than well. The addresses are down in both cases.
+var (
+	errStopTimeout = errors.New("stop: not everything was given away in time")
+	errHurried     = errors.New("stop: hurried")
+)
+
+// Options say which node to run, and where.
+type Options struct {
+	ConfigPath string
+	Node       string // its name in the configuration; empty: the host's name
+	RuntimeDir string // of state file, lock and control socket; made if need be
+
+	// Connector, if not nil, tells of memcached's death; Run closes it. Without one Run opens its own,
+	// where the kernel allows.
+	Connector *health.Connector
+	// Log may be nil: silence.
+	Log *logrus.Logger
+	// Hurry, if not nil, ends a stop that takes too long for somebody: when it is closed or sends.
+	Hurry <-chan os.Signal
+}
+
+// Run runs a node until ctx ends, then gives its VIPs away and leaves. When it returns, the addresses are
+// down and nothing of it runs any more. A panic of the machine ends it like any other error.
+//
+// The error is made of *configs.Error for a configuration that will not do, a *RunningError if another
+// agent has the runtime directory, vip.ErrCapability if the process may not change addresses, or says
+// what else failed; see ExitCode. A hurried stop is an error too.
+func Run(ctx context.Context, o Options) (err error) {
+	a := &agent{options: o, diary: newDiary(o.Log), started: time.Now()}
+	a.own(o.Connector)
+	defer func() { err = errors.Join(err, a.close()) }()
+	started, err := a.open()
+	if err != nil {
+		return err
+	}
+	return a.live(ctx, started)
+}
+
+// agent is one life of a node.
+type agent struct {
+	options Options
+	diary   *diary
+	started time.Time
+
+	config    *configs.Config
+	self      configs.Member
+	connector *health.Connector // nil: memcached's death is noticed by its connections
+	manager   *vip.Manager
+	places    map[core.Name]vip.Address
+	gossip    *gossip.Gossip
+	loop      *loop
+
+	ctx     context.Context // of the loop, and of what tells it
+	cancel  context.CancelCauseFunc
+	tellers *crew
+
+	closers []func() error // in the order of opening
+}
+
+// own takes over a connector.
+func (a *agent) own(c *health.Connector) {
+	if c == nil {
+		return
+	}
+	a.connector = c
+	a.closeLater(c.Close)
+}
+
+func (a *agent) closeLater(f func() error) { a.closers = append(a.closers, f) }
+
+// close undoes what open did, backwards, and goes on past errors.
+func (a *agent) close() error {
+	var errs []error
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		errs = append(errs, a.closers[i]())
+	}
+	a.closers = nil
+	return errors.Join(errs...)
+}
+
+// open opens everything, and returns what the machine is to be told first.
+func (a *agent) open() (core.Started, error) {
+	for _, step := range []func() error{a.openConfig, a.openDir, a.openAddresses, a.openConnector} {
+		if err := step(); err != nil {
+			return core.Started{}, err
+		}
+	}
+	started, err := a.remember()
+	if err != nil {
+		return core.Started{}, err
+	}
+	a.openLoop()
+	for _, step := range []func() error{a.openGossip, a.openControl} {
+		if err := step(); err != nil {
+			return core.Started{}, err
+		}
+	}
+	return started, nil
+}
+
+func (a *agent) openConfig() (err error) {
+	if a.options.Node == "" {
+		if a.options.Node, err = os.Hostname(); err != nil {
+			return fmt.Errorf("host's name: %w", err)
+		}
+	}
+	if a.config, err = configs.Load(a.options.ConfigPath); err != nil {
+		return err
+	}
+	for _, w := range a.config.Warnings() {
+		a.diary.trouble(logrus.Fields{fieldDetail: w}, "configuration warning", nil)
+	}
+	a.self, err = a.config.Self(a.options.Node)
+	return err
+}
+
+func (a *agent) openDir() error {
+	unlock, err := lockDir(a.options.RuntimeDir)
+	if err != nil {
+		return err
+	}
+	a.closeLater(func() error { unlock(); return nil })
+	return nil
+}
+
+func (a *agent) openAddresses() (err error) {
+	if a.manager, err = vip.Open(); err != nil {
+		return err
+	}
+	a.closeLater(a.manager.Close)
+	links, err := a.manager.Links()
+	if err != nil {
+		return err
+	}
+	a.places, err = placesOf(a.config, a.self.Name, links)
+	return err
+}
+
+// openConnector does without where the kernel does not allow it.
+func (a *agent) openConnector() error {
+	if a.self.Witness || a.connector != nil {
+		return nil
+	}
+	c, err := health.OpenConnector()
+	if err != nil {
+		a.diary.change(logrus.Fields{fieldError: err.Error()}, "process connector not available")
+		return nil
+	}
+	a.own(c)
+	return nil
+}
+
+func (a *agent) detector() string {
+	if a.connector == nil {
+		return health.SourceConnection
+	}
+	return health.SourceConnector
+}
+
+// remember returns what an earlier life left, in the state file and on the links. An address of ours
+// that has no place here any more is removed at once.
+func (a *agent) remember() (core.Started, error) {
+	var entropy [8]byte
+	_, _ = rand.Read(entropy[:]) // never fails
+	started := core.Started{Entropy: binary.NativeEndian.Uint64(entropy[:])}
+	var err error
+	if started.Boot, err = hostBoot(); err != nil {
+		return core.Started{}, err
+	}
+	started.Durable, started.Valid, started.Problem = newStateFile(a.options.RuntimeDir).Load(started.Boot)
+	leftovers, err := a.manager.Leftovers()
+	if err != nil {
+		return core.Started{}, err
+	}
+	for _, left := range leftovers {
+		name := core.Name(left.Prefix.Addr().String())
+		if a.places[name] == left {
+			started.Present = append(started.Present, name)
+			continue
+		}
+		if _, err := a.manager.Drop(left); err != nil && !isDown(err) {
+			return core.Started{}, err
+		}
+		a.diary.change(logrus.Fields{fieldAddress: left.Prefix.String(), fieldLink: left.Link}, "leftover address removed")
+	}
+	return started, nil
+}
+
+func (a *agent) openLoop() {
+	a.ctx, a.cancel = context.WithCancelCause(context.Background())
+	s := shared{clock: boottime, queue: newQueue(), diary: a.diary, failed: func(err error) { a.cancel(err) }}
+	a.tellers = newCrew(s.failed)
+	a.loop = &loop{
+		shared: s, machine: core.New(machineConfig(a.config, a.self, Version(), a.detector())),
+		store: newStateFile(a.options.RuntimeDir), asks: make(chan chan core.Status),
+		addresses: newAddresses(s, a.manager, a.places),
+		instances: newInstances(s, realInstances{}, instancesOf(a.config, a.self.Name)),
+	}
+	a.closeLater(func() error { a.loop.addresses.finish(); return nil })
+	a.closeLater(func() error { a.loop.instances.finish(); return nil })
+	a.closeLater(func() error { a.cancel(nil); a.tellers.wait(); return nil })
+}
+
+func (a *agent) openGossip() error {
+	peers := map[string]netip.Addr{}
+	for _, m := range a.config.AllNodes() {
+		if m.Name != a.self.Name {
+			peers[m.Name] = m.Addr
+		}
+	}
+	queue := a.loop.queue
+	g, err := gossip.Start(gossip.Options{
+		Node: a.self.Name, Bind: a.self.Addr, Port: a.config.Cluster.Port, Key: a.config.Cluster.Key, Peers: peers,
+		Lease: a.config.Cluster.Lease, ClusterName: a.config.Cluster.Name, Logger: a.diary.log,
+		OnMessage: func(source string, msg core.Message) { queue.offer(core.Received{Source: source, Msg: msg}) },
+		OnState:   func(s core.NodeState) { queue.offer(core.StateHeard{State: s}) },
+	})
+	if err != nil {
+		return err
+	}
+	a.gossip, a.loop.net = g, g
+	a.closeLater(func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), goodbyePatience)
+		defer cancel()
+		return g.Close(ctx)
+	})
+	return nil
+}
+
+func (a *agent) openControl() error {
+	server, err := control.Serve(filepath.Join(a.options.RuntimeDir, control.SocketName), a.answer)
+	if err != nil {
+		return err
+	}
+	a.closeLater(server.Close)
+	return nil
+}
+
+// live runs the loop and what tells it of this host, until ctx ends and the machine has let go.
+func (a *agent) live(ctx context.Context, started core.Started) error {
+	a.diary.change(logrus.Fields{
+		fieldNode: a.self.Name, fieldVersion: Version(), fieldConfig: a.options.ConfigPath,
+		fieldDir: a.options.RuntimeDir, fieldDetector: a.detector(),
+	}, "agent starts")
+	a.tellers.start(a.watchLinks)
+	for _, in := range a.loop.instances.all {
+		a.tellers.start(func() { a.prober(in).Run(a.ctx) })
+	}
+	a.tellers.start(func() { a.awaitStop(ctx) })
+	err := a.loop.run(a.ctx, started)
+	if err != nil {
+		err = errors.Join(err, a.letGo(err))
+	}
+	a.diary.change(nil, "agent ends")
+	return err
+}
+
+// letGo takes everything down that the machine had no chance to.
+func (a *agent) letGo(cause error) error {
+	err := a.loop.addresses.letGo()
+	var stack []byte
+	if p, ok := errors.AsType[*PanicError](cause); ok {
+		stack = p.Stack
+	}
+	a.diary.fault(cause, stack)
+	return err
+}
+
+// awaitStop turns the end of ctx into an orderly stop, and an orderly stop that hangs into an end.
+func (a *agent) awaitStop(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-a.loop.queue.ended:
+		return
+	}
+	a.diary.change(nil, "agent stops")
+	a.loop.queue.put(core.StopRequested{})
+	patience := time.NewTimer(stopPatience)
+	defer patience.Stop()
+	select {
+	case <-a.loop.queue.ended:
+	case <-patience.C:
+		a.cancel(errStopTimeout)
+	case <-a.options.Hurry:
+		a.cancel(errHurried)
+	}
+}
+
+func (a *agent) prober(in *instance) *health.Prober {
+	h := a.config.Health
+	return health.New(health.Options{
+		Address: in.address, Interval: h.Interval, Deadline: h.Deadline, Fall: h.Fall, Rise: h.Rise,
+		FreshInterval: h.FreshInterval, Connector: a.connector, Report: in.health,
+	})
+}
+
+// watchRetryLinks is the pause before links are watched again after a failure.
+const watchRetryLinks = time.Second
+
+// watchLinks tells the machine of every VIP's link, and of its changes.
+func (a *agent) watchLinks() {
+	told := map[core.Name]bool{}
+	each := func(l vip.Link) {
+		for name, place := range a.places {
+			if before, known := told[name]; place.Link == l.Name && (!known || before != l.Up) {
+				told[name] = l.Up
+				a.loop.queue.put(core.LinkChanged{Name: name, Up: l.Up})
+			}
+		}
+	}
+	for a.ctx.Err() == nil {
+		err := a.manager.WatchLinks(a.ctx, each)
+		if a.ctx.Err() == nil {
+			a.diary.trouble(logrus.Fields{}, "links not watched", err)
+		}
+		pause(a.ctx, watchRetryLinks)
+	}
+}

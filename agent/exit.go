@@ -1,0 +1,50 @@
+package agent
+
+import (
+	"errors"
+
+	"memvip/agent/control"
+	"memvip/configs"
+	"memvip/vip"
+)
+
+// The exit codes of memvip-agent.
+const (
+	ExitOK         = 0
+	ExitFailure    = 1 // it failed while running, or could not start for a reason of its own
+	ExitConfig     = 2 // the command line or the configuration will not do: a restart does not help
+	ExitRunning    = 3 // another agent has the runtime directory
+	ExitCapability = 4 // the process may not do what an agent has to
+)
+
+// UsageError is a command line that makes no sense.
+type UsageError struct{ Err error }
+
+func (e *UsageError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong with the command line.
+func (e *UsageError) Unwrap() error { return e.Err }
+
+// ExitCode returns the exit code for an error of Run, Cleanup or EnterNetns, and a hint on what to do, if
+// there is one.
+func ExitCode(err error) (code int, hint string) {
+	if err == nil {
+		return ExitOK, ""
+	}
+	if _, ok := errors.AsType[*PanicError](err); ok {
+		return ExitFailure, "this is a fault in memvip: please report the log's last lines"
+	}
+	if _, ok := errors.AsType[*UsageError](err); ok {
+		return ExitConfig, "see memvip-agent --help"
+	}
+	if _, ok := errors.AsType[*configs.Error](err); ok {
+		return ExitConfig, ""
+	}
+	if _, ok := errors.AsType[*RunningError](err); ok || errors.Is(err, control.ErrInUse) {
+		return ExitRunning, "each agent on a host needs a --runtime-dir of its own"
+	}
+	if errors.Is(err, vip.ErrCapability) {
+		return ExitCapability, "memvip-agent needs CAP_NET_ADMIN and CAP_NET_RAW: run it as root or by its unit"
+	}
+	return ExitFailure, ""
+}

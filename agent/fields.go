@@ -1,0 +1,26 @@
+package agent
+
+// The names of the fields in the log's lines. A line has a constant message and carries its facts here.
+const (
+	fieldVIP      = "vip"
+	fieldInstance = "instance"
+	fieldNode     = "node"
+	fieldPeer     = "peer"
+	fieldFrom     = "from"
+	fieldTo       = "to"
+	fieldCause    = "cause"
+	fieldTerm     = "term"
+	fieldSince    = "since_ms"
+	fieldDetail   = "detail"
+	fieldRepeated = "repeated" // how often the same happened since its last line
+	fieldCount    = "count"
+	fieldError    = "error"
+	fieldStack    = "stack"
+	fieldAddress  = "address"
+	fieldLink     = "link"
+	fieldVersion  = "version"
+	fieldDetector = "detector"
+	fieldConfig   = "config"
+	fieldDir      = "runtime_dir"
+	fieldTook     = "took_ms"
+)

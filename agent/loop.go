@@ -1,0 +1,199 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"memvip/agent/core"
+)
+
+// loop feeds the machine and carries out what it orders. All but ask and the counters belongs to the
+// goroutine that is in run.
+type loop struct {
+	shared
+	machine   machine
+	store     saver
+	net       messenger
+	addresses *addresses
+	instances *instances
+
+	timer   *time.Timer
+	asks    chan chan core.Status
+	answers []core.Event // of effects that were answered at once: fed before anything else
+	exited  bool
+
+	counts loopCounts
+}
+
+// shared is what the loop and its workers have in common.
+type shared struct {
+	clock  func() core.Instant
+	queue  *queue
+	diary  *diary
+	failed func(error) // told of a worker's panic; it ends the agent
+}
+
+// loopCounts are what the loop counts of its own.
+type loopCounts struct {
+	steps, sends, sendFailed, saves, saveFailed atomic.Uint64
+	slowest                                     atomic.Int64 // longest time from an event to the last of its effects, ns
+}
+
+// PanicError is a fault of the agent's own: an invariant was broken, and the node must let go.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
+
+// errEnded is the answer of a loop that has ended.
+var errEnded = errors.New("the agent is ending")
+
+// caught returns what a deferred recover found; it is to be called with its value.
+func caught(value any) error {
+	if value == nil {
+		return nil
+	}
+	return &PanicError{Value: value, Stack: debug.Stack()}
+}
+
+// boottime reads the clock that the machine lives by: it counts through a suspend.
+func boottime() core.Instant {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		panic(fmt.Sprintf("read CLOCK_BOOTTIME: %v", err)) // every kernel that Go runs on has it
+	}
+	return core.Instant(ts.Nano())
+}
+
+// run feeds the machine, first with started, until it orders Exit (nil), ctx ends (its cause), or the
+// machine panics (a *PanicError). The loop does not run again.
+func (l *loop) run(ctx context.Context, started core.Started) (err error) {
+	defer func() {
+		if fault := caught(recover()); fault != nil {
+			err = fault
+		}
+	}()
+	defer l.queue.end()
+	l.timer = time.NewTimer(time.Hour)
+	defer l.timer.Stop()
+	l.feed(started)
+	for !l.exited {
+		select {
+		case d := <-l.queue.events:
+			if d.stands == nil || d.stands() {
+				l.feed(d.event)
+			}
+		case <-l.timer.C:
+			l.feed(core.Tick{})
+		case answer := <-l.asks:
+			answer <- l.machine.Status(l.clock())
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// feed steps the machine with an event and then with what came of the effects that were answered at
+// once: nothing may come between a save and its result.
+func (l *loop) feed(ev core.Event) {
+	begun := l.clock()
+	l.step(ev)
+	for len(l.answers) > 0 {
+		next := l.answers[0]
+		l.answers = l.answers[1:]
+		l.step(next)
+	}
+	if took := int64(l.clock().Sub(begun)); took > l.counts.slowest.Load() {
+		l.counts.slowest.Store(took)
+	}
+}
+
+// step reads the clock right before the machine looks at the event, however long it has waited.
+func (l *loop) step(ev core.Event) {
+	l.counts.steps.Add(1)
+	for _, effect := range l.machine.Step(l.clock(), ev) {
+		l.perform(effect)
+	}
+}
+
+// perform carries out one effect, or hands it to the worker that will.
+func (l *loop) perform(effect core.Effect) {
+	switch e := effect.(type) {
+	case core.SaveState:
+		l.answered(l.save(e))
+	case core.Send:
+		l.counts.sends.Add(1)
+		if err := l.net.Send(e.To, e.Msg); err != nil {
+			l.counts.sendFailed.Add(1) // to the machine it is a lost packet
+		}
+	case core.PublishState:
+		l.net.Publish(e.State)
+	case core.WakeAt:
+		l.timer.Reset(max(0, e.At.Sub(l.clock())))
+	case core.Transition:
+		l.diary.transition(e)
+	case core.TakeAddress:
+		l.answered(l.addresses.take(e))
+	case core.ProlongAddress:
+		l.addresses.prolong(e)
+	case core.DropAddress:
+		l.answered(l.addresses.drop(e))
+	case core.CheckInstance:
+		l.instances.check(e)
+	case core.WatchQuiet:
+		l.instances.watch(e)
+	case core.StopWatch:
+		l.instances.stopWatch(e)
+	case core.FlushInstance:
+		l.instances.flush(e)
+	case core.RestartInstance:
+		l.instances.restart(e)
+	case core.Exit:
+		l.exited = true
+	default:
+		panic(fmt.Sprintf("agent: unknown effect %T", effect))
+	}
+}
+
+// answered keeps an answer until the effects of the present step are carried out.
+func (l *loop) answered(ev core.Event) {
+	if ev != nil {
+		l.answers = append(l.answers, ev)
+	}
+}
+
+func (l *loop) save(e core.SaveState) core.Event {
+	l.counts.saves.Add(1)
+	if err := l.store.Save(e.Durable); err != nil {
+		l.counts.saveFailed.Add(1)
+		return core.SaveFailed{Seq: e.Seq, Err: err.Error()}
+	}
+	return core.StateSaved{Seq: e.Seq}
+}
+
+// ask returns the machine's status, from any goroutine. It fails when ctx or the loop has ended.
+func (l *loop) ask(ctx context.Context) (core.Status, error) {
+	answer := make(chan core.Status, 1)
+	select {
+	case l.asks <- answer:
+	case <-l.queue.ended:
+		return core.Status{}, errEnded
+	case <-ctx.Done():
+		return core.Status{}, ctx.Err()
+	}
+	select {
+	case status := <-answer:
+		return status, nil
+	case <-l.queue.ended:
+		return core.Status{}, errEnded
+	}
+}
