@@ -27,28 +27,33 @@ const connectionStates uint32 = 1<<stateEstablished | 1<<stateSynSent | 1<<state
 	1<<stateFinWait1 | 1<<stateFinWait2 | 1<<stateTimeWait | 1<<stateCloseWait | 1<<stateLastAck | 1<<stateClosing
 
 const (
-	diagRequestBytes = 8 + socketIDBytes
+	// diagDump (TCPDIAG_GETSOCK) is the one request that lists the sockets of all families in a single
+	// pass over the kernel's table, which takes 0.5 ms for 2^18 empty places; SOCK_DIAG_BY_FAMILY takes
+	// one pass for each. It is what ss uses.
+	diagDump = 18
+
+	diagDestroyBytes = 8 + socketIDBytes
 	diagAnswerBytes  = 4 + socketIDBytes + 20
 	diagBytecode     = 1 // INET_DIAG_REQ_BYTECODE
 	diagSourceCond   = 7 // INET_DIAG_BC_S_COND
 	diagAnyPort      = ^uint32(0)
 )
 
-// encodeSocketDump asks for the connections of one family whose local address is local. Asked of IPv6, a
-// local IPv4 address matches the sockets of a listener on [::] that have it in mapped form.
-func encodeSocketDump(family uint8, local netip.Addr) []byte {
-	b := diagRequest(family, connectionStates, [socketIDBytes]byte{})
+// encodeSocketDump asks for the connections whose local address is local. IPv4 matches sockets of a
+// listener on [::], too, which have it in IPv6 form.
+func encodeSocketDump(local netip.Addr) []byte {
+	b := make([]byte, 4+socketIDBytes) // any family, and a socket's name, which a dump ignores
+	b = binary.NativeEndian.AppendUint32(b, connectionStates)
+	b = binary.NativeEndian.AppendUint32(b, 0)
 	return appendAttribute(b, diagBytecode, sourceFilter(local))
 }
 
 // encodeSocketDestroy names one socket, by the cookie in its id, for SOCK_DESTROY.
-func encodeSocketDestroy(s socket) []byte { return diagRequest(s.family, 0, s.id) }
-
-func diagRequest(family uint8, states uint32, id [socketIDBytes]byte) []byte {
-	b := make([]byte, 0, diagRequestBytes)
-	b = append(b, family, unix.IPPROTO_TCP, 0, 0)
-	b = binary.NativeEndian.AppendUint32(b, states)
-	return append(b, id[:]...)
+func encodeSocketDestroy(s socket) []byte {
+	b := make([]byte, 0, diagDestroyBytes)
+	b = append(b, s.family, unix.IPPROTO_TCP, 0, 0)
+	b = binary.NativeEndian.AppendUint32(b, 0) // states, of no meaning here
+	return append(b, s.id[:]...)
 }
 
 // sourceFilter returns the filter program "the local address is ip": one condition that jumps to the end

@@ -98,11 +98,11 @@ func (e *eventSocket) wait() error {
 	err := e.raw.Read(func(fd uintptr) (done bool) {
 		for {
 			_, _, err := unix.Recvfrom(int(fd), e.scratch[:], 0)
-			switch err {
-			case nil, unix.ENOBUFS: // with the latter some were lost, so something changed
+			switch {
+			case err == nil, errors.Is(err, unix.ENOBUFS): // the latter if some were lost
 				heard = true
-			case unix.EINTR:
-			case unix.EAGAIN:
+			case errors.Is(err, unix.EINTR):
+			case errors.Is(err, unix.EAGAIN):
 				return heard
 			default:
 				failure = err

@@ -2,6 +2,7 @@ package vip
 
 import (
 	"encoding/binary"
+	"errors"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,7 +32,7 @@ func (s *frameSender) send(index int, frame []byte) error {
 	copy(to.Addr[:], frame[:ethernetAddressBytes])
 	for {
 		err := unix.Sendto(s.fd, frame, 0, to)
-		if err != unix.EINTR {
+		if !errors.Is(err, unix.EINTR) {
 			return err
 		}
 	}

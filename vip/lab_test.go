@@ -28,7 +28,7 @@ const patience = 30 * time.Second
 type namespace struct{ handle netns.NsHandle }
 
 // newNamespace returns a new namespace with its loopback up.
-func newNamespace(t *testing.T) *namespace {
+func newNamespace(t testing.TB) *namespace {
 	t.Helper()
 	if outside != nil {
 		t.Fatalf("this test needs a network namespace: %v", outside)
@@ -47,7 +47,7 @@ func newNamespace(t *testing.T) *namespace {
 }
 
 // in runs f on a thread that is in the namespace; sockets that f opens stay there.
-func (n *namespace) in(t *testing.T, f func() error) {
+func (n *namespace) in(t testing.TB, f func() error) {
 	t.Helper()
 	err := onOwnThread(func() error {
 		if err := netns.Set(n.handle); err != nil {
@@ -97,7 +97,7 @@ type lab struct {
 	wire       *wire
 }
 
-func newLab(t *testing.T) *lab {
+func newLab(t testing.TB) *lab {
 	t.Helper()
 	l := &lab{host: newNamespace(t), peer: newNamespace(t)}
 	l.host.in(t, func() error {
@@ -155,7 +155,7 @@ func firstError(errs ...error) error {
 }
 
 // awaitCarrier waits until the host's end of the wire is operational.
-func (l *lab) awaitCarrier(t *testing.T) {
+func (l *lab) awaitCarrier(t testing.TB) {
 	t.Helper()
 	l.host.in(t, func() error {
 		return await("carrier on "+hostLink, func() (bool, error) {
@@ -211,7 +211,7 @@ type wire struct {
 	frames []heard
 }
 
-func (l *lab) listen(t *testing.T) *wire {
+func (l *lab) listen(t testing.TB) *wire {
 	t.Helper()
 	var conn *packet.Conn
 	l.peer.in(t, func() error {
@@ -291,7 +291,7 @@ func hear(b []byte) (heard, bool) {
 }
 
 // serve echoes bytes on a listener in the host's namespace.
-func (l *lab) serve(t *testing.T, network, address string) {
+func (l *lab) serve(t testing.TB, network, address string) {
 	t.Helper()
 	var listener net.Listener
 	l.host.in(t, func() (err error) {
@@ -318,7 +318,7 @@ func (l *lab) serve(t *testing.T, network, address string) {
 }
 
 // dial connects from the peer and exchanges one byte.
-func (l *lab) dial(t *testing.T, ip netip.Addr, port int) net.Conn {
+func (l *lab) dial(t testing.TB, ip netip.Addr, port int) net.Conn {
 	t.Helper()
 	var conn net.Conn
 	l.peer.in(t, func() (err error) {

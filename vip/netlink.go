@@ -11,7 +11,9 @@ import (
 )
 
 // netlinkKernel is the kernel of one network namespace. Everything it needs is opened at once, so it
-// stays with that namespace whatever thread uses it, and needs no privilege to enter one.
+// stays with that namespace whatever thread uses it, and needs no privilege to enter one. The messages are
+// written in this package because the usual library can neither mark an address with its protocol nor
+// destroy sockets by cookie, of IPv6, or many at a time.
 type netlinkKernel struct {
 	route  *requester   // addresses and links, one at a time: on the way to the first announcement
 	lists  *requester   // dumps, which may take long

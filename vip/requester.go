@@ -128,7 +128,7 @@ func (r *requester) appendRequest(b []byte, kind, flags uint16, body []byte) []b
 func (r *requester) send(b []byte) error {
 	for {
 		err := unix.Sendto(r.fd, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
-		if err != unix.EINTR {
+		if !errors.Is(err, unix.EINTR) {
 			return err
 		}
 	}
@@ -195,7 +195,7 @@ func (r *requester) read() ([]syscall.NetlinkMessage, error) {
 	for {
 		n, from, err := unix.Recvfrom(r.fd, r.buffer, unix.MSG_TRUNC)
 		switch {
-		case err == unix.EINTR:
+		case errors.Is(err, unix.EINTR):
 			continue
 		case err != nil:
 			return nil, fmt.Errorf("read netlink answer: %w", err)

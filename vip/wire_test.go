@@ -101,7 +101,7 @@ func FuzzDecodeSocket(f *testing.F) {
 		if s.state == stateListen && s.isConnection(s.local) {
 			t.Fatalf("%x: a listening socket would be destroyed", b)
 		}
-		if request := encodeSocketDestroy(s.socket); len(request) != diagRequestBytes {
+		if request := encodeSocketDestroy(s.socket); len(request) != diagDestroyBytes {
 			t.Errorf("request of %d bytes", len(request))
 		}
 	})
