@@ -149,7 +149,8 @@ func newConnector(file *os.File) (*Connector, error) {
 }
 
 // File returns a copy of the subscribed socket, to be inherited by another program; the caller closes it. It goes on
-// delivering in whatever network namespace its process enters. It is close-on-exec, as every file of Go is: pass it as
+// delivering in whatever network namespace its process enters. Both copies take from one queue: close this connector
+// before the other is used. The copy is close-on-exec, as every file of Go is: pass it as
 // exec.Cmd's ExtraFiles, or clear the flag before syscall.Exec.
 func (c *Connector) File() (*os.File, error) {
 	c.mu.Lock()
@@ -194,7 +195,7 @@ func (c *Connector) Counters() ConnectorCounters {
 	return ConnectorCounters{Events: c.events.Load(), Malformed: c.malformed.Load(), Overruns: c.overruns.Load()}
 }
 
-// Close ends the subscription, unless File gave it away too, and waits until no notify runs.
+// Close ends the subscription, unless File gave it away too, and waits until no notify runs. Twice is once.
 func (c *Connector) Close() error {
 	c.mu.Lock()
 	shared := c.shared
@@ -205,7 +206,7 @@ func (c *Connector) Close() error {
 	}
 	err := c.file.Close()
 	<-c.done
-	if err != nil {
+	if err != nil && !errors.Is(err, os.ErrClosed) {
 		return fmt.Errorf("health: close process connector: %w", err)
 	}
 	return nil
