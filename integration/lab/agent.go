@@ -1,0 +1,97 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// Agent is the built memvip-agent on one host.
+type Agent struct {
+	daemon
+	host *Host
+	ctl  string
+}
+
+func newAgent(h *Host) *Agent {
+	o := h.lab.options
+	a := &Agent{host: h, ctl: o.AgentCtl}
+	a.daemon = daemon{
+		name:    h.Name + ": agent",
+		thread:  h.lab.outside, // --netns takes it into the host's namespace; see DESIGN.md section 9 for why not before
+		logPath: filepath.Join(h.dir, "agent.log"),
+		dir:     a.RuntimeDir(),
+		argv: func() []string {
+			own := []string{o.Agent, "--config", h.lab.config, "--node", h.Name, "--runtime-dir", a.RuntimeDir(), "--netns", h.Name}
+			return append(own, o.AgentArgs...)
+		},
+	}
+	return a
+}
+
+// RuntimeDir holds the agent's state file and its control socket.
+func (a *Agent) RuntimeDir() string { return filepath.Join(a.host.dir, "run") }
+
+// Socket is the control socket.
+func (a *Agent) Socket() string { return filepath.Join(a.RuntimeDir(), "agent.sock") }
+
+// LoseState empties the runtime directory, as a power cut does. The agent must not be running.
+func (a *Agent) LoseState() error {
+	if a.PID() != 0 {
+		return fmt.Errorf("lab: %s: lose state: still running", a.name)
+	}
+	entries, err := os.ReadDir(a.RuntimeDir())
+	for _, e := range entries {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(a.RuntimeDir(), e.Name())))
+	}
+	if err != nil {
+		return fmt.Errorf("lab: %s: lose state: %w", a.name, err)
+	}
+	return nil
+}
+
+// Status is what `agentctl status --json` said.
+type Status struct {
+	ExitCode int // 0 all well, 1 degraded, 2 a VIP is not served, 3 no agent reached
+	Fields   map[string]any
+	Raw      []byte
+}
+
+// Status asks the agent. An exit code other than 0 is part of the answer and no error, as long as the
+// output can be read.
+func (a *Agent) Status(ctx context.Context) (Status, error) {
+	out, code, err := a.Ctl(ctx, "status", "--json")
+	if err != nil {
+		return Status{}, err
+	}
+	s := Status{ExitCode: code, Raw: out}
+	if err := json.Unmarshal(out, &s.Fields); err != nil {
+		return s, fmt.Errorf("lab: %s: status (exit code %d): %w", a.name, code, err)
+	}
+	return s, nil
+}
+
+// Ctl runs agentctl against this agent and returns what it wrote and its exit code. It is an error only if
+// agentctl could not run to its end.
+func (a *Agent) Ctl(ctx context.Context, args ...string) (stdout []byte, code int, err error) {
+	cmd := exec.CommandContext(ctx, a.ctl, append([]string{"--socket", a.Socket()}, args...)...)
+	var out, complaint bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &complaint
+	err = cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.Exited() {
+		if out.Len() == 0 {
+			return complaint.Bytes(), exit.ExitCode(), nil
+		}
+		return out.Bytes(), exit.ExitCode(), nil
+	}
+	if err != nil {
+		return nil, -1, fmt.Errorf("lab: %s: agentctl %v: %w: %s", a.name, args, err, complaint.Bytes())
+	}
+	return out.Bytes(), 0, nil
+}

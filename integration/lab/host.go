@@ -1,0 +1,212 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Host is one machine of the lab.
+type Host struct {
+	Name string
+	Addr netip.Addr // on eth0
+
+	lab       *Lab
+	node      *node
+	dir       string
+	agent     *Agent
+	instances []*Memcached // one, or one for each VIP
+}
+
+// Agent is the host's agent; nil if Options.Agent is empty.
+func (h *Host) Agent() *Agent { return h.agent }
+
+// Memcached is the instance that serves the host's own VIP; without Options.InstancePerVIP the only one.
+func (h *Host) Memcached() *Memcached {
+	for _, v := range h.lab.VIPs {
+		if v.Home == h {
+			return h.Instance(v.Addr)
+		}
+	}
+	return h.instances[0]
+}
+
+// Instance is the instance that serves a VIP on this host.
+func (h *Host) Instance(vip netip.Addr) *Memcached {
+	if len(h.instances) == 1 {
+		return h.instances[0]
+	}
+	return h.instances[h.lab.vip(vip).Index]
+}
+
+// Instances are all memcacheds of the host.
+func (h *Host) Instances() []*Memcached { return h.instances }
+
+// StartMemcached starts every instance of the host.
+func (h *Host) StartMemcached() error {
+	for _, m := range h.instances {
+		if err := m.Start(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// equip makes the host's folder and what may run on it. It happens once; the host may lose and regain
+// power many times.
+func (h *Host) equip() error {
+	o := h.lab.options
+	h.dir = filepath.Join(h.lab.dir, h.Name)
+	if err := os.MkdirAll(filepath.Join(h.dir, "run"), 0o755); err != nil {
+		return fmt.Errorf("lab: %w", err)
+	}
+	if o.Agent != "" {
+		h.agent = newAgent(h)
+	}
+	if !o.InstancePerVIP {
+		private := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), Port)
+		h.instances = []*Memcached{newMemcached(h, "memcached", "0.0.0.0", private)}
+		return nil
+	}
+	for _, v := range h.lab.VIPs {
+		private := instanceAddr(v.Index)
+		listen := fmt.Sprintf("%s:%d,%s", v.Addr, Port, private)
+		h.instances = append(h.instances, newMemcached(h, fmt.Sprintf("memcached-%d", v.Index), listen, private))
+	}
+	return nil
+}
+
+// boot makes the host's namespace and cable.
+func (h *Host) boot() error {
+	n, err := newNode(h.Name)
+	if err != nil {
+		return err
+	}
+	h.setNode(n)
+	if err := h.lab.net.connect(n, netip.PrefixFrom(h.Addr, 24)); err != nil {
+		return err
+	}
+	if !h.lab.options.InstancePerVIP {
+		return nil
+	}
+	// Each instance listens on its VIP long before the host holds it.
+	return n.sysctl("ipv4/ip_nonlocal_bind", "1")
+}
+
+func (h *Host) setNode(n *node) {
+	h.lab.mu.Lock()
+	defer h.lab.mu.Unlock()
+	h.node = n
+}
+
+// powered is the host's namespace, or an error if it has none.
+func (h *Host) powered() (*node, error) {
+	h.lab.mu.Lock()
+	defer h.lab.mu.Unlock()
+	if h.node == nil {
+		return nil, fmt.Errorf("lab: %s: the host has no power", h.Name)
+	}
+	return h.node, nil
+}
+
+// thread is where the host's processes are started; nil without power.
+func (h *Host) thread() *thread {
+	n, err := h.powered()
+	if err != nil {
+		return nil
+	}
+	return n.thread
+}
+
+// open connects from the host itself.
+func (h *Host) open(ctx context.Context, to netip.AddrPort) (*Session, error) {
+	n, err := h.powered()
+	if err != nil {
+		return nil, err
+	}
+	return open(ctx, n, to)
+}
+
+func instanceAddr(vip int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(instancePort+vip))
+}
+
+// stop ends everything that runs on the host, at once.
+func (h *Host) stop() {
+	if h.agent != nil {
+		h.agent.stop()
+	}
+	for _, m := range h.instances {
+		m.stop()
+	}
+}
+
+// TakeByHand adds an address to eth0, without announcing it, as an operator would who knows no better.
+func (h *Host) TakeByHand(vip netip.Addr) error {
+	return h.address("add", vip, func(nl *netlink.Handle) func(netlink.Link, *netlink.Addr) error { return nl.AddrAdd })
+}
+
+// DropByHand removes an address from eth0. Connections to it stay, deaf.
+func (h *Host) DropByHand(vip netip.Addr) error {
+	return h.address("delete", vip, func(nl *netlink.Handle) func(netlink.Link, *netlink.Addr) error { return nl.AddrDel })
+}
+
+func (h *Host) address(verb string, vip netip.Addr, op func(*netlink.Handle) func(netlink.Link, *netlink.Addr) error) error {
+	n, err := h.powered()
+	if err != nil {
+		return err
+	}
+	eth0, err := n.eth0()
+	if err != nil {
+		return err
+	}
+	addr := &netlink.Addr{IPNet: &net.IPNet{IP: vip.AsSlice(), Mask: net.CIDRMask(32, 32)}}
+	if err := op(n.nl)(eth0, addr); err != nil {
+		return fmt.Errorf("lab: %s: %s %s: %w", h.Name, verb, vip, err)
+	}
+	return nil
+}
+
+// AnnounceByHand sends one gratuitous ARP for the address, whether the host has it or not.
+func (h *Host) AnnounceByHand(vip netip.Addr) error {
+	mac := portMAC(int(h.Addr.As4()[3]))
+	frame := arpFrame{to: broadcastMAC, from: mac, op: arpRequest, senderMAC: mac, senderIP: vip, targetIP: vip}
+	n, err := h.powered()
+	if err != nil {
+		return err
+	}
+	eth0, err := n.eth0()
+	if err != nil {
+		return err
+	}
+	err = inNamespace(int(n.ns), func() error {
+		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		return unix.Sendto(fd, frame.append(nil), 0, &unix.SockaddrLinklayer{Ifindex: eth0.Attrs().Index})
+	})
+	if err != nil {
+		return fmt.Errorf("lab: %s: announce %s: %w", h.Name, vip, err)
+	}
+	return nil
+}
+
+// close ends the host: processes, cable, namespace.
+func (h *Host) close() error {
+	h.stop()
+	n, err := h.powered()
+	if err != nil {
+		return nil // it is off already
+	}
+	h.setNode(nil)
+	return errors.Join(n.sweep(), h.lab.net.disconnect(h.Name), n.close())
+}

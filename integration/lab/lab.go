@@ -1,0 +1,291 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+)
+
+// Options says what a lab is made of. The zero value is three hosts, one VIP each, one memcached each, no agent.
+type Options struct {
+	Hosts int // 3 if zero; named cache1, cache2, ... at 10.77.0.11, .12, ...
+	VIPs  int // as many as hosts if zero; 10.77.0.101, .102, ...; their homes are the hosts in turn
+
+	// InstancePerVIP runs one memcached for each VIP on every host instead of one for all.
+	InstancePerVIP bool
+	// MemcachedArgs go to every memcached, behind the lab's own.
+	MemcachedArgs []string
+	// Respawn starts a memcached again this long after it died by itself or by Kill, as a service
+	// manager would; 0 leaves it dead.
+	Respawn time.Duration
+
+	Agent     string   // path of memvip-agent; "" for a lab without agents
+	AgentCtl  string   // path of agentctl, for Agent.Status and Agent.Ctl
+	AgentArgs []string // arguments of memvip-agent behind those of DESIGN.md section 9
+
+	Lease         time.Duration // cluster.lease; left to the agent's default if zero
+	ClusterTOML   string        // lines for [cluster]
+	MemcachedTOML string        // lines for [memcached]
+	VIPTOML       string        // lines for each [[vip]]
+	ExtraTOML     string        // lines, with their headers, for the end
+}
+
+func (o Options) withDefaults() Options {
+	if o.Hosts == 0 {
+		o.Hosts = 3
+	}
+	if o.VIPs == 0 {
+		o.VIPs = o.Hosts
+	}
+	return o
+}
+
+// VIP is one service address of the lab.
+type VIP struct {
+	Index int
+	Addr  netip.Addr
+	Home  *Host
+}
+
+// Lab is a set of hosts on one switch, with a client and a watcher beside them. There may be one at a time.
+type Lab struct {
+	Hosts []*Host
+	VIPs  []VIP
+
+	options   Options
+	dir       string
+	memcached string
+	config    string
+	base      *thread // lives in the namespace that Enter left us in
+	net       *network
+	client    *node
+	watch     *node
+
+	mu      sync.Mutex // guards what follows, and Host.node
+	closers []func()   // clients and watchers that still run
+	pids    map[int]*Host
+}
+
+// Names of the switch's ports that are no hosts.
+const (
+	clientName = "client"
+	watchName  = "watch"
+)
+
+func labAddr(last int) netip.Addr { return netip.AddrFrom4([4]byte{10, 77, 0, byte(last)}) }
+
+// New builds the network and the hosts. Nothing runs yet: see Start, StartMemcached and StartAgents.
+func New(o Options) (*Lab, error) {
+	o = o.withDefaults()
+	if !furnished {
+		return nil, errors.New("lab: Enter must be called first thing in main or TestMain")
+	}
+	if o.Hosts < 1 || o.Hosts > 80 || o.VIPs < 1 || o.VIPs > 100 {
+		return nil, fmt.Errorf("lab: %d hosts and %d VIPs: want 1 to 80 and 1 to 100", o.Hosts, o.VIPs)
+	}
+	l := &Lab{options: o, pids: map[int]*Host{}}
+	if err := l.build(); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+func (l *Lab) build() error {
+	var err error
+	if l.memcached, err = memcachedPath(); err != nil {
+		return err
+	}
+	if l.dir, err = os.MkdirTemp(runDir, "memvip-lab-"); err != nil {
+		return fmt.Errorf("lab: %w", err)
+	}
+	if l.base, err = newThread(func() error { return nil }); err != nil {
+		return err
+	}
+	if l.net, err = newNetwork(); err != nil {
+		return err
+	}
+	if l.client, err = l.bystander(clientName, 9); err != nil {
+		return err
+	}
+	if l.watch, err = l.bystander(watchName, 8); err != nil {
+		return err
+	}
+	for i := range l.options.Hosts {
+		l.Hosts = append(l.Hosts, &Host{Name: fmt.Sprintf("cache%d", i+1), Addr: labAddr(11 + i), lab: l})
+	}
+	for i := range l.options.VIPs {
+		l.VIPs = append(l.VIPs, VIP{Index: i, Addr: labAddr(101 + i), Home: l.Hosts[i%len(l.Hosts)]})
+	}
+	if l.options.Agent != "" {
+		if l.config, err = l.writeConfig(l.options); err != nil {
+			return err
+		}
+	}
+	for _, h := range l.Hosts {
+		if err := errors.Join(h.equip(), h.boot()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bystander makes a node that is no host.
+func (l *Lab) bystander(name string, last int) (*node, error) {
+	n, err := newNode(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.net.connect(n, netip.PrefixFrom(labAddr(last), 24)); err != nil {
+		return nil, errors.Join(err, n.close())
+	}
+	return n, nil
+}
+
+// Close ends every process, client and watcher, and removes every namespace and file of the lab.
+func (l *Lab) Close() error {
+	l.mu.Lock()
+	closers := l.closers
+	l.closers = nil
+	l.mu.Unlock()
+	for _, c := range closers {
+		c()
+	}
+	var err error
+	for _, h := range l.Hosts {
+		err = errors.Join(err, h.close())
+	}
+	for _, n := range []*node{l.client, l.watch} {
+		if n != nil {
+			err = errors.Join(err, l.net.disconnect(n.name), n.close())
+		}
+	}
+	if l.net != nil {
+		err = errors.Join(err, l.net.sw.close())
+	}
+	if l.base != nil {
+		l.base.close()
+	}
+	if l.dir != "" {
+		err = errors.Join(err, os.RemoveAll(l.dir))
+	}
+	return err
+}
+
+// onClose has a client or watcher closed with the lab, before its network goes.
+func (l *Lab) onClose(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closers = append(l.closers, f)
+}
+
+// StartMemcached starts every memcached of every host, and waits until all answer.
+func (l *Lab) StartMemcached() error {
+	for _, h := range l.Hosts {
+		if err := h.StartMemcached(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// StartAgents starts the agent of every host.
+func (l *Lab) StartAgents() error {
+	for _, h := range l.Hosts {
+		if h.agent == nil {
+			return errors.New("lab: start agents: Options.Agent names none")
+		}
+		if err := h.agent.Start(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Start starts every memcached, then every agent.
+func (l *Lab) Start() error {
+	if err := l.StartMemcached(); err != nil {
+		return err
+	}
+	return l.StartAgents()
+}
+
+// Dir holds the lab's files: agent.toml, gossip.key, and a folder for each host with its logs.
+func (l *Lab) Dir() string { return l.dir }
+
+// Config is the path of the agents' configuration; "" for a lab without agents.
+func (l *Lab) Config() string { return l.config }
+
+// Host finds a host by name. A name that no host has is a mistake of the caller's.
+func (l *Lab) Host(name string) *Host {
+	for _, h := range l.Hosts {
+		if h.Name == name {
+			return h
+		}
+	}
+	panic(fmt.Sprintf("lab: no host %q", name))
+}
+
+func (l *Lab) vip(addr netip.Addr) VIP {
+	for _, v := range l.VIPs {
+		if v.Addr == addr {
+			return v
+		}
+	}
+	panic(fmt.Sprintf("lab: no VIP %s", addr))
+}
+
+// Addrs are the addresses of all VIPs.
+func (l *Lab) Addrs() []netip.Addr {
+	addrs := make([]netip.Addr, len(l.VIPs))
+	for i, v := range l.VIPs {
+		addrs[i] = v.Addr
+	}
+	return addrs
+}
+
+// OpenVIP connects to a VIP as a client does, from the client's own namespace. The deadline of ctx holds for
+// the session's whole life.
+func (l *Lab) OpenVIP(ctx context.Context, vip netip.Addr) (*Session, error) {
+	return open(ctx, l.client, netip.AddrPortFrom(vip, Port))
+}
+
+// outside is the thread in the namespace that Enter left us in.
+func (l *Lab) outside() *thread { return l.base }
+
+// remember notes which host a process was started on.
+func (l *Lab) remember(pid int, h *Host) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pids[pid] = h
+}
+
+// hostOfPID names the host that a process runs on, or "". For one that the lab did not start, such as
+// a memcached that a restart command brought up, its network namespace tells.
+func (l *Lab) hostOfPID(pid int) string {
+	inode, err := namespaceOf(pid)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if h := l.pids[pid]; h != nil {
+		return h.Name
+	}
+	for _, h := range l.Hosts {
+		if err == nil && h.node != nil && h.node.inode == inode {
+			return h.Name
+		}
+	}
+	return ""
+}
+
+// hostOfMAC names the host that a hardware address belongs to, or "".
+func (l *Lab) hostOfMAC(mac [6]byte) string {
+	for _, h := range l.Hosts {
+		if portMAC(int(h.Addr.As4()[3])) == mac {
+			return h.Name
+		}
+	}
+	return ""
+}
