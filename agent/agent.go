@@ -45,11 +45,12 @@ type Options struct {
 	Connector *health.Connector
 	// Log may be nil: silence.
 	Log *logrus.Logger
-	// Hurry, if not nil, ends a stop that takes too long for somebody: when it is closed or sends.
-	Hurry <-chan os.Signal
+	// Signals, if not nil, brings the signals to end by: the first stops the node as the end of ctx does,
+	// the next does not let it take its time.
+	Signals <-chan os.Signal
 }
 
-// Run runs a node until ctx ends, then gives its VIPs away and leaves. When it returns, the addresses are
+// Run runs a node until ctx ends or a signal comes, then gives its VIPs away and leaves. When it returns, the addresses are
 // down and nothing of it runs any more. A panic of the machine ends it like any other error.
 //
 // The error is made of *configs.Error for a configuration that will not do, a *RunningError if another
@@ -180,11 +181,12 @@ func (a *agent) openConnector() error {
 	return nil
 }
 
+// detector is how the other nodes are told of that; see core.NodeState.
 func (a *agent) detector() string {
 	if a.connector == nil {
-		return health.SourceConnection
+		return "connection end"
 	}
-	return health.SourceConnector
+	return "process connector"
 }
 
 // remember returns what an earlier life left, in the state file and on the links. An address of ours
@@ -296,10 +298,11 @@ func (a *agent) letGo(cause error) error {
 	return err
 }
 
-// awaitStop turns the end of ctx into an orderly stop, and an orderly stop that hangs into an end.
+// awaitStop turns the end of ctx or a signal into an orderly stop, and an orderly stop that hangs into an end.
 func (a *agent) awaitStop(ctx context.Context) {
 	select {
 	case <-ctx.Done():
+	case <-a.options.Signals:
 	case <-a.loop.queue.ended:
 		return
 	}
@@ -311,7 +314,7 @@ func (a *agent) awaitStop(ctx context.Context) {
 	case <-a.loop.queue.ended:
 	case <-patience.C:
 		a.cancel(errStopTimeout)
-	case <-a.options.Hurry:
+	case <-a.options.Signals:
 		a.cancel(errHurried)
 	}
 }

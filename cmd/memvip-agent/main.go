@@ -88,17 +88,6 @@ func serve(o agent.Options) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	ended := make(chan struct{})
-	defer close(ended)
-	go func() {
-		select {
-		case <-signals:
-			stop()
-		case <-ended:
-		}
-	}()
-	o.Hurry = signals
-	return agent.Run(ctx, o)
+	o.Signals = signals
+	return agent.Run(context.Background(), o)
 }
