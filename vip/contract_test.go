@@ -293,6 +293,19 @@ var contract = []struct {
 		}
 		find(t, w.there(t), service.Prefix)
 	}},
+	{"close_ends_the_watch", func(t *testing.T, w world) {
+		m := w.open(t)
+		watching := make(chan struct{}, 100)
+		ended := make(chan error)
+		go func() { ended <- m.WatchLinks(context.Background(), func(Link) { watching <- struct{}{} }) }()
+		<-watching
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-ended; !errors.Is(err, ErrClosed) {
+			t.Errorf("WatchLinks: %v, want ErrClosed", err)
+		}
+	}},
 	{"many_addresses_at_once", func(t *testing.T, w world) {
 		m := w.open(t)
 		done := make(chan error)

@@ -59,6 +59,26 @@ func TestKernelDropEndsManyConnections(t *testing.T) {
 	}
 }
 
+// The kernel looks a socket up by its addresses, and takes the listener where the connection is gone;
+// only the cookie keeps it from ending that.
+func TestKernelStaleNameSparesTheListener(t *testing.T) {
+	t.Parallel()
+	w := newRealWorld(t)
+	m := w.open(t)
+	take(t, m, service)
+	w.connect(t, service.Prefix.Addr(), boundPort)
+	list, err := m.kernel.sockets(service.Prefix.Addr())
+	if len(list) != 1 || err != nil {
+		t.Fatalf("sockets: %v, %v", list, err)
+	}
+	for _, want := range []int{1, 0} {
+		if n, err := m.kernel.destroy(list); n != want || err != nil {
+			t.Errorf("destroyed %d, %v; want %d", n, err, want)
+		}
+	}
+	w.connect(t, service.Prefix.Addr(), boundPort)
+}
+
 // A connection that the server's process has not seen yet is a request in the kernel only, and one that
 // is over for both sides is kept for a minute: neither may be left when the address moves.
 func TestKernelDropEndsEveryState(t *testing.T) {
