@@ -38,7 +38,7 @@ const (
 // Limits of what is encoded and decoded. They bound the memory that a packet can cost, and are far
 // above what a cluster of sane size says.
 const (
-	maxFrame    = 16 << 10 // bytes of one frame; more than 200 VIPs
+	maxFrame    = 32 << 10 // bytes of one frame; a claim of some 250 VIPs
 	maxEntries  = 256      // entries of any list
 	maxPairs    = 64       // fields of any message
 	maxLevels   = 6        // nesting; a claim's state uses five
