@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"unicode"
 )
 
 const (
@@ -204,17 +203,6 @@ func checkNodeNetwork(t *table, c Cluster) {
 	if v4 > 0 && v6 > 0 {
 		t.warn("voters", "%s and %s: every node needs an address and a route of both families", count(v4, "IPv4 address"), count(v6, "IPv6 address"))
 	}
-}
-
-// noAddress says, after a text that did not parse as an address, what is wrong with it.
-func noAddress(s string) string {
-	if strings.Contains(s, "%") {
-		return " has a zone, which is tied to one host's interface"
-	}
-	if strings.ContainsFunc(s, unicode.IsLetter) && strings.Count(s, ":") < 2 {
-		return " is no address (names are not looked up)"
-	}
-	return " is no address"
 }
 
 func count(n int, what string) string {

@@ -22,8 +22,8 @@ var (
 	// time for which a voter that lost its memory keeps silent, and no grant may outlive that.
 	leaseSetting = setting[time.Duration]{value: 600 * time.Millisecond, floor: 200 * time.Millisecond, ceiling: 5 * time.Second}
 
-	// How far two hosts' clock rates may differ. Quartz is good to 0.01 % and NTP slews by at most 0.05 %, so
-	// 1 % has a reserve of twenty. A holder gives up this share of its lease; raising it costs outage after a
+	// How far two hosts' clock rates may differ. Quartz is good to 0.01 % and NTP slews by at most 0.05 %, on
+	// either host, so 1 % has a reserve of eight. A holder gives up this share of its lease; raising it costs outage after a
 	// holder's death, lowering it below what the clocks do breaks the promise of one holder.
 	clockDriftSetting = setting[float64]{value: 0.01, floor: 0.0001, ceiling: 0.1}
 
@@ -32,8 +32,8 @@ var (
 	// exits is noticed at once, whatever this says.
 	intervalSetting = setting[time.Duration]{value: 100 * time.Millisecond, floor: 20 * time.Millisecond, ceiling: 10 * time.Second}
 
-	// How long one probe waits for its answer. A busy memcached answers within 10 ms; 150 ms is far above
-	// what a big multiget or a hash table growth delays it by, and three of them still fit in half a second.
+	// How long one probe waits for its answer. A healthy memcached answers in well under a millisecond,
+	// so 150 ms allows for a stalled scheduler or a lost packet, and three of them still fit in half a second.
 	deadlineSetting = setting[time.Duration]{value: 150 * time.Millisecond, floor: 20 * time.Millisecond, ceiling: 10 * time.Second}
 
 	// Failed probes in a row that make an instance down. One lost answer is no hang; three in a row are.
@@ -80,9 +80,12 @@ const (
 	// IFNAMSIZ of the kernel, less the final zero.
 	interfaceBytesMax = 15
 
-	// A thousand VIPs fit four times. The bound keeps a wrong path (a core dump, a device) from being read
-	// whole, and keeps hostile nesting within the stack.
+	// A thousand VIPs fit easily. The bound keeps a wrong path (a core dump, a device) from being read whole.
 	fileBytesMax = 256 << 10
+
+	// No key of ours needs more than four levels. The TOML decoder takes time and memory by the square of the
+	// nesting: 64 KiB of brackets made it take 18 GiB.
+	nestingMax = 16
 
 	// A key file is 45 bytes.
 	keyFileBytesMax = 4 << 10

@@ -9,9 +9,9 @@ import (
 // A place is where one key or array element stands in the text, and the places inside it.
 //
 // The TOML decoder knows the line of a syntax error but not, after a file was read well, the line of a key.
-// findPlaces reads the same text once more for the lines alone. It relies on the decoder having accepted the
-// text: it checks nothing, and where it cannot follow it stops, so that a lookup falls back to the line of
-// the enclosing table.
+// findPlaces reads the same text for the lines alone. It leaves it to the decoder to refuse a text: it checks
+// nothing, and where it cannot follow it stops, so that a lookup falls back to the line of the enclosing
+// table. Only nesting is its business, see nestingMax.
 type place struct {
 	line  int
 	keys  map[string]*place
@@ -65,8 +65,9 @@ func (p *place) appendItem(line int) *place {
 	return inner
 }
 
-// findPlaces indexes a text that the TOML decoder has accepted. The root stands on line 1.
-func findPlaces(text string) *place {
+// findPlaces indexes a text. The root stands on line 1. The second result is the line where a key or a value is
+// nested too deep, and 0 if none is.
+func findPlaces(text string) (*place, int) {
 	root := &place{line: 1}
 	s := scanner{rest: strings.TrimPrefix(text, "\ufeff"), line: 1}
 	for table := root; s.blank() && s.rest != ""; {
@@ -83,16 +84,23 @@ func findPlaces(text string) *place {
 			s.assignment(table)
 		}
 	}
-	return root
+	return root, s.tooDeep
 }
 
 // A scanner walks through a text and counts its lines. After stop it has nothing left to read.
 type scanner struct {
-	rest string
-	line int
+	rest    string
+	line    int
+	nesting int // of brackets around the value that is being read
+	tooDeep int // the line where nestingMax was passed
 }
 
 func (s *scanner) stop() { s.rest = "" }
+
+func (s *scanner) stopTooDeep() {
+	s.tooDeep = s.line
+	s.stop()
+}
 
 // advance steps over n bytes.
 func (s *scanner) advance(n int) string {
@@ -159,6 +167,9 @@ func (s *scanner) keyPath() []string {
 			return path
 		}
 		path = append(path, part)
+		if len(path) > nestingMax {
+			s.stopTooDeep()
+		}
 		s.spaces()
 		if !s.skip(".") {
 			return path
@@ -199,6 +210,10 @@ func (s *scanner) value(at *place) {
 
 // inside reads what stands between commas up to the closing bracket.
 func (s *scanner) inside(closing string, element func()) {
+	if s.nesting++; s.nesting > nestingMax {
+		s.stopTooDeep()
+	}
+	defer func() { s.nesting-- }()
 	for s.blank() && s.rest != "" && !s.skip(closing) {
 		before := len(s.rest)
 		element()

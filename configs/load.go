@@ -2,6 +2,7 @@ package configs
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -48,12 +49,16 @@ func Parse(file, text string) (*Config, error) {
 // good for nothing but further checks if there are problems.
 func read(file, text string) (*Config, *problems, *place) {
 	p := &problems{file: file}
+	at, tooDeep := findPlaces(text)
+	if tooDeep > 0 {
+		p.add(&Error{Line: tooDeep, Found: fmt.Sprintf("more than %d levels of nesting", nestingMax), Expected: "tables and keys as in the example agent.toml"})
+		return nil, p, nil
+	}
 	values, e := decode(text)
 	if e != nil {
 		p.add(e)
 		return nil, p, nil
 	}
-	at := findPlaces(text)
 	root := &table{problems: p, values: values, at: at}
 	c := &Config{Path: file}
 	c.Cluster = readCluster(root)

@@ -145,11 +145,28 @@ func TestErrorsCanBeTakenApart(t *testing.T) {
 	}
 }
 
-// Nesting that goes on for the whole file is refused, or read, but does no harm.
-func TestDeepNestingIsHarmless(t *testing.T) {
-	deep := "x = " + strings.Repeat("[", fileBytesMax/2-8) + strings.Repeat("]", fileBytesMax/2-8)
-	if _, err := Parse("agent.toml", deep); err == nil {
-		t.Error("accepted")
+// Nesting is refused before the decoder, which would take memory by its square, sees it.
+func TestNestingIsRefused(t *testing.T) {
+	const depth = 30_000
+	for name, text := range map[string]string{
+		"arrays":     strings.Repeat("[", depth) + strings.Repeat("]", depth),
+		"tables":     strings.Repeat("{a=", depth) + "1" + strings.Repeat("}", depth),
+		"both":       strings.Repeat("[{a=", depth) + "1" + strings.Repeat("}]", depth),
+		"not closed": strings.Repeat("{a=", depth),
+		"inner key":  "{" + strings.Repeat("a.", depth) + "a = 1}",
+	} {
+		wantTooDeep(t, name, "# one line\nx = "+text)
+	}
+	wantTooDeep(t, "key", "\n"+strings.Repeat("a.", depth)+"a = 1")
+	wantTooDeep(t, "header", "\n["+strings.Repeat("a.", depth)+"a]")
+	wantTooDeep(t, "header of an array", "\n[["+strings.Repeat("a.", depth)+"a]]")
+}
+
+func wantTooDeep(t *testing.T, name, text string) {
+	t.Helper()
+	const want = "agent.toml:2: more than 16 levels of nesting; expected tables and keys as in the example agent.toml"
+	if _, err := Parse("agent.toml", text); err == nil || err.Error() != want {
+		t.Errorf("%s:\n got %v\nwant %s", name, err, want)
 	}
 }
 

@@ -80,40 +80,6 @@ func (r *vipReader) readAddress(t *table) netip.Prefix {
 	return p
 }
 
-// parsePrefix reads an address with or without a prefix length; without one the prefix is the address alone.
-func parsePrefix(s string) (netip.Prefix, error) {
-	if strings.Contains(s, "/") {
-		return netip.ParsePrefix(s)
-	}
-	a, err := netip.ParseAddr(s)
-	if err != nil {
-		return netip.Prefix{}, err
-	}
-	if a.Zone() != "" { // which a Prefix would drop in silence
-		return netip.Prefix{}, fmt.Errorf("configs: %s has a zone", s)
-	}
-	return netip.PrefixFrom(a, a.BitLen()), nil
-}
-
-// unfitVIP says, as unfit does, what keeps an address from moving between hosts.
-func unfitVIP(p netip.Prefix) string {
-	a := p.Addr()
-	switch {
-	case unfit(a) != "":
-		return unfit(a)
-	case a.IsLoopback():
-		return "a loopback address, which no client can reach"
-	case a.Is6() && a.IsLinkLocalUnicast():
-		return "a link-local address, which clients could use only with a zone"
-	case isNetworkAddr(p):
-		return "the address of its subnet, not of a host in it"
-	case isBroadcastAddr(p):
-		return "the broadcast address of its subnet"
-	default:
-		return ""
-	}
-}
-
 func (r *vipReader) checkAddressIsFree(t *table, a netip.Addr) {
 	for _, m := range r.members {
 		if m.Addr == a {
@@ -230,24 +196,4 @@ func (r *vipReader) readInstance(t *table) (netip.AddrPort, []string) {
 		restart = r.memcached.RestartCommand
 	}
 	return instance, restart
-}
-
-func prefixBitsMin(a netip.Addr) int {
-	if a.Is4() {
-		return prefixBitsMinV4
-	}
-	return prefixBitsMinV6
-}
-
-// isNetworkAddr reports whether an IPv4 address is the first of its subnet, which is no host's.
-func isNetworkAddr(p netip.Prefix) bool {
-	return p.Addr().Is4() && p.Bits() <= 30 && p.Masked().Addr() == p.Addr()
-}
-
-// isBroadcastAddr reports whether an IPv4 address is the last of its subnet.
-func isBroadcastAddr(p netip.Prefix) bool {
-	if !p.Addr().Is4() || p.Bits() > 30 {
-		return false
-	}
-	return !p.Contains(p.Addr().Next())
 }
