@@ -1,0 +1,51 @@
+package control
+
+import (
+	"time"
+)
+
+// Settings are those of a configuration on which the time of a failover depends.
+type Settings struct {
+	Lease    time.Duration
+	Drift    float64       // bound on the difference of clock rates, as a fraction
+	Interval time.Duration // between probes
+	Deadline time.Duration // of one probe
+	Fall     int           // failed probes in a row that make memcached down
+}
+
+// Bounds are the longest outages that clients see, one failure at a time, on a LAN on which no packet
+// is lost: a majority of voters is reached within RoundTrip, and a clean node is there to take over.
+type Bounds struct {
+	RoundTrip time.Duration // assumed, as is OnHost
+	OnHost    time.Duration // assumed for two state files written and an address put up
+
+	HostLost time.Duration // host dies or is cut off, or its agent dies and its VIPs are not served by it
+	Hung     time.Duration // memcached hangs
+	Exited   time.Duration // memcached exits, with the kernel's process connector
+	Planned  time.Duration // drain, stop and hand-back
+}
+
+// What BoundsOf assumes. The least round trip that the lease protocol reckons with, and what a loaded
+// host needs for the rest; the kernel reports an exit within a few milliseconds.
+const (
+	roundTripAssumed = 2 * time.Millisecond
+	onHostAssumed    = 10 * time.Millisecond
+	exitNoticed      = 5 * time.Millisecond
+	staggerLeast     = 5 * time.Millisecond
+)
+
+// BoundsOf reckons the bounds of a configuration. A lease that was renewed right before the holder
+// died runs out on the slowest voter's clock after lease x (1 + drift); one candidate that died with
+// it costs a stagger; a hint, a claim and its grant are one round trip and a half. A hang right after
+// a probe was sent well is noticed by the fall-th deadline after the next one; giving up and taking
+// over is two round trips and a half.
+func BoundsOf(s Settings) Bounds {
+	b := Bounds{RoundTrip: roundTripAssumed, OnHost: onHostAssumed}
+	stagger := max(staggerLeast, 3*b.RoundTrip)
+	move := b.RoundTrip*5/2 + b.OnHost
+	b.HostLost = time.Duration(float64(s.Lease)*(1+s.Drift)) + b.RoundTrip*2 + stagger + b.OnHost
+	b.Hung = s.Interval + time.Duration(s.Fall)*s.Deadline + move
+	b.Exited = exitNoticed + move
+	b.Planned = move
+	return b
+}

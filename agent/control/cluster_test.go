@@ -1,0 +1,321 @@
+package control
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"memvip/agent/core"
+)
+
+// cluster is a status and its facts that a test's directives change, beginning with a cluster in which
+// all is well: three hosts with one memcached and one VIP each, seen from cache1.
+type cluster struct {
+	status core.Status
+	facts  Facts
+}
+
+var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
+const instanceAddress = "127.0.0.1:11211"
+
+func newCluster() *cluster {
+	c := &cluster{
+		status: core.Status{Node: "cache1", Quorate: true, Counted: map[string]int{"lease_lost": 2}},
+		facts: Facts{
+			Now: noon, Started: noon.Add(-26 * time.Hour), Build: "0.1.0", Cluster: "cache-prod",
+			ConfigPath: "/etc/memvip/agent.toml", ConfigDigest: "5eed", Lease: 600 * time.Millisecond,
+			Detector: "process connector", Counters: map[string]int{"sent": 7},
+		},
+	}
+	for i := 1; i <= 3; i++ {
+		name, vip := fmt.Sprintf("cache%d", i), core.Name(fmt.Sprintf("10.0.0.10%d", i))
+		ago := 20 * time.Millisecond * time.Duration(i-1)
+		c.status.Voters = append(c.status.Voters, core.VoterStatus{Name: name, Heard: true, Ago: ago, RTT: 300 * time.Microsecond})
+		c.status.Nodes = append(c.status.Nodes, core.NodeStatus{Name: name, Voter: true, Heard: true, Ago: ago, State: core.NodeState{
+			Node: name, Build: "0.1.0", Quorate: true, Detector: "process connector", List: core.ListID{Digest: 0xbeef},
+			Instances: []core.InstanceState{{Address: instanceAddress, Known: true, Up: true, PID: 40 + i}},
+		}})
+		c.status.VIPs = append(c.status.VIPs, core.VIPStatus{Name: vip, Home: name, Holder: name, Holding: true, HeldFor: 3 * time.Hour, Epoch: 4})
+		c.facts.VIPs = append(c.facts.VIPs, VIPFacts{Name: vip, Prefix: netip.PrefixFrom(netip.MustParseAddr(string(vip)), 32), Interface: "eth0", Instance: instanceAddress})
+		c.facts.Members = append(c.facts.Members, Member{Name: name, Address: fmt.Sprintf("10.0.0.1%d", i), Alive: true})
+	}
+	for i := range c.status.Nodes {
+		for _, v := range c.status.VIPs {
+			p := core.VIPState{Name: v.Name, Clean: v.Home != c.status.Nodes[i].Name}
+			if !p.Clean {
+				p.Role = core.Holding
+			}
+			c.status.Nodes[i].State.VIPs = append(c.status.Nodes[i].State.VIPs, p)
+		}
+	}
+	c.facts.Addresses = []AddressFacts{{Name: "10.0.0.101", Prefix: netip.MustParsePrefix("10.0.0.101/32"), Interface: "eth0", Since: noon.Add(-3 * time.Hour)}}
+	return c
+}
+
+// report builds the report, with each home's own word where the machine would have it.
+func (c *cluster) report() Report {
+	for i, v := range c.status.VIPs {
+		c.status.VIPs[i].HomeState, _ = part(*c.node(v.Home), v.Name)
+	}
+	return Build(c.status, c.facts)
+}
+
+func (c *cluster) node(name string) *core.NodeStatus {
+	i := slices.IndexFunc(c.status.Nodes, func(n core.NodeStatus) bool { return n.Name == name })
+	if i < 0 {
+		panic("no node " + name)
+	}
+	return &c.status.Nodes[i]
+}
+
+func (c *cluster) voter(name string) *core.VoterStatus {
+	i := slices.IndexFunc(c.status.Voters, func(v core.VoterStatus) bool { return v.Name == name })
+	if i < 0 {
+		panic("no voter " + name)
+	}
+	return &c.status.Voters[i]
+}
+
+func (c *cluster) vip(name string) *core.VIPStatus {
+	i := slices.IndexFunc(c.status.VIPs, func(v core.VIPStatus) bool { return string(v.Name) == name })
+	if i < 0 {
+		panic("no vip " + name)
+	}
+	return &c.status.VIPs[i]
+}
+
+func (c *cluster) part(node, vip string) *core.VIPState {
+	n := c.node(node)
+	i := slices.IndexFunc(n.State.VIPs, func(v core.VIPState) bool { return string(v.Name) == vip })
+	if i < 0 {
+		panic("no part of " + node + " in " + vip)
+	}
+	return &n.State.VIPs[i]
+}
+
+// apply carries a directive out. A text after ": " is free.
+//
+//	self NODE                     the reporting node
+//	quorate NODE true|false
+//	voter NAME ago=D silent=D refused=CODE other=ADDRESS | never
+//	node NAME ago=D build=B draining stopping witness novote list=N detector=slow | never
+//	disk NAME: TEXT
+//	instance NODE up|down|unknown: REASON
+//	flush NODE STAGE: TROUBLE
+//	vip ADDRESS holder=NODE|nobody held=D taking failback=F
+//	part NODE ADDRESS role=R standing=S clean|tainted|warm coming=H refused=R wait=D
+//	address ADDRESS up|gone
+//	forget ADDRESS                a VIP that is not configured
+func (c *cluster) apply(t *testing.T, line string) {
+	t.Helper()
+	head, text, _ := strings.Cut(line, ": ")
+	words := strings.Fields(head)
+	d := directive{t: t, words: words[min(len(words), 2):], text: text}
+	switch words[0] {
+	case "self":
+		c.status.Node = words[1]
+		c.node(words[1]).Ago = 0
+		c.facts.Addresses = nil
+	case "quorate":
+		c.node(words[1]).State.Quorate = d.has("true")
+		if words[1] == c.status.Node {
+			c.status.Quorate = d.has("true")
+		}
+	case "voter":
+		c.applyVoter(d, words[1])
+	case "node":
+		c.applyNode(d, words[1])
+	case "disk":
+		c.node(words[1]).State.DiskError = text
+	case "instance":
+		in := &c.node(words[1]).State.Instances[0]
+		in.Known, in.Up, in.Reason = !d.has("unknown"), d.has("up"), text
+	case "flush":
+		in := &c.node(words[1]).State.Instances[0]
+		in.Stage, in.Trouble = enum[core.FlushStage](t, words[2]), text
+	case "vip":
+		c.applyVIP(d, words[1])
+	case "part":
+		c.applyPart(d, words[1], words[2])
+	case "address":
+		c.applyAddress(d, words[1])
+	case "forget":
+		c.forget(core.Name(words[1]))
+	default:
+		t.Fatalf("unknown directive %q", line)
+	}
+}
+
+func (c *cluster) applyVoter(d directive, name string) {
+	v := c.voter(name)
+	v.Ago, v.Silent = d.span("ago", v.Ago), d.span("silent", v.Silent)
+	v.LastReason, v.Other = d.value("refused", v.LastReason), d.value("other", v.Other)
+	if d.has("never") {
+		*v = core.VoterStatus{Name: name}
+	}
+}
+
+func (c *cluster) applyNode(d directive, name string) {
+	n := c.node(name)
+	n.Ago = d.span("ago", n.Ago)
+	n.State.Build = d.value("build", n.State.Build)
+	n.State.Draining = n.State.Draining || d.has("draining")
+	n.State.Stopping = n.State.Stopping || d.has("stopping")
+	n.Voter = n.Voter && !d.has("novote")
+	if d.value("detector", "") == "slow" {
+		n.State.Detector = slowDetector
+	}
+	if list := d.value("list", ""); list != "" {
+		digest, err := strconv.ParseUint(list, 0, 64)
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		n.State.List.Digest = digest
+	}
+	if d.has("witness") {
+		n.State.Witness, n.State.Instances = true, nil
+		for i := range n.State.VIPs {
+			n.State.VIPs[i] = core.VIPState{Name: n.State.VIPs[i].Name, Standing: core.NoInstance}
+		}
+	}
+	if d.has("never") {
+		*n = core.NodeStatus{Name: name, Voter: n.Voter}
+	}
+}
+
+func (c *cluster) applyVIP(d directive, name string) {
+	v := c.vip(name)
+	v.HeldFor = d.span("held", v.HeldFor)
+	if holder := d.value("holder", ""); holder != "" {
+		v.Holder, v.Holding = holder, !d.has("taking")
+		if holder == "nobody" {
+			v.Holder, v.Holding, v.HeldFor = "", false, 0
+		}
+		for i := range c.status.Nodes {
+			for k := range c.status.Nodes[i].State.VIPs {
+				if p := &c.status.Nodes[i].State.VIPs[k]; p.Name == v.Name {
+					p.Role = core.Idle
+					if c.status.Nodes[i].Name == v.Holder {
+						p.Role, p.Clean = core.Holding, false
+					}
+				}
+			}
+		}
+	}
+	for i := range c.facts.VIPs {
+		if f := &c.facts.VIPs[i]; f.Name == v.Name {
+			for _, x := range []core.Failback{core.FailbackAuto, core.FailbackManual, core.FailbackNever} {
+				if failbackWord(x) == d.value("failback", "") {
+					f.Failback = x
+				}
+			}
+		}
+	}
+}
+
+func (c *cluster) applyPart(d directive, node, vip string) {
+	d.words = d.words[1:]
+	p := c.part(node, vip)
+	if w := d.value("role", ""); w != "" {
+		p.Role = enum[core.Role](d.t, w)
+	}
+	if w := d.value("standing", ""); w != "" {
+		p.Standing = enum[core.Standing](d.t, w)
+	}
+	if w := d.value("coming", ""); w != "" {
+		p.Coming = enum[core.Homecoming](d.t, w)
+	}
+	if w := d.value("refused", ""); w != "" {
+		p.Refused = enum[core.AskRefusal](d.t, w)
+	}
+	p.Wait = d.span("wait", p.Wait)
+	switch {
+	case d.has("clean"):
+		p.Clean = true
+	case d.has("tainted"):
+		p.Clean = false
+	case d.has("warm"):
+		p.Clean, p.Served = false, core.Term{Epoch: 4, Node: node, ID: 1}
+	}
+}
+
+func (c *cluster) applyAddress(d directive, name string) {
+	c.facts.Addresses = slices.DeleteFunc(c.facts.Addresses, func(a AddressFacts) bool { return string(a.Name) == name })
+	if d.has("up") {
+		c.facts.Addresses = append(c.facts.Addresses, AddressFacts{
+			Name: core.Name(name), Prefix: netip.PrefixFrom(netip.MustParseAddr(name), 32), Interface: "eth0", Since: noon,
+		})
+	}
+}
+
+func (c *cluster) forget(name core.Name) {
+	c.status.VIPs = slices.DeleteFunc(c.status.VIPs, func(v core.VIPStatus) bool { return v.Name == name })
+	c.facts.VIPs = slices.DeleteFunc(c.facts.VIPs, func(v VIPFacts) bool { return v.Name == name })
+	for i := range c.status.Nodes {
+		s := &c.status.Nodes[i].State
+		s.VIPs = slices.DeleteFunc(s.VIPs, func(v core.VIPState) bool { return v.Name == name })
+	}
+}
+
+// directive is the words of a line after its first two.
+type directive struct {
+	t     *testing.T
+	words []string
+	text  string
+}
+
+func (d directive) has(word string) bool { return slices.Contains(d.words, word) }
+
+func (d directive) value(key, otherwise string) string {
+	for _, w := range d.words {
+		if v, ok := strings.CutPrefix(w, key+"="); ok {
+			return v
+		}
+	}
+	return otherwise
+}
+
+func (d directive) span(key string, otherwise time.Duration) time.Duration {
+	d.t.Helper()
+	text := d.value(key, "")
+	if text == "" {
+		return otherwise
+	}
+	v, err := time.ParseDuration(text)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return v
+}
+
+// enum finds the code with that name.
+func enum[T interface {
+	~uint8
+	fmt.Stringer
+}](t *testing.T, word string) T {
+	t.Helper()
+	for _, c := range codes[T]() {
+		if c.String() == word {
+			return c
+		}
+	}
+	t.Fatalf("%T has no %q", T(0), word)
+	return 0
+}
+
+// codes returns every code of a closed set, by the names that its String knows.
+func codes[T interface {
+	~uint8
+	fmt.Stringer
+}]() []T {
+	var out []T
+	for c := T(0); !strings.HasPrefix(c.String(), "unknown"); c++ {
+		out = append(out, c)
+	}
+	return out
+}

@@ -1,0 +1,63 @@
+package control
+
+import (
+	"net/netip"
+	"time"
+
+	"memvip/agent/core"
+)
+
+// Facts is what a report has beyond the machine's own status: what the run loop and the adapters know.
+type Facts struct {
+	Now     time.Time // wall clock of this host
+	Started time.Time // of this agent
+	Build   string
+
+	Cluster      string
+	ConfigPath   string
+	ConfigDigest string // hexadecimal
+	Lease        time.Duration
+
+	VIPs      []VIPFacts
+	Addresses []AddressFacts // up on this node's interfaces now, by its own doing
+	Detector  string
+	Members   []Member
+	Counters  any // of gossip, marshalled as it is
+}
+
+// VIPFacts is how a VIP is configured.
+type VIPFacts struct {
+	Name      core.Name
+	Prefix    netip.Prefix
+	Interface string
+	Instance  string // the same text as core.VIP.Instance
+	Failback  core.Failback
+}
+
+// AddressFacts is an address that is up.
+type AddressFacts struct {
+	Name      core.Name
+	Prefix    netip.Prefix
+	Interface string
+	Since     time.Time // zero if unknown
+}
+
+// vip returns the configuration of a VIP.
+func (f Facts) vip(name core.Name) VIPFacts {
+	for _, v := range f.VIPs {
+		if v.Name == name {
+			return v
+		}
+	}
+	return VIPFacts{Name: name}
+}
+
+// up returns the address of a VIP if it is on this node's interfaces.
+func (f Facts) up(name core.Name) (AddressFacts, bool) {
+	for _, a := range f.Addresses {
+		if a.Name == name {
+			return a, true
+		}
+	}
+	return AddressFacts{}, false
+}

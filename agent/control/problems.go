@@ -1,0 +1,243 @@
+package control
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"memvip/agent/core"
+)
+
+// ProblemCode names a kind of problem. The set is closed.
+type ProblemCode string
+
+// The problems.
+const (
+	ProblemNotServed      ProblemCode = "vip_not_served"
+	ProblemUnknown        ProblemCode = "vip_unknown" // the reporting node hears no majority
+	ProblemAway           ProblemCode = "vip_away_from_home"
+	ProblemNotQuorate     ProblemCode = "not_quorate" // the reporting node
+	ProblemAddressMissing ProblemCode = "address_missing"
+	ProblemAddressStray   ProblemCode = "address_stray"
+
+	ProblemVoterNever    ProblemCode = "voter_never_answered"
+	ProblemVoterSilent   ProblemCode = "voter_not_answering"
+	ProblemVoterLost     ProblemCode = "voter_lost_state"
+	ProblemVoterRefuses  ProblemCode = "voter_refuses"
+	ProblemNodeNever     ProblemCode = "node_never_heard"
+	ProblemNodeSilent    ProblemCode = "node_not_heard"
+	ProblemNodeCutOff    ProblemCode = "node_not_quorate"
+	ProblemDisk          ProblemCode = "disk_error"
+	ProblemDraining      ProblemCode = "draining"
+	ProblemStopping      ProblemCode = "stopping"
+	ProblemInstanceDown  ProblemCode = "memcached_down"
+	ProblemInstanceNew   ProblemCode = "memcached_not_probed"
+	ProblemInstanceLimit ProblemCode = "memcached_limited"
+	ProblemUnprovable    ProblemCode = "memcached_unprovable"
+	ProblemConnections   ProblemCode = "connections_left"
+	ProblemLink          ProblemCode = "interface_down"
+	ProblemStuck         ProblemCode = "address_stuck"
+	ProblemTainted       ProblemCode = "tainted"
+
+	ProblemVoterLists ProblemCode = "voter_lists_differ"
+	ProblemVersions   ProblemCode = "versions_differ"
+	ProblemDetector   ProblemCode = "slow_detector"
+)
+
+// slowDetector is what core.NodeState.Detector says where the kernel does not report exits.
+const slowDetector = "connection end"
+
+// problems lists all that is not as it should be, the worst first.
+func (w view) problems() []Problem {
+	out := slices.Concat(w.vipProblems(), w.ownProblems(), w.voterProblems())
+	for _, n := range w.Nodes {
+		out = append(out, w.nodeProblems(n)...)
+	}
+	out = append(out, w.differences()...)
+	for i := range out {
+		out[i].VIPs = append([]string{}, out[i].VIPs...)
+		out[i].Nodes = append([]string{}, out[i].Nodes...)
+	}
+	slices.SortStableFunc(out, func(a, b Problem) int { return severityRank(a.Severity) - severityRank(b.Severity) })
+	return append([]Problem{}, out...)
+}
+
+func severityRank(s Severity) int {
+	switch s {
+	case SeverityUnserved:
+		return 0
+	case SeverityDegraded:
+		return 1
+	case SeverityNote:
+	}
+	return 2
+}
+
+func degraded(code ProblemCode, nodes []string, hint, format string, args ...any) Problem {
+	return Problem{Severity: SeverityDegraded, Code: code, Nodes: nodes, Hint: hint, Text: fmt.Sprintf(format, args...)}
+}
+
+// vipProblems has one problem for all VIPs that share place, holder, home and reason.
+func (w view) vipProblems() []Problem {
+	type group struct {
+		problem Problem
+		because string
+	}
+	var groups []group
+	for _, v := range w.VIPs {
+		p, because := w.vipProblem(v)
+		if p.Code == "" {
+			continue
+		}
+		same := func(g group) bool {
+			return g.because == because && g.problem.Code == p.Code && slices.Equal(g.problem.Nodes, p.Nodes)
+		}
+		if i := slices.IndexFunc(groups, same); i >= 0 {
+			groups[i].problem.VIPs = append(groups[i].problem.VIPs, string(v.Name))
+			continue
+		}
+		p.VIPs = []string{string(v.Name)}
+		groups = append(groups, group{p, because})
+	}
+	return each(groups, func(g group) Problem {
+		is := " is "
+		if len(g.problem.VIPs) > 1 {
+			is = " are "
+		}
+		g.problem.Text = list(g.problem.VIPs) + is + g.because
+		return g.problem
+	})
+}
+
+// vipProblem returns a problem without its VIPs, and the end of its sentence; no code if all is well.
+func (w view) vipProblem(v core.VIPStatus) (p Problem, because string) {
+	reason := w.why(v)
+	text := reason.text + aged(reason)
+	switch w.place(v) {
+	case PlaceHome:
+		return Problem{}, ""
+	case PlaceAway:
+		p = Problem{Severity: SeverityDegraded, Code: ProblemAway, Nodes: []string{v.Home, v.Holder}, Hint: w.awayHint(v, reason.code)}
+		if reason.code == whyComing(core.AwayNever) {
+			p.Severity = SeverityNote // where it is meant to be
+		}
+		return p, fmt.Sprintf("at %s, not at its home %s: %s", v.Holder, v.Home, text)
+	case PlaceTaking:
+		return Problem{Severity: SeverityUnserved, Code: ProblemNotServed, Nodes: []string{v.Holder}}, "not served: " + text
+	case PlaceUnserved:
+		p = Problem{Severity: SeverityUnserved, Code: ProblemNotServed, Hint: w.unservedHint(v)}
+		return p, "not served: " + text
+	case PlaceUnknown:
+		return Problem{Severity: SeverityUnserved, Code: ProblemUnknown}, "not known to be served: " + text
+	}
+	return Problem{}, ""
+}
+
+// aged adds its age to news that is not fresh, unless the words have it already.
+func aged(y why) string {
+	if y.age < time.Second || y.code == WhyHomeSilent || y.code == WhyNoMajority {
+		return ""
+	}
+	return " (heard " + span(y.age) + " ago)"
+}
+
+func (w view) awayHint(v core.VIPStatus, code WhyCode) string {
+	switch code {
+	case whyComing(core.AwayTainted):
+		return w.taintHint(w.node(v.Home), v.Name)
+	case whyComing(core.AwayManual):
+		return `failback = "auto" in the configuration brings it home`
+	}
+	return ""
+}
+
+// unservedHint names the first tainted node that a restart would make able to serve.
+func (w view) unservedHint(v core.VIPStatus) string {
+	for _, n := range w.Nodes {
+		x, ok := part(n, v.Name)
+		if ok && !w.silent(n) && x.Role == core.Idle && x.Standing == core.Eligible && w.cache(n, x) == CacheTainted {
+			if hint := w.taintHint(n, v.Name); hint != "" {
+				return hint
+			}
+		}
+	}
+	return ""
+}
+
+// taintHint says how to get a proof that does not come by itself.
+func (w view) taintHint(n core.NodeStatus, name core.Name) string {
+	in := w.instance(n, name)
+	switch {
+	case in.Stage == core.FlushQuieting && in.Trouble != "":
+		return fmt.Sprintf("see who uses memcached on %s by another address than a VIP: ss -tn 'sport = :%s'", n.Name, port(in.Address))
+	case in.Stage == core.FlushIdle && len(w.sharing(n, name)) > 0:
+		return fmt.Sprintf("a restart of memcached on %s proves it clean and costs its cache; restart_command lets the agent do it", n.Name)
+	}
+	return ""
+}
+
+func port(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
+
+// ownProblems are those that only the reporting node can have.
+func (w view) ownProblems() []Problem {
+	var out []Problem
+	if q := w.quorum(); !q.Quorate {
+		out = append(out, degraded(ProblemNotQuorate, []string{w.Node},
+			"see that the voters' agents run and that UDP and TCP between them pass; agentctl status on a node that is not cut off knows more",
+			"%s hears %d of %s, %d are needed: it can hold no VIP", w.Node, q.Answering, plural(q.Voters, "voter"), q.Needed))
+	}
+	me := w.node(w.Node)
+	for _, f := range w.facts.VIPs {
+		v, _ := part(me, f.Name)
+		a, up := w.facts.up(f.Name)
+		switch {
+		case v.Role == core.Holding && !up:
+			p := degraded(ProblemAddressMissing, []string{w.Node}, "see what else manages the interface: networkd, NetworkManager, keepalived",
+				"%s holds %s, but the address is not on its interface", w.Node, f.Name)
+			p.VIPs = []string{string(f.Name)}
+			out = append(out, p)
+		case v.Role == core.Idle && up:
+			p := degraded(ProblemAddressStray, []string{w.Node}, "",
+				"%s is on %s of %s, which does not hold it", f.Name, a.Interface, w.Node)
+			p.VIPs = []string{string(f.Name)}
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// voterProblems are about the voters' answers, except where the voter's node is gone altogether.
+func (w view) voterProblems() []Problem {
+	var out []Problem
+	for _, v := range w.Voters {
+		n := w.node(v.Name)
+		refusal := refusalOf(v.LastReason)
+		words := refusalWords(refusal, v.Name, w.Node, v.Other)
+		switch nodes := []string{v.Name}; {
+		case v.Silent > 0:
+			out = append(out, degraded(ProblemVoterLost, nodes, "", "voter %s lost its state and grants nothing for another %s", v.Name, span(v.Silent)))
+		case words != "" && refusal != core.Silent:
+			out = append(out, degraded(ProblemVoterRefuses, nodes, refusalHint(refusal), "voter %s", words))
+		case w.answering(v), w.silent(n):
+		case !v.Heard:
+			out = append(out, degraded(ProblemVoterNever, nodes, "", "voter %s has never answered %s, though it is heard", v.Name, w.Node))
+		default:
+			out = append(out, degraded(ProblemVoterSilent, nodes, "", "voter %s has not answered %s for %s", v.Name, w.Node, span(v.Ago)))
+		}
+	}
+	return out
+}
+
+func refusalHint(r core.Refusal) string {
+	switch r {
+	case core.SameName:
+		return "every host needs a name of its own: memvip-agent --node NAME"
+	case core.OtherList, core.TooLong:
+		return "every host needs the same configuration"
+	case core.NotUnderstood:
+		return "upgrade the older agent"
+	case core.NotRefused, core.WrongIncarnation, core.Silent, core.OldRequest, core.Held, core.Reserved:
+	}
+	return ""
+}
