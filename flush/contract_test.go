@@ -106,7 +106,7 @@ func contractProved(t *testing.T, i instance) {
 	if cert.TotalItems != 200 || cert.Restart {
 		t.Errorf("got %+v", cert)
 	}
-	if err := Verify(t.Context(), i.addr(), cert, false); err != nil {
+	if err := patient(i).verify(t.Context(), cert, false); err != nil {
 		t.Error(err)
 	}
 	if got := user.do("get key1 key199"); got != "END" {
@@ -131,15 +131,17 @@ func contractReadBefore(t *testing.T, i instance) {
 
 func contractNotEmpty(t *testing.T, i instance) {
 	connect(t, i.addr()).do("set a 0 0 1\r\nx")
-	_, err := Prove(t.Context(), i.addr(), testVIPs, inspect(t, i))
+	c := patient(i)
+	c.limits.emptying = defaultLimits.emptying
+	_, err := c.prove(t.Context(), testVIPs, inspect(t, i))
 	wantReason(t, err, ReasonNotEmpty)
 }
 
 func contractSetAfter(t *testing.T, i instance) {
 	cert := prove(t, i)
 	connect(t, i.addr()).do("set a 0 0 1\r\nx")
-	wantReason(t, Verify(t.Context(), i.addr(), cert, false), ReasonItemsChanged)
-	if err := Verify(t.Context(), i.addr(), cert, true); err != nil {
+	wantReason(t, patient(i).verify(t.Context(), cert, false), ReasonItemsChanged)
+	if err := patient(i).verify(t.Context(), cert, true); err != nil {
 		t.Errorf("while serving: %v", err)
 	}
 }
@@ -152,7 +154,7 @@ func contractFlushedAgain(t *testing.T, i instance) {
 		user.do("flush_all")
 		return inspect(t, i).Oldest != cert.Oldest
 	})
-	wantReason(t, Verify(t.Context(), i.addr(), cert, true), ReasonFlushedAgain)
+	wantReason(t, patient(i).verify(t.Context(), cert, true), ReasonFlushedAgain)
 }
 
 func contractDelayedFlush(t *testing.T, i instance) {
@@ -163,7 +165,7 @@ func contractDelayedFlush(t *testing.T, i instance) {
 	if !inspect(t, i).DelayedFlushPending() {
 		t.Error("it is not pending")
 	}
-	wantReason(t, Verify(t.Context(), i.addr(), cert, true), ReasonDelayedFlush)
+	wantReason(t, patient(i).verify(t.Context(), cert, true), ReasonDelayedFlush)
 }
 
 func contractDelayedBefore(t *testing.T, i instance) {
@@ -181,15 +183,15 @@ func contractRestart(t *testing.T, i instance) {
 	quiet := inspect(t, i)
 	cert := prove(t, i)
 	i.restart(t)
-	wantReason(t, Verify(t.Context(), i.addr(), cert, true), ReasonRestarted)
-	_, err := Prove(t.Context(), i.addr(), testVIPs, quiet)
+	wantReason(t, patient(i).verify(t.Context(), cert, true), ReasonRestarted)
+	_, err := patient(i).prove(t.Context(), testVIPs, quiet)
 	wantReason(t, err, ReasonRestarted)
 
 	restarted, err := CertifyRestart(quiet.PID, inspect(t, i))
 	if err != nil || !restarted.Restart {
 		t.Fatalf("got %+v, %v", restarted, err)
 	}
-	if err := Verify(t.Context(), i.addr(), restarted, false); err != nil {
+	if err := patient(i).verify(t.Context(), restarted, false); err != nil {
 		t.Error(err)
 	}
 }
@@ -210,7 +212,7 @@ func contractUnquiet(t *testing.T, i instance) {
 	for _, use := range []string{"get a", "set a 0 0 1\r\nx", "get a", "touch a 0", "delete a", "delete a"} {
 		quiet := inspect(t, i)
 		user.do(use)
-		_, err := Prove(t.Context(), i.addr(), testVIPs, quiet)
+		_, err := patient(i).prove(t.Context(), testVIPs, quiet)
 		wantReason(t, err, ReasonUnquiet)
 	}
 }
@@ -234,7 +236,7 @@ func contractQuiet(t *testing.T, i instance) {
 		}
 	}()
 	start := time.Now()
-	_, err := WatchQuiet(ctx, i.addr(), QuietOptions{Unquiet: func(detail string) { t.Errorf("unquiet: %s", detail) }})
+	_, err := patient(i).watchQuiet(ctx, QuietOptions{Unquiet: func(detail string) { t.Errorf("unquiet: %s", detail) }})
 	if err != nil {
 		t.Error(err)
 	}
@@ -247,7 +249,7 @@ func contractQuiet(t *testing.T, i instance) {
 
 func contractFlushRefused(t *testing.T, i instance) {
 	connect(t, i.addr()).do("set a 0 0 1\r\nx")
-	_, err := Prove(t.Context(), i.addr(), testVIPs, inspect(t, i))
+	_, err := patient(i).prove(t.Context(), testVIPs, inspect(t, i))
 	wantReason(t, err, ReasonFlushRefused)
 	if got, want := connect(t, i.addr()).do("flush_all"), "CLIENT_ERROR flush_all not allowed"; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -255,16 +257,16 @@ func contractFlushRefused(t *testing.T, i instance) {
 }
 
 func contractLogin(t *testing.T, i instance) {
-	_, err := Inspect(t.Context(), i.addr())
+	_, err := patient(i).inspect(t.Context())
 	wantReason(t, err, ReasonLogin)
-	_, err = WatchQuiet(t.Context(), i.addr(), QuietOptions{})
+	_, err = patient(i).watchQuiet(t.Context(), QuietOptions{})
 	wantReason(t, err, ReasonLogin)
-	wantReason(t, Drained(t.Context(), i.addr(), testVIPs, 0), ReasonLogin)
+	wantReason(t, patient(i).drained(t.Context(), testVIPs, 0), ReasonLogin)
 }
 
 func contractFull(t *testing.T, i instance) {
 	i.fillConnections(t)
-	_, err := Inspect(t.Context(), i.addr())
+	_, err := patient(i).inspect(t.Context())
 	wantReason(t, err, ReasonFull)
 }
 
@@ -284,26 +286,35 @@ func contractConnections(t *testing.T, i instance) {
 	other := netip.MustParseAddr("127.0.0.6")
 	user := connect(t, netip.AddrPortFrom(vip, i.addr().Port()))
 	user.do("mn")
-	if err := Drained(t.Context(), i.addr(), []netip.Addr{other}, 0); err != nil {
+	if err := patient(i).drained(t.Context(), []netip.Addr{other}, time.Minute); err != nil {
 		t.Errorf("of another address: %v", err)
 	}
-	err := Drained(t.Context(), i.addr(), []netip.Addr{other, vip}, 0)
+	err := patient(i).drained(t.Context(), []netip.Addr{other, vip}, time.Second)
 	wantReason(t, err, ReasonConnectionsLeft)
 	if want := fmt.Sprintf("127.0.0.5:%d", i.addr().Port()); !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want it to name %s", err, want)
 	}
-	_, err = Prove(t.Context(), i.addr(), []netip.Addr{vip}, inspect(t, i))
+	impatient := patient(i)
+	impatient.limits.settling = time.Second
+	_, err = impatient.prove(t.Context(), []netip.Addr{vip}, inspect(t, i))
 	wantReason(t, err, ReasonConnectionsLeft)
 
 	user.close()
-	if err := Drained(t.Context(), i.addr(), []netip.Addr{other, vip}, time.Minute); err != nil {
+	if err := patient(i).drained(t.Context(), []netip.Addr{other, vip}, time.Minute); err != nil {
 		t.Error(err)
 	}
 }
 
+// patient waits for longer than a test machine with other work to do may need.
+func patient(i instance) client {
+	c := clientOf(i.addr())
+	c.limits = limits{command: 30 * time.Second, emptying: 30 * time.Second, settling: 30 * time.Second}
+	return c
+}
+
 func inspect(t *testing.T, i instance) Figures {
 	t.Helper()
-	figures, err := Inspect(t.Context(), i.addr())
+	figures, err := patient(i).inspect(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -313,7 +324,7 @@ func inspect(t *testing.T, i instance) Figures {
 // prove does without the quiet, which no rule of the installed version's flush needs.
 func prove(t *testing.T, i instance) Certificate {
 	t.Helper()
-	cert, err := Prove(t.Context(), i.addr(), testVIPs, inspect(t, i))
+	cert, err := patient(i).prove(t.Context(), testVIPs, inspect(t, i))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,10 @@ const drainPoll = 20 * time.Millisecond
 // The first look costs 2 short connections per worker thread. Not drained within patience: ReasonConnectionsLeft, or
 // ReasonUnseen. A server with a stuck worker ends in ReasonTimeout.
 func Drained(ctx context.Context, addr netip.AddrPort, vips []netip.Addr, patience time.Duration) error {
-	c := clientOf(addr)
+	return clientOf(addr).drained(ctx, vips, patience)
+}
+
+func (c client) drained(ctx context.Context, vips []netip.Addr, patience time.Duration) error {
 	s, err := c.open(ctx)
 	if err != nil {
 		return err

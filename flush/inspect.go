@@ -8,19 +8,28 @@ import (
 	"memvip/flush/memcached"
 )
 
-// commandTimeout bounds each command of a longer conversation. Measured at load, the slowest single answer took 80 ms;
-// raising it delays the report of a hung server by as much.
-const commandTimeout = time.Second
-
-// client is the seam for tests: what reaches the server, and what the kernel says of its listeners.
+// client is one instance, with the seams for tests: what reaches the server, what the kernel says of its listeners, and
+// how long to wait.
 type client struct {
 	addr   netip.AddrPort
 	dial   func(context.Context, netip.AddrPort) (*memcached.Conn, error)
 	queued queuedFunc
+	limits limits
 }
 
+// limits bound the waiting within one conversation.
+type limits struct {
+	command  time.Duration // for each command, and for connecting
+	emptying time.Duration // for the items to go after a flush, apart from provePerMillion
+	settling time.Duration // for connections that are just being set up or closed, in Prove
+}
+
+// defaultLimits: the slowest single answer measured at load took 80 ms, and raising command delays the report of a hung
+// server by as much; a million items were gone after 0.8 s, with the crawler's help after 2 s.
+var defaultLimits = limits{command: time.Second, emptying: 3 * time.Second, settling: 250 * time.Millisecond}
+
 func clientOf(addr netip.AddrPort) client {
-	return client{addr: addr, dial: memcached.Dial, queued: queuedInKernel}
+	return client{addr: addr, dial: memcached.Dial, queued: queuedInKernel, limits: defaultLimits}
 }
 
 // Inspect reads the figures over one fresh connection, in two round trips.
@@ -44,7 +53,7 @@ type session struct {
 }
 
 func (c client) open(ctx context.Context) (*session, error) {
-	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	ctx, cancel := context.WithTimeout(ctx, c.limits.command)
 	defer cancel()
 	conn, err := c.dial(ctx, c.addr)
 	if err != nil {
@@ -57,7 +66,7 @@ func (c client) open(ctx context.Context) (*session, error) {
 func (s *session) close() { _ = s.conn.Close() }
 
 func (s *session) figures(ctx context.Context) (Figures, error) {
-	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.limits.command)
 	defer cancel()
 	stats, err := s.conn.Stats(ctx, "")
 	if err != nil {
@@ -76,7 +85,7 @@ func (s *session) figures(ctx context.Context) (Figures, error) {
 
 // command runs one that has no result but its success.
 func (s *session) command(ctx context.Context, run func(*memcached.Conn, context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.limits.command)
 	defer cancel()
 	if err := run(s.conn, ctx); err != nil {
 		return failed(s.addr, err)

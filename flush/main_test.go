@@ -27,6 +27,7 @@ func inMemory(t *testing.T, opts fake.Options) (*fake.Server, client) {
 			return memcached.New(server.Dial(addr), addr.String()), nil
 		},
 		queued: func([]memcached.Client) (int, error) { return 0, nil },
+		limits: defaultLimits,
 	}
 }
 

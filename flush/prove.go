@@ -11,15 +11,11 @@ import (
 
 const (
 	provePoll = 20 * time.Millisecond
-	// proveBase and provePerMillion bound the time from the first look to the proof. Measured: a million items are
-	// gone after 0.8 s, with a crawl after 2 s.
-	proveBase       = 3 * time.Second
+	// provePerMillion is added to the limit for each million items that was begun.
 	provePerMillion = time.Second
 	// crawlAfter is how long curr_items may stand still before the crawler is asked for help: the server's own
 	// maintenance may be switched off, or asleep for up to a second.
 	crawlAfter = 200 * time.Millisecond
-	// drainPatience lets connections that are just being set up or closed settle.
-	drainPatience = 250 * time.Millisecond
 )
 
 // Prove flushes the instance and proves that nothing is left. quietSince is WatchQuiet's answer: the process and all
@@ -31,13 +27,13 @@ func Prove(ctx context.Context, addr netip.AddrPort, vips []netip.Addr, quietSin
 }
 
 func (c client) prove(ctx context.Context, vips []netip.Addr, quietSince Figures) (Certificate, error) {
-	deadline := time.Now().Add(proveBase)
+	deadline := time.Now().Add(c.limits.emptying)
 	s, err := c.open(ctx)
 	if err != nil {
 		return Certificate{}, err
 	}
 	defer s.close()
-	if err := s.drained(ctx, vips, drainPatience); err != nil {
+	if err := s.drained(ctx, vips, c.limits.settling); err != nil {
 		return Certificate{}, err
 	}
 	before, err := s.figures(ctx)
@@ -110,7 +106,7 @@ func (s *session) untilEmpty(ctx context.Context, quietSince Figures, deadline t
 // crawl tells whether asking again is pointless. It is not asked while the crawler is at work for somebody else: on some
 // versions a second command then blocks a worker thread for as long as that somebody likes. A server without a crawler is no failure: its items may yet go.
 func (s *session) crawl(ctx context.Context) (done bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.limits.command)
 	defer cancel()
 	err = s.conn.CrawlAll(ctx)
 	switch kind, answered := replyKind(err); {

@@ -72,7 +72,7 @@ func TestItemsReadJustBeforeTheFlushAreNoProof(t *testing.T) {
 		if got, want := err.Error(), "flush: 127.0.0.1:11211: curr_items is still 90"; got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
-		if took := time.Since(start); took > proveBase+provePerMillion+provePoll {
+		if took := time.Since(start); took > defaultLimits.emptying+provePerMillion+provePoll {
 			t.Errorf("took %v", took)
 		}
 	})

@@ -2,6 +2,7 @@ package flush
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"time"
 )
@@ -65,9 +66,16 @@ func (c client) watchQuiet(ctx context.Context, opts QuietOptions) (Figures, err
 
 // unquietInstead names what kept the wait from ending, where that is known and better than "timeout".
 func unquietInstead(ctx context.Context, err error, lastMoved string) error {
-	refusal, ok := err.(*Refusal)
-	if !ok || lastMoved == "" || ctx.Err() == nil {
+	var refusal *Refusal
+	if !errors.As(err, &refusal) || lastMoved == "" || !over(ctx) {
 		return err
 	}
-	return &Refusal{Reason: ReasonUnquiet, Addr: refusal.Addr, Detail: lastMoved, Err: ctx.Err()}
+	return &Refusal{Reason: ReasonUnquiet, Addr: refusal.Addr, Detail: lastMoved, Err: refusal.Err}
+}
+
+// over tells whether ctx has ended, also in the instant in which its deadline has passed and only a connection's copy
+// of it has been noticed.
+func over(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
 }

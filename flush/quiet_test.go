@@ -115,7 +115,7 @@ func TestHangWhileWatchingIsATimeout(t *testing.T) {
 		start := time.Now()
 		_, err := c.watchQuiet(t.Context(), QuietOptions{})
 		wantReason(t, err, ReasonTimeout)
-		if waited := time.Since(start); waited > time.Second+quietPoll+commandTimeout {
+		if waited := time.Since(start); waited > time.Second+quietPoll+defaultLimits.command {
 			t.Errorf("told after %v", waited)
 		}
 	})
