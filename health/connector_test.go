@@ -315,7 +315,7 @@ func TestConnectorIsNotAllowedInNamespaces(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.Command("/proc/self/exe")
-			cmd.Env = append(os.Environ(), childVariable+"=open")
+			cmd.Env = append(os.Environ(), childVariable+"=open", "GORACE=atexit_sleep_ms=0")
 			cmd.SysProcAttr = &syscall.SysProcAttr{
 				Cloneflags:  flags,
 				UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
@@ -349,7 +349,7 @@ func TestConnectorCrossesIntoANetworkNamespace(t *testing.T) {
 	}
 	watched := startSleeper(t)
 	cmd := exec.Command("/proc/self/exe", strconv.Itoa(watched.Process.Pid))
-	cmd.Env = append(os.Environ(), childVariable+"=inherit")
+	cmd.Env = append(os.Environ(), childVariable+"=inherit", "GORACE=atexit_sleep_ms=0")
 	cmd.ExtraFiles = []*os.File{file}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	stdout, err := cmd.StdoutPipe()

@@ -115,15 +115,22 @@ func (l *loop) due(now time.Time) {
 		l.lookAt = now.Add(lookAgain)
 		if l.gone() {
 			l.processEnded(now, "process is ending")
-			return
 		}
 	}
 	if !l.window.IsZero() && !now.Before(l.window) {
 		l.window = now.Add(max(l.Interval, l.Deadline))
-		l.detail = fmt.Sprintf("no answer for %d ms", now.Sub(l.asked).Milliseconds())
-		l.observe(Observation{Kind: KeptOpen, Outcome: TimedOut, Sent: l.asked, At: now})
+		l.overdue(now)
 	}
 	l.dueFresh(now)
+}
+
+// overdue counts a question that is not answered, unless it was and this side is at work on the answer.
+func (l *loop) overdue(now time.Time) {
+	if l.kept.ours.Load() {
+		return
+	}
+	l.detail = fmt.Sprintf("no answer for %d ms", now.Sub(l.asked).Milliseconds())
+	l.observe(Observation{Kind: KeptOpen, Outcome: TimedOut, Sent: l.asked, At: now})
 }
 
 // ask sends the next question, on a new connection if there is none.

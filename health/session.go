@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -42,6 +43,10 @@ type session struct {
 	asks   chan struct{} // Invariant: the loop sends only when no answer is outstanding, so it never blocks.
 	events chan<- event
 	cancel context.CancelFunc
+
+	// ours is true while the server has answered and this side has yet to find out who it is. Written by the session's
+	// goroutine.
+	ours atomic.Bool
 }
 
 func startSession(ctx context.Context, wg *sync.WaitGroup, id int, addr netip.AddrPort, events chan<- event) *session {
@@ -106,6 +111,8 @@ func (s *session) introduce(ctx context.Context, conn *memcached.Conn) (identity
 			return identity{}, err
 		}
 	}
+	s.ours.Store(true)
+	defer s.ours.Store(false)
 	return identify(ctx, s.addr, told), err
 }
 

@@ -1,0 +1,308 @@
+package health
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+func runUntilCleanup(t *testing.T, p *Prober) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		wait(t, "Run to return", done)
+	})
+}
+
+func TestFirstContact(t *testing.T) {
+	for name, c := range map[string]struct {
+		treat  manner
+		up     bool
+		reason Reason
+	}{
+		"serves":   {treat: serves, up: true, reason: ReasonNone},
+		"full":     {treat: full, up: true, reason: ReasonFull},
+		"login":    {treat: login, up: true, reason: ReasonLogin},
+		"silent":   {treat: silent, reason: ReasonTimeout},
+		"nonsense": {treat: nonsense, reason: ReasonBadReply},
+		"hangs_up": {treat: hangsUp, reason: ReasonClosed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startScripted(t, always(c.treat))
+			p, reports := probe(t, hasty(s.addr))
+			r := next(t, reports, c.up, c.reason)
+			if c.up && r.PID != os.Getpid() {
+				t.Errorf("process %d, want this one, which has the listening socket: %d", r.PID, os.Getpid())
+			}
+			if got := p.Source(); got != SourceConnection {
+				t.Errorf("source %q without a connector", got)
+			}
+			if (r.Detail == "") != (c.reason == ReasonNone) {
+				t.Errorf("detail %q for %v", r.Detail, c.reason)
+			}
+		})
+	}
+}
+
+// TestFirstContactNeedsOneAnswer has an interval so long that a second question would never come.
+func TestFirstContactNeedsOneAnswer(t *testing.T) {
+	s := startScripted(t, always(serves))
+	o := hasty(s.addr)
+	o.Interval, o.FreshInterval = time.Hour, time.Hour
+	_, reports := probe(t, o)
+	next(t, reports, true, ReasonNone)
+}
+
+func TestNobodyListens(t *testing.T) {
+	s := startScripted(t, always(serves))
+	s.stop()
+	_, reports := probe(t, hasty(s.addr))
+	next(t, reports, false, ReasonRefused)
+	s.listen(s.addr.String())
+	next(t, reports, true, ReasonNone)
+}
+
+func TestNoRoute(t *testing.T) {
+	// 240.0.0.0/4 is reserved: the kernel refuses it without a packet, or as unreachable.
+	_, reports := probe(t, hasty(netip.MustParseAddrPort("255.255.255.255:11211")))
+	if r := wait(t, "a report", reports); r.Up || r.Reason != ReasonNoRoute && r.Reason != ReasonIO {
+		t.Errorf("got %+v", r)
+	}
+}
+
+// TestEndOfConnectionIsNoticedWhileIdle has an interval so long that only the end itself can tell.
+func TestEndOfConnectionIsNoticedWhileIdle(t *testing.T) {
+	s := startScripted(t, always(serves))
+	o := hasty(s.addr)
+	o.Interval, o.FreshInterval = time.Hour, time.Hour
+	_, reports := probe(t, o)
+	next(t, reports, true, ReasonNone)
+	s.stop()
+	next(t, reports, false, ReasonClosed)
+	s.listen(s.addr.String())
+	next(t, reports, true, ReasonNone)
+}
+
+// TestKickedConnectionIsNothing: the server hangs up on everybody, as after an idle_timeout, and goes on as the same
+// process.
+func TestKickedConnectionIsNothing(t *testing.T) {
+	s := startScripted(t, always(serves))
+	_, reports := probe(t, hasty(s.addr))
+	next(t, reports, true, ReasonNone)
+	for range 5 {
+		s.awaitConnections(s.total() + 1)
+		s.hangUp()
+	}
+	s.reincarnate()
+	next(t, reports, false, ReasonClosed)
+}
+
+// total is how many connections were accepted.
+func (s *scripted) total() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.accepted
+}
+
+// awaitConnections waits until n connections were accepted.
+func (s *scripted) awaitConnections(n int) {
+	s.t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); s.total() < n; <-tick.C {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("%d connections in %v, want %d", s.total(), patience, n)
+		}
+	}
+}
+
+// TestRestartThatNoProbeMet: the old process's connection ends and the next is answered by another process at once.
+func TestRestartThatNoProbeMet(t *testing.T) {
+	s := startScripted(t, always(serves))
+	o := hasty(s.addr)
+	o.Interval, o.FreshInterval = time.Hour, time.Hour
+	_, reports := probe(t, o)
+	next(t, reports, true, ReasonNone)
+	for range 3 {
+		s.reincarnate()
+		next(t, reports, false, ReasonClosed)
+		next(t, reports, true, ReasonNone)
+	}
+}
+
+// TestConnectionsThatEndUnanswered: a server that closes every connection is down, but not asked without a pause.
+func TestConnectionsThatEndUnanswered(t *testing.T) {
+	s := startScripted(t, always(serves))
+	_, reports := probe(t, hasty(s.addr))
+	next(t, reports, true, ReasonNone)
+	s.script(always(hangsUp))
+	s.hangUp()
+	next(t, reports, false, ReasonClosed)
+	s.script(always(serves))
+	next(t, reports, true, ReasonNone)
+}
+
+func TestSilenceAndThaw(t *testing.T) {
+	frozen := make(chan struct{})
+	s := startScripted(t, always(serves))
+	_, reports := probe(t, hasty(s.addr))
+	next(t, reports, true, ReasonNone)
+	// All at once: no connection is answered any more, as long as the lock that every answer needs is held.
+	s.freeze(frozen)
+	next(t, reports, false, ReasonTimeout)
+	close(frozen)
+	next(t, reports, true, ReasonNone)
+}
+
+// freeze stops the server, which needs its lock for every connection and every answer.
+func (s *scripted) freeze(until <-chan struct{}) {
+	held := make(chan struct{})
+	s.wg.Go(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		close(held)
+		<-until
+	})
+	<-held
+}
+
+// TestStuckWorker: one connection in four hangs, never the kept-open one.
+func TestStuckWorker(t *testing.T) {
+	release := make(chan struct{})
+	s := startScripted(t, always(serves))
+	_, reports := probe(t, hasty(s.addr))
+	next(t, reports, true, ReasonNone)
+	s.script(func(n int) manner {
+		select {
+		case <-release:
+			return serves
+		default:
+		}
+		if n%4 == 1 {
+			return silent
+		}
+		return serves
+	})
+	next(t, reports, false, ReasonWorkerStuck)
+	// It stays down while one in four hangs: 64 more connections are served or not, and nothing is reported.
+	s.awaitConnections(s.total() + 64)
+	select {
+	case r := <-reports:
+		t.Fatalf("got %+v while a worker is stuck", r)
+	default:
+	}
+	close(release)
+	next(t, reports, true, ReasonNone)
+}
+
+// TestFullForOthers: the kept-open connection works, new ones are turned away.
+func TestFullForOthers(t *testing.T) {
+	s := startScripted(t, always(serves))
+	_, reports := probe(t, hasty(s.addr))
+	next(t, reports, true, ReasonNone)
+	s.script(always(full))
+	next(t, reports, true, ReasonFull)
+	s.script(always(serves))
+	next(t, reports, true, ReasonNone)
+	// The kept-open connection is lost while the server is full: no death either, and the same process afterwards.
+	s.script(always(full))
+	next(t, reports, true, ReasonFull)
+	s.hangUp()
+	s.awaitConnections(s.total() + 10)
+	s.script(always(serves))
+	next(t, reports, true, ReasonNone)
+}
+
+func TestBadRepliesToNewConnections(t *testing.T) {
+	s := startScripted(t, always(serves))
+	_, reports := probe(t, hasty(s.addr))
+	next(t, reports, true, ReasonNone)
+	s.script(always(nonsense))
+	r := next(t, reports, false, ReasonBadReply)
+	if want := `got "500 what?"`; !strings.Contains(r.Detail, want) {
+		t.Errorf("detail %q does not say %s", r.Detail, want)
+	}
+	s.script(always(serves))
+	next(t, reports, true, ReasonNone)
+}
+
+// TestListenerGone: the port is closed while established connections live on.
+func TestListenerGone(t *testing.T) {
+	s := startScripted(t, always(serves))
+	_, reports := probe(t, hasty(s.addr))
+	next(t, reports, true, ReasonNone)
+	s.mu.Lock()
+	s.listener.Close()
+	s.mu.Unlock()
+	next(t, reports, false, ReasonRefused)
+	s.listen(s.addr.String())
+	next(t, reports, true, ReasonNone)
+}
+
+// TestRunLeavesNothing ends Run in the middle of questions that are never answered; goleak sees to the rest.
+func TestRunLeavesNothing(t *testing.T) {
+	for _, treat := range []manner{serves, silent, hangsUp} {
+		s := startScripted(t, always(treat))
+		ctx, cancel := context.WithCancel(context.Background())
+		reported := make(chan struct{}, 100)
+		o := hasty(s.addr)
+		o.Report = func(Report) { reported <- struct{}{} }
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			New(o).Run(ctx)
+		}()
+		wait(t, "a report", reported)
+		cancel()
+		wait(t, "Run to return", done)
+	}
+}
+
+func TestHangupIsTellableFromData(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	near, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer near.Close()
+	far, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := watchHangup(near.(*net.TCPConn))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.close()
+	ended := make(chan bool, 1)
+	go func() { ended <- h.wait() }()
+	if _, err := far.Write([]byte("data")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := near.Read(make([]byte, 4)); err != nil { // The data is there; the watch has not ended for it.
+		t.Fatal(err)
+	}
+	select {
+	case <-ended:
+		t.Fatal("data was taken for the end")
+	default:
+	}
+	far.Close()
+	if !wait(t, "the end", ended) {
+		t.Error("the watch was closed, not the connection")
+	}
+}
