@@ -26,8 +26,8 @@ type SlotRecord struct {
 	By       string   `json:"reserved_by,omitempty"`
 }
 
-// ServiceRecord says what an instance may still hold of a VIP. Exactly one of Served and Proof is
-// set; no record means nobody knows, which is tainted (F21).
+// ServiceRecord says what an instance may still hold of a VIP. At most one of Served and Proof
+// is set; neither, or no record, means that nobody knows, which is tainted (F21).
 type ServiceRecord struct {
 	VIP       Name              `json:"vip"`
 	Instance  string            `json:"instance"`

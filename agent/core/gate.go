@@ -347,14 +347,10 @@ func (m *Machine) checkFailed(e InstanceChecked) {
 		return
 	}
 	for _, v := range m.served(e.Instance) {
-		key := recordKey{v.Name, v.Instance}
 		if b := m.leases[v.Name].take.before; b != nil && !b.Served.Known() {
-			m.leases[v.Name].take.before = nil
+			b.Proof = Proof{}
 		}
-		if r := m.records[key]; r != nil && !r.Served.Known() {
-			delete(m.records, key)
-			m.journal.dirty = true
-		}
+		m.voidProof(v)
 	}
 }
 

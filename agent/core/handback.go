@@ -183,9 +183,26 @@ func (m *Machine) turnAway(l *lease, home string) {
 
 // askReplied keeps the holder's word, for status and for the next step.
 func (m *Machine) askReplied(r AskReply) {
-	if c := m.comings[r.Name]; c != nil {
-		c.refused, c.heard = r.Refused, true
+	v, ok := m.vip(r.Name)
+	if !ok {
+		return
 	}
+	c := m.comings[r.Name]
+	c.refused, c.heard = r.Refused, true
+	if r.Refused == AskOldProof && m.leases[r.Name].role == Idle && m.record(v).Over != m.heardTerm(r.Name) {
+		m.voidProof(v) // prove it anew, now that the term is known
+	}
+}
+
+// voidProof makes an instance tainted for a VIP that it was proved clean for.
+func (m *Machine) voidProof(v VIP) {
+	key := recordKey{v.Name, v.Instance}
+	r := m.records[key]
+	if r == nil || r.Served.Known() {
+		return
+	}
+	m.records[key] = &ServiceRecord{VIP: v.Name, Instance: v.Instance, LastTerm: r.LastTerm}
+	m.journal.dirty = true
 }
 
 // noteLoss counts what a flapping home is damped for: VIPs lost, not given.

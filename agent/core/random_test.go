@@ -12,7 +12,7 @@ import (
 // network that loses, doubles and delays. With a fence no two hosts may ever have an address at once,
 // nothing old may be read, and after the faults every VIP must be served, at home.
 func TestRandomSchedules(t *testing.T) {
-	seeds := 300
+	seeds := 120
 	if testing.Short() {
 		seeds = 40
 	}
