@@ -110,6 +110,8 @@ func (c Client) Do(ctx context.Context, req Request) (Response, error) {
 	defer stop()
 	resp, err := exchange(conn, req)
 	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return Response{}, &Unreached{Path: c.Path, Reason: ReasonIO, Detail: "interrupted", Err: ctx.Err()}
 	case err != nil:
 		return Response{}, c.unanswered(err)
 	case resp.Failure != NoFailure:
@@ -120,11 +122,15 @@ func (c Client) Do(ctx context.Context, req Request) (Response, error) {
 	return resp, nil
 }
 
+// exchange sends a request and reads the reply. A reply counts even if the request could not be sent
+// whole: an agent that refuses may have closed its side already.
 func exchange(conn net.Conn, req Request) (Response, error) {
-	if err := writeLine(conn, req); err != nil {
-		return Response{}, err
+	sendErr := writeLine(conn, req)
+	resp, err := readResponse(conn)
+	if err != nil && sendErr != nil {
+		return Response{}, sendErr
 	}
-	return readResponse(conn)
+	return resp, err
 }
 
 // unreached says why nobody took the connection.

@@ -279,6 +279,26 @@ func TestClientReasons(t *testing.T) {
 	}
 }
 
+// TestInterrupted: a caller that gives up is not told that the agent was late.
+func TestInterrupted(t *testing.T) {
+	path := socketPath(t)
+	asked := make(chan struct{})
+	serve(t, path, func(ctx context.Context, _ Request) Response {
+		close(asked)
+		<-ctx.Done()
+		return Fail(FailStopping, "the agent is stopping")
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-asked
+		cancel()
+	}()
+	_, _, err := Client{Path: path, Timeout: patience}.Status(ctx)
+	if u := reason(t, err); u.Reason != ReasonIO || !errors.Is(err, context.Canceled) {
+		t.Errorf("%s: %v", u.Reason, u)
+	}
+}
+
 // TestDenied asks as a user who may not open the socket. Root may open every socket, so as root the
 // test's own thread becomes another user for the file system, and ends.
 func TestDenied(t *testing.T) {

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"memvip/configs"
+)
+
+func checkCommand() *cobra.Command {
+	node := ""
+	cmd := &cobra.Command{
+		Use:   "check FILE",
+		Short: "Check a configuration as an agent would read it",
+		Long: `Check a configuration, and the key file that it names, as an agent would read them: every mistake with its
+line, or else what it promises. With --node also whether this host could be that node: whether the name is
+in the file, and whether an interface fits every address that the node may hold.
+
+Exit codes: 0 it will do, 1 it will not.`,
+		Example: "  agentctl check /etc/memvip/agent.toml\n  agentctl check --node cache1 /etc/memvip/agent.toml",
+		Args:    oneFile,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("node") && node == "" {
+				return usage("--node: expected a name")
+			}
+			config, err := configs.Load(args[0])
+			if err == nil && node != "" {
+				err = checkNode(config, node)
+			}
+			if err != nil {
+				return refuse(cmd.ErrOrStderr(), args[0], err)
+			}
+			return summarize(cmd.OutOrStdout(), config, node)
+		},
+	}
+	cmd.Flags().StringVar(&node, "node", "", "check also that this host can be the node `NAME`")
+	return cmd
+}
+
+func oneFile(_ *cobra.Command, args []string) error {
+	switch len(args) {
+	case 0:
+		return usage("check: expected a file")
+	case 1:
+		return nil
+	}
+	return usage("check: expected one file, got %d arguments", len(args))
+}
+
+// refuse writes every mistake on a line of its own.
+func refuse(out io.Writer, file string, err error) error {
+	mistakes := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		mistakes = joined.Unwrap()
+	}
+	for _, m := range mistakes {
+		if _, err := fmt.Fprintln(out, m); err != nil {
+			return fmt.Errorf("check: %w", err)
+		}
+	}
+	return fmt.Errorf("check: %s will not do: %s", file, count(len(mistakes), "mistake"))
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

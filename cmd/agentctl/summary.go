@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"memvip/agent/control"
+	"memvip/configs"
+)
+
+// summarize writes what a good configuration promises, and what it probably does not mean.
+func summarize(out io.Writer, c *configs.Config, node string) error {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	digest := c.Digest()
+	line("%s: good", c.Path)
+	line("cluster    %s, digest %x", c.Cluster.Name, digest[:6])
+	line("voters     %s; any %d of them make a majority", members(c.Cluster.Voters), len(c.Cluster.Voters)/2+1)
+	if len(c.Cluster.Nodes) > 0 {
+		line("no vote    %s", members(c.Cluster.Nodes))
+	}
+	line("addresses  %s", addresses(c.VIPs))
+	if node != "" {
+		line("this node  %s may hold %s", node, addresses(c.Eligible(node)))
+	}
+	writeBounds(&b, c)
+	for _, w := range c.Warnings() {
+		line("warning: %s", w)
+	}
+	if _, err := io.WriteString(out, b.String()); err != nil {
+		return fmt.Errorf("check: %w", err)
+	}
+	return nil
+}
+
+// writeBounds says how long clients go without an address at worst.
+func writeBounds(out io.Writer, c *configs.Config) {
+	b := control.BoundsOf(control.Settings{
+		Lease: c.Cluster.Lease, Drift: c.Cluster.Drift,
+		Interval: c.Health.Interval, Deadline: c.Health.Deadline, Fall: c.Health.Fall,
+	})
+	fmt.Fprintf(out, "lease      %s\n", c.Cluster.Lease)
+	fmt.Fprintf(out, "outage at worst, one failure at a time, another node clean, round trips up to %s:\n", b.RoundTrip)
+	for _, x := range []struct {
+		bound time.Duration
+		what  string
+	}{
+		{b.HostLost, fmt.Sprintf("host dies or is cut off (lease x %g, one stagger, the move)", 1+c.Cluster.Drift)},
+		{b.Hung, fmt.Sprintf("memcached hangs (interval, %d deadlines of %s, the move)", c.Health.Fall, c.Health.Deadline)},
+		{b.Exited, "memcached exits, where the kernel reports it"},
+		{b.Planned, "drain, stop or hand-back"},
+	} {
+		fmt.Fprintf(out, "%9s  %s\n", x.bound.Round(time.Millisecond), x.what)
+	}
+}
+
+func members(list []configs.Member) string {
+	names := make([]string, len(list))
+	for i, m := range list {
+		names[i] = m.Name
+		if m.Witness {
+			names[i] += " (witness)"
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+func addresses(vips []configs.VIP) string {
+	if len(vips) == 0 {
+		return "none"
+	}
+	list := make([]string, len(vips))
+	for i, v := range vips {
+		list[i] = v.Prefix.Addr().String()
+	}
+	return strings.Join(list, ", ")
+}
