@@ -50,6 +50,9 @@ func machineConfig(c *configs.Config, self configs.Member, build, detector strin
 	for _, v := range c.Cluster.Voters { // sorted there
 		m.Voters = append(m.Voters, v.Name)
 	}
+	for _, n := range c.AllNodes() { // sorted too
+		m.Nodes = append(m.Nodes, n.Name)
+	}
 	for _, v := range c.VIPs {
 		m.VIPs = append(m.VIPs, core.VIP{
 			Name: nameOf(v), Home: v.Home, Instance: v.Instance.String(), Candidates: v.Candidates,

@@ -1,0 +1,73 @@
+# Two commands do everything: `make demo` and `make test`. The rest are their parts.
+
+GO       ?= go
+BIN      := $(CURDIR)/bin
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS  := -X memvip/agent.version=$(VERSION)
+LAB_ENV  := MEMVIP_BIN=$(BIN)
+
+.PHONY: build demo test check unit integration bench fuzz clean need-demo need-test
+
+## build: the two programs, in bin/
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
+
+## demo: three hosts, real memcached, a failover and a hand-back before your eyes
+demo: need-demo build
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/demo ./integration/demo
+	$(LAB_ENV) $(BIN)/demo
+
+## test: everything that CI runs
+test: need-test check unit integration
+
+## check: formatting, vet, lint; no root, no network
+check:
+	@bad=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
+	  test -z "$$bad" || { echo "gofmt would change: $$bad"; exit 1; }
+	@! grep -rnE '\bt\.Skip|b\.Skip|f\.Skip' --include='*_test.go' . || { echo "a skipped test is a red test"; exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags integration ./integration/...
+	$(GO) tool staticcheck -tags integration ./...
+
+## unit: every package's own tests, with the race detector
+unit:
+	$(GO) test -race -shuffle=on -timeout 8m ./...
+
+## integration: real agents and memcacheds in network namespaces
+integration: need-demo build
+	$(LAB_ENV) $(GO) test -tags integration -count=1 -timeout 15m -v ./integration/... 2>&1 | grep -vE '^=== '; exit $${PIPESTATUS[0]}
+
+## bench: outage per fault as a client sees it
+bench: need-demo build
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/bench ./integration/bench
+	$(LAB_ENV) $(BIN)/bench $(BENCH)
+
+## fuzz: every fuzz target for FUZZTIME each
+FUZZTIME ?= 20s
+fuzz:
+	@for d in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \
+	  for f in $$(grep -rhoE '^func Fuzz[A-Za-z0-9]+' $$d/*_test.go | sed 's/^func //'); do \
+	    echo "$$d $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$d || exit 1; \
+	  done; done
+
+clean:
+	rm -rf $(BIN)
+
+# What a machine needs beside Go, make and git. As root it is installed; else the command is said.
+need-demo:
+	@$(call need,memcached ip,memcached iproute2)
+need-test:
+	@$(call need,memcached ip gcc,memcached iproute2 gcc libc6-dev)
+	@test -e /usr/include/stdio.h || $(call install,libc6-dev)
+
+define need
+for c in $(1); do PATH=$$PATH:/usr/sbin:/sbin command -v $$c >/dev/null || { $(call install,$(2)); break; }; done
+endef
+define install
+if [ "$$(id -u)" = 0 ]; then \
+  echo "installing: $(1)"; \
+  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $(1)) >/dev/null || exit 1; \
+else echo "missing programs; as root: apt-get install -y $(1)"; exit 1; fi
+endef
+
+SHELL := /bin/bash
