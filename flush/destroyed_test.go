@@ -198,9 +198,23 @@ func stickOneWorker(t *testing.T, addr netip.AddrPort) (unstick func()) {
 	if err := dump.nc.(*net.TCPConn).SetReadBuffer(4096); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.WriteString(dump.nc, "lru_crawler metadump all\r\n"); err != nil {
-		t.Fatal(err)
-	}
+	eventually(t, "the dump begins", func() bool {
+		if _, err := io.WriteString(dump.nc, "lru_crawler metadump all\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		start := make([]byte, len("key="))
+		if _, err := io.ReadFull(dump.nc, start); err != nil {
+			t.Fatal(err)
+		}
+		if string(start) == "key=" {
+			return true
+		}
+		// The server's own walk is under way.
+		if _, err := dump.r.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+		return false
+	})
 	eventually(t, "a worker gets stuck", func() bool {
 		walk := connect(t, addr)
 		return errors.Is(answerWithin(t, memcached.New(walk.nc, "walk").CrawlAll), context.DeadlineExceeded)
