@@ -106,7 +106,7 @@ func (a *addresses) prolong(e core.ProlongAddress) {
 	}
 	w.lease.until.Store(int64(e.Until))
 	if w.newest.kind == orderProlong && !w.newest.done.Load() {
-		return // one that waits will do for both
+		return // the kernel is told often enough: the next renewal comes soon
 	}
 	w.order(&addressOrder{kind: orderProlong})
 }

@@ -1,0 +1,221 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"memvip/agent/core"
+	"memvip/vip"
+)
+
+func TestAnAddressIsTakenProlongedAndDroppedInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.start()
+		until := r.now().Add(time.Second)
+		r.order(core.TakeAddress{Name: vipA, Term: termTwo, Until: until})
+		r.order(core.ProlongAddress{Name: vipA, Until: until.Add(time.Second)})
+		r.order(core.DropAddress{Name: vipA})
+		r.want("started", "take 10.0.0.101", "up 10.0.0.101 2", "prolong 10.0.0.101", "drop 10.0.0.101", "down 10.0.0.101")
+	})
+}
+
+func TestADropOverridesATakeThatStillWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		busy := make(chan struct{})
+		r.addresses.drop = func(vip.Address) error { <-busy; return nil }
+		r.start()
+		r.order(core.DropAddress{Name: vipA})
+		r.order(core.TakeAddress{Name: vipA, Term: termOne, Until: r.now().Add(time.Hour)})
+		r.order(core.DropAddress{Name: vipA})
+		close(busy)
+		r.settle()
+		if r.heard("take 10.0.0.101") || !r.heard("failed 10.0.0.101 1: its lease was over before it could be put up") {
+			t.Errorf("the take was carried out: %q", r.journal)
+		}
+		if !r.heard("down 10.0.0.101") {
+			t.Errorf("the newer drop was not answered: %q", r.journal)
+		}
+	})
+}
+
+func TestATakeWhoseLeaseIsOverIsNotCarriedOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.start()
+		r.order(core.TakeAddress{Name: vipA, Term: termOne, Until: r.now()})
+		r.want("started", "failed 10.0.0.101 1: its lease was over before it could be put up")
+	})
+}
+
+func TestALeaseThatEndsDuringTheWriteIsSeenByTheKernelSide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.addresses.take = func(_ vip.Address, lease vip.Lease) error {
+			if !lease() {
+				t.Error("the lease was over before the write")
+			}
+			pass(2 * time.Second) // frozen
+			if lease() {
+				t.Error("the lease is in force after its end")
+			}
+			return vip.ErrTooLate
+		}
+		r.start()
+		r.order(core.TakeAddress{Name: vipA, Term: termOne, Until: r.now().Add(time.Second)})
+		pass(2 * time.Second)
+		r.settle()
+		r.want("started", "take 10.0.0.101", "failed 10.0.0.101 1: lease is over")
+		if up := r.loop.addresses.up(); len(up) != 0 {
+			t.Errorf("shown as up: %v", up)
+		}
+	})
+}
+
+func TestALeaseFollowsTheMachineWithoutTheWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		var lease vip.Lease
+		r.addresses.take = func(_ vip.Address, l vip.Lease) error { lease = l; return nil }
+		busy := make(chan struct{})
+		r.addresses.prolong = func(vip.Address) (vip.Prolonged, error) {
+			<-busy
+			return vip.ProlongedNot, nil
+		}
+		r.start()
+		until := r.now().Add(time.Second)
+		r.order(core.TakeAddress{Name: vipA, Term: termOne, Until: until})
+		r.order(core.ProlongAddress{Name: vipA, Until: until.Add(time.Second)})
+		pass(1500 * time.Millisecond)
+		if !lease() {
+			t.Error("the lease was not prolonged")
+		}
+		r.order(core.ProlongAddress{Name: vipA, Until: until.Add(2 * time.Second)})
+		r.order(core.ProlongAddress{Name: vipA, Until: until.Add(3 * time.Second)})
+		pass(2 * time.Second)
+		if !lease() {
+			t.Error("the lease was not prolonged while the worker was busy")
+		}
+		if up := r.loop.addresses.up(); len(up) != 1 || up[0].Name != vipA {
+			t.Errorf("shown as up: %v", up)
+		}
+		r.order(core.DropAddress{Name: vipA})
+		if lease() {
+			t.Error("the lease is in force although the address is to go down")
+		}
+		close(busy)
+		r.settle()
+		r.want("started", "take 10.0.0.101", "up 10.0.0.101 1", "prolong 10.0.0.101", "drop 10.0.0.101", "down 10.0.0.101")
+	})
+}
+
+func TestAStuckAddressDelaysNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		thaw := make(chan struct{})
+		r.addresses.drop = func(a vip.Address) error {
+			if a == addressA {
+				<-thaw
+			}
+			return nil
+		}
+		r.start()
+		r.order(core.DropAddress{Name: vipA}, core.DropAddress{Name: vipB}, core.Send{To: "h2"})
+		if !r.heard("down 10.0.0.102") || r.heard("down 10.0.0.101") {
+			t.Errorf("want the second down and the first not: %q", r.journal)
+		}
+		r.journal = nil
+		// The machine repeats itself; one answer is enough.
+		r.order(core.DropAddress{Name: vipA}, core.DropAddress{Name: vipA})
+		close(thaw)
+		r.settle()
+		r.want("down 10.0.0.101")
+		r.order(core.DropAddress{Name: vipA}) // asked again after the answer
+		r.want("drop 10.0.0.101", "down 10.0.0.101")
+	})
+}
+
+// A late answer to an old drop must not be taken for the answer to a newer one: the address may be up.
+func TestADownFromBeforeATakeIsNotHeardAfterIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		dropping := make(chan struct{})
+		r.addresses.drop = func(vip.Address) error { <-dropping; return nil }
+		r.start()
+		r.order(core.DropAddress{Name: vipA})
+		r.order(core.TakeAddress{Name: vipA, Term: termTwo, Until: r.now().Add(time.Second)})
+		close(dropping)
+		r.settle()
+		r.want("started", "drop 10.0.0.101", "take 10.0.0.101", "up 10.0.0.101 2")
+		r.order(core.DropAddress{Name: vipA})
+		r.want("drop 10.0.0.101", "down 10.0.0.101")
+	})
+}
+
+func TestWhatBecomesOfErrors(t *testing.T) {
+	sockets := fmt.Errorf("vip: destroy: %w", vip.ErrSocketsLeft)
+	none := fmt.Errorf("vip: destroy: %w", vip.ErrNoSocketDestroy)
+	refused := errors.New("operation not permitted")
+	for _, c := range []struct {
+		name       string
+		take, drop error
+		want       []string
+	}{
+		{"not announced is up", vip.ErrNotAnnounced, nil, []string{"up 10.0.0.101 1", "down 10.0.0.101"}},
+		{"refused", refused, nil, []string{"failed 10.0.0.101 1: operation not permitted", "down 10.0.0.101"}},
+		{"foreign", vip.ErrForeign, vip.ErrForeign, []string{
+			"failed 10.0.0.101 1: address is there already and was not added by memvip",
+			"down 10.0.0.101: address is there already and was not added by memvip"}},
+		{"sockets left is down", nil, sockets, []string{"up 10.0.0.101 1", "down 10.0.0.101"}},
+		{"cannot destroy is down", nil, errors.Join(none, sockets), []string{"up 10.0.0.101 1", "down 10.0.0.101"}},
+		{"not removed is not down", nil, errors.Join(sockets, refused), []string{
+			"up 10.0.0.101 1", "down 10.0.0.101: vip: destroy: TCP sockets left\noperation not permitted"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				r.addresses.take = func(vip.Address, vip.Lease) error { return c.take }
+				r.addresses.drop = func(vip.Address) error { return c.drop }
+				r.start()
+				r.order(core.TakeAddress{Name: vipA, Term: termOne, Until: r.now().Add(time.Second)})
+				r.order(core.DropAddress{Name: vipA})
+				r.want("started", "take 10.0.0.101", c.want[0], "drop 10.0.0.101", c.want[1])
+			})
+		})
+	}
+}
+
+func TestAVIPWithoutAPlaceIsAnsweredAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.start()
+		r.order(
+			core.TakeAddress{Name: "10.9.9.9", Term: termOne, Until: r.now().Add(time.Second)},
+			core.ProlongAddress{Name: "10.9.9.9"}, core.DropAddress{Name: "10.9.9.9"},
+		)
+		r.want("started", "failed 10.9.9.9 1: no interface of this node is known for it", "down 10.9.9.9")
+	})
+}
+
+func TestLettingGoGoesOnPastErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.addresses.drop = func(a vip.Address) error {
+			if a == addressA {
+				return errors.New("busy")
+			}
+			return vip.ErrSocketsLeft
+		}
+		err := r.loop.addresses.letGo()
+		if err == nil || err.Error() != "busy" {
+			t.Errorf("got %v, want what could not be removed", err)
+		}
+		if !r.heard("drop 10.0.0.102") {
+			t.Error("gave up after the first")
+		}
+	})
+}
