@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,7 +24,7 @@ func startMemcached(t *testing.T, addr netip.AddrPort, more ...string) *exec.Cmd
 		t.Fatalf("this test needs the memcached package: %v", err)
 	}
 	args := []string{"-l", addr.Addr().String(), "-p", strconv.Itoa(int(addr.Port())), "-U", "0", "-m", "16"}
-	if os.Geteuid() == 0 {
+	if os.Geteuid() == 0 && !slices.Contains(more, "-u") {
 		args = append(args, "-u", "root") // It does not start as root unless told so.
 	}
 	cmd := exec.Command(path, append(args, more...)...)
@@ -329,6 +330,16 @@ func TestMemcachedWantsLogin(t *testing.T) {
 	kill(t, first)
 	if r := wait(t, "the end", reports); r.Up || !r.Reason.gone() {
 		t.Errorf("got %+v, want that the process is gone", r)
+	}
+}
+
+// TestMemcachedOfAnotherUser: its open files can be seen only with the right to trace it. Known it is in both cases.
+func TestMemcachedOfAnotherUser(t *testing.T) {
+	addr := freeAddress(t)
+	cmd := startMemcached(t, addr, "-u", "nobody")
+	_, reports := probe(t, Options{Address: addr})
+	if r := nextUp(t, reports); r.PID != cmd.Process.Pid {
+		t.Errorf("process %d is up, want %d", r.PID, cmd.Process.Pid)
 	}
 }
 
