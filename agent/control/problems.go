@@ -216,7 +216,7 @@ func (w view) voterProblems() []Problem {
 		words := refusalWords(refusal, v.Name, w.Node, v.Other)
 		switch nodes := []string{v.Name}; {
 		case v.Silent > 0:
-			out = append(out, degraded(ProblemVoterLost, nodes, "", "voter %s lost its state and grants nothing for another %s", v.Name, span(v.Silent)))
+			out = append(out, degraded(ProblemVoterLost, nodes, "", "voter %s has no state from before, and grants nothing for another %s", v.Name, span(v.Silent)))
 		case words != "" && refusal != core.Silent:
 			out = append(out, degraded(ProblemVoterRefuses, nodes, refusalHint(refusal), "voter %s", words))
 		case w.answering(v), w.silent(n):

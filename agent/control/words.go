@@ -164,7 +164,7 @@ func refusalWords(r core.Refusal, voter, self, other string) string {
 	case core.NotRefused, core.WrongIncarnation, core.OldRequest, core.Held, core.Reserved:
 		return ""
 	case core.Silent:
-		return voter + " lost its state and grants nothing yet"
+		return voter + " has no state from before, and grants nothing yet"
 	case core.NotUnderstood:
 		return voter + " does not understand the claims of " + self + ": its agent is older"
 	case core.OtherList:
