@@ -1,0 +1,133 @@
+//go:build integration
+
+package integration
+
+import (
+	"context"
+	"net/netip"
+	"testing"
+	"time"
+
+	"memvip/integration/lab"
+)
+
+// patience is how long a test waits for what must happen; only a failing test waits that long.
+const patience = 30 * time.Second
+
+// soonHome shortens the time that a home must be well before it gets its VIP back, which doubles with each loss.
+const soonHome = `failback_delay = "100ms"`
+
+// cluster is a lab with agents, a client that reads and writes through every VIP, and a watcher.
+type cluster struct {
+	*lab.Lab
+	client  *lab.Client
+	watcher *lab.Watcher
+}
+
+// newCluster builds a cluster in which nothing runs yet but client and watcher. It ends with the test.
+func newCluster(t *testing.T, o lab.Options) *cluster {
+	t.Helper()
+	o.Agent, o.AgentCtl = agentPath, ctlPath
+	l, err := lab.New(o)
+	must(t, err)
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Errorf("close the lab: %v", err)
+		}
+	})
+	c := &cluster{Lab: l}
+	c.client, err = l.StartClient(lab.ClientOptions{})
+	must(t, err)
+	c.watcher, err = l.StartWatcher(lab.WatchOptions{})
+	must(t, err)
+	return c
+}
+
+// startCluster starts everything and waits until every VIP is served at home. The test fails if by its
+// end a promise was broken.
+func startCluster(t *testing.T, o lab.Options) *cluster {
+	t.Helper()
+	c := newCluster(t, o)
+	c.judge(t)
+	must(t, c.Start())
+	c.awaitHome(t)
+	return c
+}
+
+// homes says where every VIP belongs.
+func (c *cluster) homes() map[netip.Addr]string {
+	m := map[netip.Addr]string{}
+	for _, v := range c.VIPs {
+		m[v.Addr] = v.Home.Name
+	}
+	return m
+}
+
+// awaitHome waits until every VIP is answered for by its home, and no other host answers ARP for it.
+func (c *cluster) awaitHome(t *testing.T) {
+	t.Helper()
+	must(t, c.client.WaitAllServed(within(t), c.homes()))
+	for _, v := range c.VIPs {
+		c.awaitAlone(t, v.Addr, v.Home.Name)
+	}
+}
+
+// awaitAlone waits until one host alone answers ARP for a VIP.
+func (c *cluster) awaitAlone(t *testing.T, vip netip.Addr, host string) {
+	t.Helper()
+	await(t, "only "+host+" answers for "+vip.String(), func() bool {
+		who := c.watcher.Answering(vip)
+		return len(who) == 1 && who[0] == host
+	})
+}
+
+// awaitAway waits until a host serves a VIP that is not the given one, and returns its name.
+func (c *cluster) awaitAway(t *testing.T, vip netip.Addr, not string) string {
+	t.Helper()
+	asked, found := lab.Now(), ""
+	await(t, vip.String()+" is served elsewhere than at "+not, func() bool {
+		host, at, ok := c.client.Last(vip)
+		found = host
+		return ok && at > asked && host != not
+	})
+	return found
+}
+
+// await polls until the condition holds.
+func await(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	ctx := within(t)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("not in time: %s", what)
+		}
+	}
+}
+
+// within is the deadline of one wait.
+func within(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// struck fails the test if a fault could not be made, and passes on when it was.
+func struck(t *testing.T) func(lab.Instant, error) lab.Instant {
+	return func(at lab.Instant, err error) lab.Instant {
+		t.Helper()
+		must(t, err)
+		return at
+	}
+}
