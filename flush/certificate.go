@@ -19,16 +19,16 @@ func certificateOf(f Figures, restart bool) Certificate {
 	return Certificate{PID: f.PID, Start: f.Start, Oldest: f.Oldest, TotalItems: f.TotalItems, Restart: restart}
 }
 
-// CertifyRestart proves emptiness by a restart: first are the first figures of a process other than the one with
-// formerPID. The refusal is ReasonMemoryKept, ReasonNotEmpty, ReasonDelayedFlush, or ReasonRestarted if it is still the
-// former process.
-func CertifyRestart(formerPID int, first Figures) (Certificate, error) {
+// CertifyRestart proves emptiness by a restart: first are the first figures of another process than the one that former
+// are of. In a container the pid may be the same; then the start tells, unless it took less than a second. The refusal
+// is ReasonMemoryKept, ReasonNotEmpty, ReasonDelayedFlush, or ReasonRestarted if it is still the former process.
+func CertifyRestart(former, first Figures) (Certificate, error) {
 	refuse := func(reason Reason, format string, args ...any) (Certificate, error) {
 		return Certificate{}, &Refusal{Reason: reason, Detail: fmt.Sprintf(format, args...)}
 	}
 	switch {
-	case first.PID == formerPID:
-		return refuse(ReasonRestarted, "not restarted: still pid %d", formerPID)
+	case first.sameProcess(former.PID, former.Start):
+		return refuse(ReasonRestarted, "not restarted: still pid %d, started at %d", first.PID, first.Start)
 	case first.MemoryFile:
 		return refuse(ReasonMemoryKept, "the server keeps its items across restarts (-e)")
 	case !first.EmptyAtStart():

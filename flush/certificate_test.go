@@ -62,6 +62,7 @@ func TestVerify(t *testing.T) {
 }
 
 func TestCertifyRestart(t *testing.T) {
+	former := Figures{PID: 1, Start: 10, Uptime: 40}
 	fresh := Figures{PID: 2, Start: 50, Uptime: 2}
 	for _, test := range []struct {
 		name  string
@@ -69,7 +70,9 @@ func TestCertifyRestart(t *testing.T) {
 		want  Reason
 	}{
 		{"fresh", func(*Figures) {}, 0},
-		{"the former process", func(f *Figures) { f.PID = 1 }, ReasonRestarted},
+		{"in the same second", func(f *Figures) { f.Start = 10 }, 0},
+		{"with the same pid", func(f *Figures) { f.PID = 1 }, 0},
+		{"the former process", func(f *Figures) { f.PID, f.Start = 1, 10 }, ReasonRestarted},
 		{"memory kept", func(f *Figures) { f.MemoryFile = true }, ReasonMemoryKept},
 		{"items", func(f *Figures) { f.CurrItems = 1 }, ReasonNotEmpty},
 		{"items come and gone", func(f *Figures) { f.TotalItems = 1 }, ReasonNotEmpty},
@@ -78,12 +81,12 @@ func TestCertifyRestart(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			first := fresh
 			test.first(&first)
-			cert, err := CertifyRestart(1, first)
+			cert, err := CertifyRestart(former, first)
 			if test.want != 0 {
 				wantReason(t, err, test.want)
 				return
 			}
-			if want := (Certificate{PID: 2, Start: 50, Restart: true}); err != nil || cert != want {
+			if want := (Certificate{PID: first.PID, Start: first.Start, Restart: true}); err != nil || cert != want {
 				t.Errorf("got %+v, %v, want %+v", cert, err, want)
 			}
 		})
@@ -101,7 +104,7 @@ func TestRestartThatKeepsMemoryIsNoProof(t *testing.T) {
 		if first.Start != former.Start || first.PID == former.PID || first.CurrItems != 10 || first.EmptyAtStart() {
 			t.Errorf("got %+v after %+v", first, former)
 		}
-		_, err := CertifyRestart(former.PID, first)
+		_, err := CertifyRestart(former, first)
 		wantReason(t, err, ReasonMemoryKept)
 	})
 }

@@ -3,7 +3,6 @@ package flush
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -32,9 +31,10 @@ type settings struct {
 type instance interface {
 	addr() netip.AddrPort
 	restart(t *testing.T)
+	end(t *testing.T)
 	hang(t *testing.T)
 	thaw(t *testing.T)
-	// fill up all connections that the server allows.
+	// fillConnections takes up all that the server allows.
 	fillConnections(t *testing.T)
 }
 
@@ -73,6 +73,7 @@ var contract = []struct {
 	{"another_flush_voids_the_certificate", settings{}, contractFlushedAgain},
 	{"a_delayed_flush_voids_the_certificate", settings{}, contractDelayedFlush},
 	{"a_delayed_flush_before_is_replaced", settings{}, contractDelayedBefore},
+	{"a_delayed_flush_takes_an_earlier_one_back", settings{noMaintainer: true}, contractDelayRevives},
 	{"a_restart_is_a_new_process", settings{}, contractRestart},
 	{"a_restart_that_may_keep_memory_is_no_proof", settings{memoryFile: true}, contractMemoryFile},
 	{"each_use_is_noticed", settings{}, contractUnquiet},
@@ -81,6 +82,7 @@ var contract = []struct {
 	{"login_wanted", settings{login: true}, contractLogin},
 	{"full", settings{}, contractFull},
 	{"hung", settings{}, contractHung},
+	{"gone", settings{}, contractGone},
 	{"connections_on_an_address", settings{wildcard: true}, contractConnections},
 }
 
@@ -178,6 +180,17 @@ func contractDelayedBefore(t *testing.T, i instance) {
 	}
 }
 
+// This is why OK is no proof: what was flushed but not yet freed can be read again.
+func contractDelayRevives(t *testing.T, i instance) {
+	user := connect(t, i.addr())
+	user.do("set a 0 0 1\r\nx")
+	user.do("flush_all")
+	user.do("flush_all 1000")
+	if got := user.do("get a"); got != "VALUE a 0 1" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func contractRestart(t *testing.T, i instance) {
 	connect(t, i.addr()).do("set a 0 0 1\r\nx")
 	quiet := inspect(t, i)
@@ -187,7 +200,7 @@ func contractRestart(t *testing.T, i instance) {
 	_, err := patient(i).prove(t.Context(), testVIPs, quiet)
 	wantReason(t, err, ReasonRestarted)
 
-	restarted, err := CertifyRestart(quiet.PID, inspect(t, i))
+	restarted, err := CertifyRestart(quiet, inspect(t, i))
 	if err != nil || !restarted.Restart {
 		t.Fatalf("got %+v, %v", restarted, err)
 	}
@@ -202,7 +215,7 @@ func contractMemoryFile(t *testing.T, i instance) {
 		t.Fatalf("got %+v", former)
 	}
 	i.restart(t)
-	_, err := CertifyRestart(former.PID, inspect(t, i))
+	_, err := CertifyRestart(former, inspect(t, i))
 	wantReason(t, err, ReasonMemoryKept)
 	prove(t, i) // A flush, however, is one.
 }
@@ -279,6 +292,15 @@ func contractHung(t *testing.T, i instance) {
 	wantReason(t, Drained(t.Context(), i.addr(), testVIPs, 0), ReasonTimeout)
 	i.thaw(t)
 	inspect(t, i)
+}
+
+func contractGone(t *testing.T, i instance) {
+	cert := prove(t, i)
+	i.end(t)
+	_, err := patient(i).inspect(t.Context())
+	wantReason(t, err, ReasonUnreachable)
+	wantReason(t, patient(i).verify(t.Context(), cert, true), ReasonUnreachable)
+	wantReason(t, patient(i).drained(t.Context(), testVIPs, time.Minute), ReasonUnreachable)
 }
 
 func contractConnections(t *testing.T, i instance) {
@@ -367,7 +389,7 @@ func connect(t *testing.T, addr netip.AddrPort) *userConn {
 
 func (u *userConn) close() { _ = u.nc.Close() }
 
-// do returns the reply's last line, which for get is END unless something was found.
+// do returns the reply's first line, and reads all of it.
 func (u *userConn) do(command string) string {
 	if _, err := io.WriteString(u.nc, command+"\r\n"); err != nil {
 		u.t.Errorf("%s: %v", command, err)
@@ -418,8 +440,7 @@ func startFake(t *testing.T, with settings) instance {
 
 func (i *fakeInstance) addr() netip.AddrPort         { return i.at }
 func (i *fakeInstance) restart(*testing.T)           { i.server.Restart() }
+func (i *fakeInstance) end(*testing.T)               { i.server.Close() }
 func (i *fakeInstance) hang(*testing.T)              { i.server.Hang() }
 func (i *fakeInstance) thaw(*testing.T)              { i.server.Thaw() }
 func (i *fakeInstance) fillConnections(_ *testing.T) { i.server.SetFull(true) }
-
-var errNoMemcached = errors.New("memcached is not installed (apt-get install memcached)")

@@ -2,7 +2,7 @@ package flush
 
 import (
 	"bytes"
-	"fmt"
+	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -26,7 +26,7 @@ func startMemcached(t *testing.T, with settings) instance {
 	t.Helper()
 	binary, err := exec.LookPath("memcached")
 	if err != nil {
-		t.Fatal(errNoMemcached)
+		t.Fatal("memcached is not installed: apt-get install memcached")
 	}
 	args := argsFor(t, with)
 	const tries = 5 // Another process may take the free port first.
@@ -35,7 +35,7 @@ func startMemcached(t *testing.T, with settings) instance {
 		argv := append([]string{binary, "-p", strconv.Itoa(int(at.Port()))}, args...)
 		i := &realInstance{at: at, argv: argv}
 		if i.start(t) {
-			t.Cleanup(func() { i.stop(t) })
+			t.Cleanup(func() { i.end(t) })
 			return i
 		}
 	}
@@ -123,9 +123,11 @@ func (i *realInstance) start(t *testing.T) bool {
 	return running
 }
 
-func (i *realInstance) stop(t *testing.T) {
+func (i *realInstance) end(t *testing.T) {
 	t.Helper()
-	i.signal(t, syscall.SIGKILL)
+	if err := i.process.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("kill memcached: %v", err)
+	}
 	<-i.ended
 }
 
@@ -140,7 +142,7 @@ func (i *realInstance) addr() netip.AddrPort { return i.at }
 
 func (i *realInstance) restart(t *testing.T) {
 	t.Helper()
-	i.stop(t)
+	i.end(t)
 	if !i.start(t) {
 		t.Fatal("memcached did not start again")
 	}
@@ -162,6 +164,6 @@ func (i *realInstance) fillConnections(t *testing.T) {
 		}
 	}
 	if want := "ERROR Too many open connections"; last != want {
-		t.Fatal(fmt.Errorf("got %q from the last of 40 connections, want %q", last, want))
+		t.Fatalf("got %q from the last of 40 connections, want %q", last, want)
 	}
 }
