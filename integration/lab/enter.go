@@ -36,7 +36,8 @@ const netnsDir = runDir + "/netns"
 // As root the process becomes its own successor (same pid), still in the first network and process
 // namespace, where the kernel tells agents of memcached's death. Otherwise it goes on as a child in
 // a user, mount and network namespace of its own; then Enter does not return in the first process,
-// which passes signals on and exits as the child does.
+// which passes signals on and exits as the child does. (A terminal's Ctrl-C then arrives twice: once from the
+// terminal, once passed on.)
 func Enter() error {
 	stage := os.Getenv(stageVar)
 	if err := os.Unsetenv(stageVar); err != nil {
@@ -105,7 +106,7 @@ func enterAsUser() error {
 	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT, unix.SIGHUP)
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("lab: new user namespace: %w (run as root, or allow them: "+
-			"sysctl -w kernel.unprivileged_userns_clone=1 on Debian, kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu)", err)
+			"sysctl -w user.max_user_namespaces=10000 kernel.unprivileged_userns_clone=1, on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0)", err)
 	}
 	go func() {
 		for s := range signals {

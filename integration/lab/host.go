@@ -138,14 +138,25 @@ func instanceAddr(vip int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(instancePort+vip))
 }
 
-// stop ends everything that runs on the host, at once.
-func (h *Host) stop() {
+// daemons are all programs of the host, the agent first.
+func (h *Host) daemons() []*daemon {
+	var all []*daemon
 	if h.agent != nil {
-		h.agent.stop()
+		all = append(all, &h.agent.daemon)
 	}
 	for _, m := range h.instances {
-		m.stop()
+		all = append(all, &m.daemon)
 	}
+	return all
+}
+
+// Inside runs f on a thread in the host's namespace: sockets that f opens are the host's, for good.
+func (h *Host) Inside(f func() error) error {
+	n, err := h.powered()
+	if err != nil {
+		return err
+	}
+	return inNamespace(int(n.ns), f)
 }
 
 // TakeByHand adds an address to eth0, without announcing it, as an operator would who knows no better.
@@ -186,7 +197,7 @@ func (h *Host) AnnounceByHand(vip netip.Addr) error {
 	if err != nil {
 		return err
 	}
-	err = inNamespace(int(n.ns), func() error {
+	err = h.Inside(func() error {
 		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			return err
@@ -202,7 +213,9 @@ func (h *Host) AnnounceByHand(vip netip.Addr) error {
 
 // close ends the host: processes, cable, namespace.
 func (h *Host) close() error {
-	h.stop()
+	for _, d := range h.daemons() {
+		d.stop()
+	}
 	n, err := h.powered()
 	if err != nil {
 		return nil // it is off already

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"strings"
 	"sync"
 	"time"
 )
@@ -251,6 +252,22 @@ func (l *Lab) Addrs() []netip.Addr {
 // the session's whole life.
 func (l *Lab) OpenVIP(ctx context.Context, vip netip.Addr) (*Session, error) {
 	return open(ctx, l.client, netip.AddrPortFrom(vip, Port))
+}
+
+// InClient runs f on a thread in the client's namespace: sockets that f opens are a client's, for good.
+func (l *Lab) InClient(f func() error) error { return inNamespace(int(l.client.ns), f) }
+
+// Logs is what all programs of the lab have written, host by host, for a test that failed.
+func (l *Lab) Logs() string {
+	var b strings.Builder
+	for _, h := range l.Hosts {
+		for _, d := range h.daemons() {
+			if log := d.Log(); log != "" {
+				fmt.Fprintf(&b, "--- %s (%s)\n%s", d.name, d.LogPath(), log)
+			}
+		}
+	}
+	return b.String()
 }
 
 // outside is the thread in the namespace that Enter left us in.

@@ -59,7 +59,7 @@ func script(t *testing.T, name, body string) string {
 // The agent is started as DESIGN.md section 9 says, and everything that a test does to one works.
 func TestAgentLife(t *testing.T) {
 	l := newLab(t, Options{
-		Agent:     script(t, "agent", "echo started \"$@\"\ntouch state\ntrap 'echo ended; exit 3' TERM\nwhile :; do sleep 0.01; done\n"),
+		Agent:     script(t, "agent", "trap 'echo ended; exit 3' TERM\ntouch state\necho started \"$@\"\nwhile :; do sleep 0.01; done\n"),
 		AgentCtl:  script(t, "agentctl", "echo '{\"asked\": \"'\"$*\"'\"}'\nexit 1\n"),
 		AgentArgs: []string{"--more"},
 	})

@@ -59,6 +59,9 @@ func TestMoveAndReturn(t *testing.T) {
 					t.Errorf("stale read %v, want one of %s", s, a.Name)
 				}
 			}
+			if r := Measure(c, w, vip, at, Now()); !r.Announced || r.FirstARP <= 0 || r.FirstARP > r.Moved || r.Outage.To != a.Name {
+				t.Errorf("report: %v", r)
+			}
 			if doubled := w.Doubled(vip, 0, Now()); doubled != 0 {
 				t.Errorf("two hosts answered ARP for %v", doubled)
 			}
@@ -116,9 +119,7 @@ func TestFreezeAndThaw(t *testing.T) {
 	if !o.GapOpen || o.To != "" || o.From != h.Name {
 		t.Errorf("frozen: %v, want an open gap at %s", o, h.Name)
 	}
-	if other := c.Outage(l.VIPs[1].Addr, at, Now()); other.Failed != 0 {
-		t.Errorf("a neighbour suffers: %v", other)
-	}
+	assertUnharmed(t, c, l.VIPs[1].Addr, at)
 	struck(t)(h.Memcached().Thaw())
 	must(t, c.WaitServed(within(t), vip, h.Name))
 	must(t, c.WaitQuiet(within(t), patience/40))
@@ -184,9 +185,7 @@ func TestInstancePerVIP(t *testing.T) {
 	c := startClient(t, l, ClientOptions{})
 	at := struck(t)(a.Instance(first).Kill())
 	waitFailure(t, c, first, at, FailureRefused)
-	if o := c.Outage(third, at, Now()); o.Failed != 0 {
-		t.Errorf("the other instance suffers: %v", o)
-	}
+	assertUnharmed(t, c, third, at)
 	move(t, first, a, b)
 	must(t, c.WaitServed(within(t), first, b.Name))
 	s, err := l.OpenVIP(within(t), first)
