@@ -48,6 +48,17 @@ func TestReplyKinds(t *testing.T) {
 	}
 }
 
+func TestKindsHaveNames(t *testing.T) {
+	seen := map[string]bool{}
+	for kind := KindOther; kind <= KindNoCrawler; kind++ {
+		name := kind.String()
+		if strings.Contains(name, "(") || seen[name] {
+			t.Errorf("kind %d is called %q", int(kind), name)
+		}
+		seen[name] = true
+	}
+}
+
 func TestReplyErrorText(t *testing.T) {
 	err := linesOf("ERROR\r\n", "flush_all").exactly("OK")
 	if got, want := err.Error(), `flush_all: want "OK", got "ERROR"`; got != want {
