@@ -2,11 +2,10 @@ package agent
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
@@ -114,9 +113,10 @@ func readAtMost(path string, bytesMax int64) ([]byte, error) {
 	return text, nil
 }
 
-// The file is one JSON object: the sum of the content's bytes as they stand there, and the content.
+// The file is one JSON object: the sum of the content's bytes as they stand there, and the content. The
+// sum is against damage, not against malice, and is made on the way to every grant: so it is a quick one.
 type stateEnvelope struct {
-	Sum     string          `json:"sha256"`
+	Sum     string          `json:"crc32c"`
 	Content json.RawMessage `json:"content"`
 }
 
@@ -125,17 +125,18 @@ type stateContent struct {
 	Durable core.Durable `json:"state"`
 }
 
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func sumOf(content []byte) string { return fmt.Sprintf("%08x", crc32.Checksum(content, castagnoli)) }
+
 func encodeState(d core.Durable) ([]byte, error) {
 	content, err := json.Marshal(stateContent{Version: stateVersion, Durable: d})
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(content)
 	// Put together by hand: marshalling the envelope would look through the content once more.
-	text := make([]byte, 0, len(content)+128)
-	text = append(text, `{"sha256":"`...)
-	text = hex.AppendEncode(text, sum[:])
-	text = append(text, `","content":`...)
+	text := make([]byte, 0, len(content)+64)
+	text = append(text, `{"crc32c":"`+sumOf(content)+`","content":`...)
 	text = append(text, content...)
 	return append(text, "}\n"...), nil
 }
@@ -146,8 +147,7 @@ func decodeState(text []byte) (core.Durable, error) {
 	if err := strictly(text, &envelope); err != nil {
 		return core.Durable{}, fmt.Errorf("damaged: %w", err)
 	}
-	sum := sha256.Sum256(envelope.Content)
-	if envelope.Sum != hex.EncodeToString(sum[:]) {
+	if envelope.Sum != sumOf(envelope.Content) {
 		return core.Durable{}, errors.New("damaged: checksum does not match")
 	}
 	var version struct {
