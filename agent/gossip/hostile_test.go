@@ -178,6 +178,7 @@ func dropped(n *node) uint64 {
 }
 
 func TestGarbageAtTheTCPPort(t *testing.T) {
+	t.Parallel()
 	port := freePort(t)
 	all := []string{"a", "b"}
 	a, b := begin(t, options(port, "a", all...)), begin(t, options(port, "b", all...))
@@ -214,6 +215,7 @@ func TestGarbageAtTheTCPPort(t *testing.T) {
 
 // Connections that say nothing are bounded in number and in time, and keep no message from arriving.
 func TestSilentConnections(t *testing.T) {
+	t.Parallel()
 	port := freePort(t)
 	all := []string{"a", "b"}
 	a := begin(t, options(port, "a", all...))
@@ -257,6 +259,7 @@ func TestOtherKey(t *testing.T) {
 }
 
 func TestOtherCluster(t *testing.T) {
+	t.Parallel()
 	port := freePort(t)
 	all := []string{"a", "b"}
 	a := begin(t, options(port, "a", all...))
