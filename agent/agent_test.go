@@ -1,0 +1,346 @@
+package agent
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"memvip/agent/control"
+	"memvip/agent/core"
+	"memvip/configs"
+	"memvip/flush/fake"
+	"memvip/vip"
+)
+
+// patience is how long a test waits for what has to happen, on a machine that is busy with other things.
+const patience = 60 * time.Second
+
+const lanText = `
+[cluster]
+name      = "test"
+voters    = { h1 = "10.77.0.11", w1 = "10.77.0.12", w2 = "10.77.0.13" }
+witnesses = ["w1", "w2"]
+key_file  = "key"
+
+[memcached]
+address = "%s"
+
+[[vip]]
+address = "10.77.0.101"
+home    = "h1"
+
+[[vip]]
+address   = "10.77.0.102"
+home      = "h1"
+interface = "lan1"
+`
+
+// newCluster writes a configuration for the links lan0 and lan1 of this namespace, and returns its path.
+func newCluster(t *testing.T, instance netip.AddrPort) string {
+	t.Helper()
+	dir := t.TempDir()
+	key := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))
+	path := filepath.Join(dir, "agent.toml")
+	for name, text := range map[string]string{path: fmt.Sprintf(lanText, instance), filepath.Join(dir, "key"): key} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return path
+}
+
+func newLANs(t *testing.T) {
+	t.Helper()
+	newLAN(t, "lan0", "10.77.0.11/24", "10.77.0.12/24", "10.77.0.13/24")
+	newLAN(t, "lan1")
+}
+
+// running is one agent in this process.
+type running struct {
+	dir   string
+	stop  context.CancelFunc
+	ended chan error
+}
+
+func startAgent(t *testing.T, config, node string) *running {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	r := &running{dir: t.TempDir(), stop: stop, ended: make(chan error, 1)}
+	go func() {
+		r.ended <- Run(ctx, Options{ConfigPath: config, Node: node, RuntimeDir: r.dir})
+	}()
+	t.Cleanup(stop)
+	return r
+}
+
+// end stops the agent and waits for it.
+func (r *running) end(t *testing.T) {
+	t.Helper()
+	r.stop()
+	select {
+	case err := <-r.ended:
+		if err != nil {
+			t.Errorf("the agent ended with %v", err)
+		}
+	case <-time.After(patience):
+		t.Fatal("the agent does not end")
+	}
+}
+
+// eventually polls until a condition holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			t.Fatalf("waited %s in vain: %s", patience, what)
+		}
+	}
+}
+
+// isUp reports whether an address is on a link.
+func isUp(t *testing.T, link, address string) bool {
+	t.Helper()
+	l, err := netlink.LinkByName(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := netlink.AddrList(l, netlink.FAMILY_V4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range list {
+		if a.IP.String() == address {
+			return true
+		}
+	}
+	return false
+}
+
+func TestAnAgentTakesItsAddressesAndGivesThemAway(t *testing.T) {
+	newLANs(t)
+	cache := fake.New(fake.Options{})
+	defer cache.Close()
+	instance, err := cache.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := newCluster(t, instance)
+	stale := vip.Address{Prefix: netip.MustParsePrefix("10.77.0.200/32"), Link: "lan0"}
+	leaveBehind(t, stale)
+	witnesses := []*running{startAgent(t, config, "w1"), startAgent(t, config, "w2")}
+	home := startAgent(t, config, "h1")
+
+	eventually(t, "both addresses are up", func() bool {
+		return isUp(t, "lan0", "10.77.0.101") && isUp(t, "lan1", "10.77.0.102")
+	})
+	if isUp(t, "lan0", "10.77.0.200") {
+		t.Error("an earlier life's address of no configured VIP is still up")
+	}
+	client := control.Client{Path: filepath.Join(home.dir, control.SocketName), Timeout: patience}
+	var report control.Report
+	eventually(t, "status shows them at home", func() bool {
+		report, _, err = client.Status(t.Context())
+		return err == nil && len(report.VIPs) == 2 && report.VIPs[0].AtHome && report.VIPs[1].AtHome
+	})
+	if len(report.Addresses) != 2 || report.Cluster != "test" || report.Config.Path != config || report.Counters["saves"] == 0 {
+		t.Errorf("the report lacks facts: %+v", report)
+	}
+
+	again := Run(t.Context(), Options{ConfigPath: config, Node: "h1", RuntimeDir: home.dir})
+	if running, ok := errors.AsType[*RunningError](again); !ok || running.PID != os.Getpid() {
+		t.Errorf("a second agent beside it: %v", again)
+	}
+	if _, ok := errors.AsType[*RunningError](Cleanup(home.dir, nil)); !ok || !isUp(t, "lan0", "10.77.0.101") {
+		t.Error("cleanup took a living agent's addresses")
+	}
+
+	lan1, err := netlink.LinkByName("lan1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.LinkSetDown(lan1); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the address on the dead link is dropped", func() bool { return !isUp(t, "lan1", "10.77.0.102") })
+	if !isUp(t, "lan0", "10.77.0.101") {
+		t.Error("the other link's address is gone as well")
+	}
+
+	home.end(t)
+	if isUp(t, "lan0", "10.77.0.101") {
+		t.Error("up after the agent has ended")
+	}
+	if names := fmt.Sprint(namesIn(t, home.dir)); names != "[lock state.json]" {
+		t.Errorf("left in the runtime directory: %s", names)
+	}
+	for _, w := range witnesses {
+		w.end(t)
+	}
+}
+
+// leaveBehind puts an address up as an earlier life would have.
+func leaveBehind(t *testing.T, a vip.Address) {
+	t.Helper()
+	m, err := vip.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Take(a, func() bool { return true }); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCleanupRemovesWhatADeadAgentLeft(t *testing.T) {
+	newLANs(t)
+	left := vip.Address{Prefix: netip.MustParsePrefix("10.77.0.101/32"), Link: "lan0"}
+	leaveBehind(t, left)
+	if !isUp(t, "lan0", "10.77.0.101") {
+		t.Fatal("nothing left behind")
+	}
+	if err := Cleanup(t.TempDir(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if isUp(t, "lan0", "10.77.0.101") {
+		t.Error("still up")
+	}
+	if !isUp(t, "lan0", "10.77.0.11") {
+		t.Error("the host's own address is gone")
+	}
+}
+
+func TestWhatKeepsAnAgentFromStarting(t *testing.T) {
+	newLANs(t)
+	config := newCluster(t, netip.MustParseAddrPort("127.0.0.1:11211"))
+	misfit := filepath.Join(filepath.Dir(config), "misfit.toml")
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(misfit, []byte(strings.Replace(string(text), "10.77.0.101", "10.78.0.101", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		o    Options
+		code int
+		want string
+	}{
+		{"no file", Options{ConfigPath: "/nowhere/agent.toml", Node: "h1"}, ExitConfig, "/nowhere/agent.toml"},
+		{"no such node", Options{ConfigPath: config, Node: "h9"}, ExitConfig, `"h9" is neither voter nor node`},
+		{"the host's name is no node", Options{ConfigPath: config}, ExitConfig, "is neither voter nor node"},
+		{"no interface fits", Options{ConfigPath: misfit, Node: "h1"}, ExitConfig, "no interface fits 10.78.0.101"},
+		{"no runtime directory", Options{ConfigPath: config, Node: "h1", RuntimeDir: filepath.Join(config, "dir")}, ExitFailure, "not a directory"},
+		{"not this host's address", Options{ConfigPath: config, Node: "w3"}, ExitFailure, "cannot assign requested address"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.o.Node == "w3" {
+				c.o.ConfigPath, c.o.Node = elsewhere(t, config), "w2"
+			}
+			if c.o.RuntimeDir == "" {
+				c.o.RuntimeDir = t.TempDir()
+			}
+			err := Run(t.Context(), c.o)
+			if code, _ := ExitCode(err); code != c.code || !strings.Contains(fmt.Sprint(err), c.want) {
+				t.Errorf("code %d, %v; want %d, %q", code, err, c.code, c.want)
+			}
+		})
+	}
+}
+
+// elsewhere returns the configuration with w2 at an address that this host does not have.
+func elsewhere(t *testing.T, config string) string {
+	t.Helper()
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(filepath.Dir(config), "elsewhere.toml")
+	if err := os.WriteFile(path, []byte(strings.Replace(string(text), "10.77.0.13", "10.99.0.13", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestAMissingCapabilityIsNamed(t *testing.T) {
+	newLANs(t)
+	config := newCluster(t, netip.MustParseAddrPort("127.0.0.1:11211"))
+	var err error
+	_ = onOwnThread(func() error {
+		none := [2]unix.CapUserData{}
+		if err = unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &none[0]); err == nil {
+			err = Run(t.Context(), Options{ConfigPath: config, Node: "h1", RuntimeDir: t.TempDir()})
+		}
+		return nil
+	})
+	if code, _ := ExitCode(err); code != ExitCapability || !errors.Is(err, vip.ErrCapability) {
+		t.Errorf("code %d, %v; want %d", code, err, ExitCapability)
+	}
+	if _, ok := errors.AsType[*configs.Error](err); ok {
+		t.Errorf("blamed on the configuration: %v", err)
+	}
+}
+
+func TestAStopIsAskedForAndThenNotWaitedForWithoutEnd(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		then func(signals chan os.Signal)
+		want error
+	}{
+		{"it hangs", func(chan os.Signal) { pass(stopPatience) }, errStopTimeout},
+		{"it is hurried", func(signals chan os.Signal) { signals <- unix.SIGINT }, errHurried},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				signals := make(chan os.Signal, 2)
+				a := &agent{options: Options{Signals: signals}, diary: newDiary(nil), loop: r.loop, cancel: r.cancel}
+				r.start()
+				go a.awaitStop(t.Context())
+				signals <- unix.SIGTERM
+				r.settle()
+				r.want("started", "stoprequested")
+				c.then(signals)
+				if err := <-r.ended; !errors.Is(err, c.want) {
+					t.Errorf("ended with %v, want %v", err, c.want)
+				}
+			})
+		})
+	}
+}
+
+func TestAStopThatWasCarriedOutIsTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		a := &agent{diary: newDiary(nil), loop: r.loop, cancel: r.cancel}
+		ctx, stop := context.WithCancel(t.Context())
+		r.start()
+		go a.awaitStop(ctx)
+		stop()
+		r.settle()
+		r.want("started", "stoprequested")
+		r.order(core.Exit{})
+		if err := <-r.ended; err != nil {
+			t.Errorf("ended with %v", err)
+		}
+	})
+}
