@@ -16,6 +16,11 @@ type Agent struct {
 	daemon
 	host *Host
 	ctl  string
+
+	// Inside starts the agent in the host's namespace instead of having it enter by --netns. The kernel tells
+	// nobody there of memcached's death, so the agent must notice it some other way. A change counts from the
+	// next start.
+	Inside bool
 }
 
 func newAgent(h *Host) *Agent {
@@ -23,15 +28,27 @@ func newAgent(h *Host) *Agent {
 	a := &Agent{host: h, ctl: o.AgentCtl}
 	a.daemon = daemon{
 		name:    h.Name + ": agent",
-		thread:  h.lab.outside, // --netns takes it into the host's namespace; see DESIGN.md section 9 for why not before
+		thread:  a.thread,
 		logPath: filepath.Join(h.dir, "agent.log"),
 		dir:     a.RuntimeDir(),
 		argv: func() []string {
-			own := []string{o.Agent, "--config", h.lab.config, "--node", h.Name, "--runtime-dir", a.RuntimeDir(), "--netns", h.Name}
+			own := []string{o.Agent, "--config", h.lab.config, "--node", h.Name, "--runtime-dir", a.RuntimeDir()}
+			if !a.Inside {
+				own = append(own, "--netns", h.Name)
+			}
 			return append(own, o.AgentArgs...)
 		},
 	}
 	return a
+}
+
+// thread is where the agent is started. Usually that is outside, and --netns takes it into the host's
+// namespace; see DESIGN.md section 9 for why not before.
+func (a *Agent) thread() *thread {
+	if a.Inside {
+		return a.host.thread()
+	}
+	return a.host.lab.outside()
 }
 
 // RuntimeDir holds the agent's state file and its control socket.

@@ -99,6 +99,16 @@ func TestAgentLife(t *testing.T) {
 	}
 	must(t, a.Start())
 	struck(t)(a.Kill())
+
+	a.Inside = true
+	must(t, a.Start())
+	waitLog(t, a, "started --config "+l.Config()+" --node cache2 --runtime-dir "+a.RuntimeDir()+" --more")
+	inode, err := namespaceOf(a.PID())
+	must(t, err)
+	if inode != a.host.node.inode {
+		t.Error("an agent that was started inside is not in its host's namespace")
+	}
+	struck(t)(a.Kill())
 }
 
 func waitLog(t *testing.T, a *Agent, want string) {

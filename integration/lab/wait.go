@@ -89,6 +89,24 @@ func (r *Record) WaitServed(ctx context.Context, vip netip.Addr, host string) er
 	})
 }
 
+// WaitMoved waits until a host that is not the one named answers an attempt through the VIP that was sent
+// after the call, and returns its name.
+func (r *Record) WaitMoved(ctx context.Context, vip netip.Addr, from string) (to string, err error) {
+	asked := Now()
+	err = r.await(ctx, fmt.Sprintf("%s served by another host than %s", vip, from), func(Instant) bool {
+		p := r.at(vip)
+		if !r.servedSince(p, "", asked) {
+			return false
+		}
+		to = r.host(p.answers[len(p.answers)-1].server)
+		return to != from
+	})
+	if err != nil {
+		return "", err
+	}
+	return to, nil
+}
+
 // servedSince reports whether the newest answer is that host's, to a request sent after the instant.
 func (r *Record) servedSince(p *vipRecord, host string, asked Instant) bool {
 	if len(p.answers) == 0 {

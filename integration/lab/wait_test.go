@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -65,6 +66,27 @@ func TestWaits(t *testing.T) {
 			happen: by("a"),
 			wait:   func(ctx context.Context, r *Record) error { return r.WaitServed(ctx, testVIP, "b") },
 			says:   "want 10.77.0.101 served by b: not in time; 10.77.0.101: last answer by a",
+		},
+		{
+			name:   "moved, once another host answers",
+			happen: func(r *Record, n int) { answerNow(r, map[bool]string{true: "b", false: "a"}[n >= 50]) },
+			wait: func(ctx context.Context, r *Record) error {
+				to, err := r.WaitMoved(ctx, testVIP, "a")
+				if err == nil && to != "b" {
+					return fmt.Errorf("moved to %q", to)
+				}
+				return err
+			},
+			after: 50 * time.Millisecond,
+		},
+		{
+			name:   "not moved",
+			happen: by("a"),
+			wait: func(ctx context.Context, r *Record) error {
+				_, err := r.WaitMoved(ctx, testVIP, "a")
+				return err
+			},
+			says: "want 10.77.0.101 served by another host than a: not in time; 10.77.0.101: last answer by a",
 		},
 		{
 			name: "quiet after the last failure",
