@@ -23,11 +23,7 @@ func (m *Machine) hinted(h Hint) {
 	if l == nil || !ok {
 		return
 	}
-	if p := m.peer(h.Voter); h.Last.Epoch > p.views[h.Name].Last.Epoch {
-		view := p.views[h.Name]
-		view.Last = h.Last
-		p.views[h.Name] = view
-	}
+	m.hearHint(h)
 	switch {
 	case l.role == Candidate && l.try.refused[h.Voter]:
 		m.propose(l) // the voter that stood in the way says that it no longer does
@@ -41,6 +37,17 @@ func (m *Machine) hinted(h Hint) {
 	case m.now >= l.notBefore && !m.heldFor(h.Name, m.cfg.Lease/4):
 		m.tryClaim(l, CauseHint)
 	}
+}
+
+// hearHint takes in what a hint says of its voter: that it has granted the name to nobody else.
+func (m *Machine) hearHint(h Hint) {
+	p := m.peer(h.Voter)
+	view := p.views[h.Name]
+	view.Name, view.Grantee, view.Holding = h.Name, "", false
+	if h.Last.Epoch > view.Last.Epoch {
+		view.Last = h.Last
+	}
+	p.views[h.Name] = view
 }
 
 // tryClaim begins an attempt if this node may serve the name: by continuing its own last term where
@@ -220,7 +227,7 @@ func (m *Machine) pursue(l *lease) {
 		v, isVIP := m.vip(l.name)
 		switch {
 		case isVIP && m.standing(v) != Eligible:
-			m.giveUp(l, CauseInstanceDown)
+			m.giveUp(l, CauseIneligible)
 		case m.now >= m.attemptEnds(l):
 			m.giveUp(l, CauseRefused)
 		case l.try.repeatAt != 0 && m.now >= l.try.repeatAt:

@@ -37,7 +37,8 @@ type ProlongAddress struct {
 // DropAddress asks for an address to be taken down: sockets destroyed, then the address removed.
 type DropAddress struct{ Name Name }
 
-// CheckInstance asks whether an instance is still as its proof says, right before an address goes up.
+// CheckInstance asks whether an instance is still as its proof says: right before an address goes up,
+// and before a home asks the holder to let go (then without a term).
 type CheckInstance struct {
 	Instance string
 	Name     Name
@@ -102,6 +103,7 @@ const (
 	CauseCheck        Cause = "check"         // the instance is not as its proof says
 	CauseAddress      Cause = "address"       // the kernel refused
 	CauseRefused      Cause = "refused"       // no majority within the attempt
+	CauseIneligible   Cause = "ineligible"    // this node may no longer take it
 	CauseRival        Cause = "rival"         // a better candidate claims too
 	CauseNoContinuity Cause = "no_continuity" // somebody else may have served meanwhile
 	CauseReleased     Cause = "released"      // address down, lease given up

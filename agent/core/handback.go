@@ -14,6 +14,9 @@ type coming struct {
 	nextAsk    Instant
 	nextTry    Instant // for the hand-back slot
 	finalSince Instant // the slot is held since
+	rechecked  bool    // the proof was read again since; only then is the holder asked to let go
+	accepted   bool    // the holder said that it lets go: it is not asked to again
+	failed     int     // hand-backs that did not come about, in a row
 	asked      bool    // by an operator
 	losses     []Instant
 }
@@ -22,6 +25,11 @@ type coming struct {
 const (
 	askPeriod     = time.Second
 	handbackMax   = 5 * time.Second
+
+	// handbackRetryMax bounds the pause after hand-backs that failed. It doubles from askPeriod, since
+	// each one that fails after the holder let go costs clients an outage.
+	handbackRetryMax = 5 * time.Minute
+
 	dampingWindow = time.Hour
 	dampingMax    = time.Hour
 )
@@ -88,13 +96,27 @@ func (m *Machine) withSlot(v VIP, c *coming, holder string) Homecoming {
 		return AwaySlot
 	}
 	if c.finalSince == 0 {
-		c.finalSince, c.nextAsk = m.now, 0
+		c.finalSince, c.nextAsk, c.rechecked, c.accepted = m.now, 0, false, false
+		m.emit(CheckInstance{Instance: v.Instance, Name: v.Name, Proof: m.record(v).Proof, Serving: m.serving(v)})
 	}
 	if c.heard && c.refused != AskAccepted && c.refused != AskUnderway && c.refused != AskNotYet {
 		return AwayRefused
 	}
-	m.ask(v, c, holder, true)
+	switch {
+	case c.accepted:
+		return AwayTaking
+	case c.rechecked:
+		m.ask(v, c, holder, true)
+	}
 	return AwayAsked
+}
+
+// proofRechecked lets a home ask for its VIP: its proof still stands, right before the holder lets go.
+// It is read once more before the address goes up here, but by then the holder's cache is given up.
+func (m *Machine) proofRechecked(n Name) {
+	if c := m.comings[n]; c != nil && m.slotFor == n && c.finalSince != 0 {
+		c.rechecked = true
+	}
 }
 
 // freeSlot gives the hand-back slot back when its VIP is home, refused, or too slow.
@@ -103,7 +125,11 @@ func (m *Machine) freeSlot() {
 		return
 	}
 	s, c := m.leases[HandbackSlot], m.comings[m.slotFor]
-	late := c.finalSince != 0 && m.now.Sub(c.finalSince) >= handbackMax
+	patience := handbackMax
+	if c.accepted {
+		patience = m.cfg.Lease // the holder has let go: this node has the VIP soon or not at all
+	}
+	late := c.finalSince != 0 && m.now.Sub(c.finalSince) >= patience
 	switch {
 	case s.role == Candidate:
 		return
@@ -111,7 +137,8 @@ func (m *Machine) freeSlot() {
 		return
 	}
 	if c.state != NotAway {
-		c.nextTry = m.now.Add(askPeriod)
+		c.nextTry = m.now.Add(min(askPeriod<<min(c.failed, 8), handbackRetryMax))
+		c.failed++
 	}
 	m.slotFor = ""
 	m.vacate(s, CauseDone)
@@ -189,6 +216,7 @@ func (m *Machine) askReplied(r AskReply) {
 	}
 	c := m.comings[r.Name]
 	c.refused, c.heard = r.Refused, true
+	c.accepted = c.accepted || r.Refused == AskAccepted
 	if r.Refused == AskOldProof && m.leases[r.Name].role == Idle && m.record(v).Over != m.heardTerm(r.Name) {
 		m.voidProof(v) // prove it anew, now that the term is known
 	}
@@ -241,7 +269,9 @@ func (m *Machine) comeHomeAt() Instant {
 		case AwayDelay:
 			at = min(at, m.readyAt(v, c))
 		case AwayAsked:
-			at = min(at, c.nextAsk)
+			if c.rechecked {
+				at = min(at, c.nextAsk)
+			}
 		default: // moved on by events or by the next heartbeat
 		}
 	}

@@ -88,8 +88,11 @@ func (m *Machine) recordLost(l *lease, seq uint64) {
 // instanceChecked hears whether the instance is still as its proof says.
 func (m *Machine) instanceChecked(e InstanceChecked) {
 	l := m.leases[e.Name]
-	if e.Reason != "" {
+	switch {
+	case e.Reason != "":
 		m.checkFailed(e)
+	case !e.Term.Known():
+		m.proofRechecked(e.Name)
 	}
 	if l == nil || l.role != Taking || l.term != e.Term || l.take.ordered {
 		return
@@ -245,6 +248,7 @@ func (m *Machine) successor(v VIP) string {
 			continue
 		}
 		if c, ok := rate(v, m.heardTerm(v.Name), h.state, m.vips); ok && c.clean {
+			c.held += m.promised(n)
 			cs = append(cs, c)
 		}
 	}
@@ -252,6 +256,17 @@ func (m *Machine) successor(v VIP) string {
 		return ""
 	}
 	return rank(v, cs)[0].node
+}
+
+// promised counts the VIPs that a node was named for and may not have told of yet.
+func (m *Machine) promised(node string) int {
+	n := 0
+	for _, l := range m.leases {
+		if l.drop.successor == node || l.moved.to == node {
+			n++
+		}
+	}
+	return n
 }
 
 // stateFresh is how old gossip may be, beside one lease, to choose a successor from.

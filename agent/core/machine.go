@@ -139,6 +139,9 @@ func (m *Machine) start(s Started) {
 	for _, r := range d.Service {
 		m.records[recordKey{r.VIP, r.Instance}] = &r
 	}
+	for _, n := range m.names {
+		m.leases[n].since = m.now
+	}
 	m.journal.dirty = true
 	m.leftovers(s.Present)
 	m.nextBeat = m.now
@@ -326,8 +329,14 @@ func (m *Machine) wake() Instant {
 		at = min(at, m.leaseWake(m.leases[n]))
 	}
 	at = min(at, m.comeHomeAt())
-	return max(at, m.now+1)
+	if at <= m.now {
+		return m.now.Add(overdue)
+	}
+	return at
 }
+
+// overdue is when to look again at what is due and could not be done now.
+const overdue = time.Millisecond
 
 // stagger is how long a voter waits between one candidate's turn and the next's.
 func (m *Machine) stagger() time.Duration { return max(5*time.Millisecond, 3*m.rtt()) }

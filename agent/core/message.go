@@ -116,7 +116,7 @@ type AnswerEntry struct {
 	Above   bool    // refused because of a rival candidate that ranks above the claimant (F16)
 
 	Last    Term          // last recorded term
-	Grantee string        // node with an unexpired grant or reservation, "" if none
+	Grantee string        // node with an unexpired grant, "" if none
 	Holding bool          // the grantee has renewed: it holds, it is no mere candidate
 	Left    time.Duration // until grant or reservation run out
 }

@@ -250,9 +250,6 @@ func (m *Machine) verdict(p *peer, counter uint64, e AnswerEntry) {
 			m.renewed(l, p, e)
 		} else {
 			m.count("renewal_" + e.Refused.String())
-			if e.Refused == SameName {
-				m.count("same_name")
-			}
 		}
 	case Idle, Dropping:
 	}

@@ -161,6 +161,10 @@ func command(t *testing.T, w *world, d *datadriven.TestData) string {
 		on(0).set(t, instance(on(0)), args[len(args)-1])
 	case "queue": // memcached has received a write on a VIP that it has not applied
 		on(0).cacheOf(Name(args[1])).queued[Name(args[1])] = w.newest[Name(args[1])]
+	case "undrained": // it has closed them at last
+		for _, c := range on(0).caches {
+			clear(c.queued)
+		}
 	case "stop":
 		on(0).step(StopRequested{})
 	case "drain", "undrain":
@@ -202,6 +206,9 @@ func (h *host) set(t *testing.T, address, what string) {
 		c.busy = true
 	case "idle":
 		c.busy = false
+	case "replaced": // it restarted, and nobody has noticed yet
+		h.run(address)
+		c.values["v1"] = -1
 	case "touched": // somebody wrote on the host's own address
 		c.total++
 	default:

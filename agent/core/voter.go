@@ -151,13 +151,18 @@ func (v *voter) claim(now Instant, source string, c Claim) (a Answer, changed bo
 		Request: c.Request(), List: v.list(),
 	}
 	a.Refused = v.refuseWhole(now, c)
+	if rival, two := v.rivalHost(c.From); two && a.Refused == NotRefused {
+		a.Refused, a.Other = SameName, rival
+	}
 	if left, silent := v.silent(now); silent {
 		a.Left = left
 	}
 	if a.Refused == NotRefused || a.Refused == Silent {
 		v.hear(now, c)
 	}
-	a.Newest = Request{Start: v.heard[c.From.Node].state.Start}
+	if a.Refused != SameName {
+		a.Newest = Request{Start: v.heard[c.From.Node].state.Start}
+	}
 	asked := map[Name]ClaimEntry{}
 	for _, e := range c.Entries {
 		asked[e.Name] = e
@@ -171,15 +176,12 @@ func (v *voter) claim(now Instant, source string, c Claim) (a Answer, changed bo
 				ch := false
 				entry.Refused, ch = s.decide(now, source, c, e)
 				changed = changed || ch
-				if entry.Refused == SameName {
-					a.Other = s.grant.source
-				}
 				v.place(now, s, c, &entry)
 			}
 		}
 		s.show(now, &entry)
 		a.Entries = append(a.Entries, entry)
-		if nr := s.newest[c.From.Node]; nr.Compare(a.Newest) > 0 {
+		if nr := s.newest[c.From.Node]; a.Refused != SameName && nr.Compare(a.Newest) > 0 {
 			a.Newest = nr
 		}
 	}
@@ -205,6 +207,17 @@ func (v *voter) refuseWhole(now Instant, c Claim) Refusal {
 	return NotRefused
 }
 
+// rivalHost returns where another host speaks from that has an unexpired grant under the same name: two
+// hosts with one name must not have one lease between them, nor be taken for one another (F6).
+func (v *voter) rivalHost(from Claimant) (source string, two bool) {
+	for _, n := range v.names {
+		if g := v.slots[n].grant; g.given() && g.to.Node == from.Node && g.to.Boot != from.Boot {
+			return g.source, true
+		}
+	}
+	return "", false
+}
+
 // hear keeps the newest state of a node, for ranking.
 func (v *voter) hear(now Instant, c Claim) {
 	if v.heard[c.From.Node].state.newerThan(c.State) {
@@ -216,9 +229,6 @@ func (v *voter) hear(now Instant, c Claim) {
 // decide grants or refuses one entry. A refused claim records nothing (F7).
 func (s *slot) decide(now Instant, source string, c Claim, e ClaimEntry) (r Refusal, changed bool) {
 	from, req := c.From, c.Request()
-	if s.grant.given() && s.grant.to.Node == from.Node && s.grant.to.Boot != from.Boot {
-		return SameName, false
-	}
 	newest := s.newest[from.Node]
 	switch req.Compare(newest) {
 	case -1:
@@ -289,7 +299,7 @@ func (s *slot) show(now Instant, e *AnswerEntry) {
 	case s.grant.given():
 		e.Grantee, e.Holding, e.Left = s.grant.to.Node, s.grant.holding, s.grant.expires.Sub(now)
 	case s.reserved.given():
-		e.Grantee, e.Left = s.reserved.node, s.reserved.until.Sub(now)
+		e.Left = s.reserved.until.Sub(now)
 	}
 }
 
@@ -373,16 +383,22 @@ func (v *voter) hints(now Instant, stagger time.Duration) []addressed {
 		return nil
 	}
 	var out []addressed
+	given := map[string]int{} // a node named for one VIP counts as holding it for the next: an even share
 	for _, n := range v.names {
 		s := v.slots[n]
 		if n == HandbackSlot || !s.free() || now < s.nextHint {
 			continue
 		}
 		ranked := v.candidates(now, s)
+		for i := range ranked {
+			ranked[i].held += given[ranked[i].node]
+		}
+		ranked = rank(s.vip, ranked)
 		if now < v.homesUntil && !s.last.Known() {
 			ranked = slices.DeleteFunc(ranked, func(c candidate) bool { return c.node != s.vip.Home || !c.clean })
 		}
 		if h, ok := v.turn(now, s, ranked, stagger); ok {
+			given[h.to]++
 			out = append(out, h)
 		}
 	}
