@@ -20,7 +20,7 @@ const insideVariable = "AGENT_TEST_INSIDE"
 
 // outside is why the tests could not be moved into namespaces of their own; those that need a kernel
 // fail with it rather than touch this machine's interfaces and mounts.
-var outside = errors.New("not moved into namespaces of its own")
+var outside error
 
 // TestMain runs the whole test binary once more in new network and mount namespaces, of a new user
 // namespace where the caller is not root. Fuzzing stays where it is: it needs none of that, and its
@@ -28,8 +28,9 @@ var outside = errors.New("not moved into namespaces of its own")
 func TestMain(m *testing.M) {
 	switch {
 	case os.Getenv(insideVariable) != "":
-		outside = nil
-	case !fuzzing():
+	case fuzzing():
+		outside = errors.New("fuzzing")
+	default:
 		code, err := runInside()
 		if err == nil {
 			os.Exit(code)

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+
+	"memvip/vip"
+)
+
+const (
+	program = "memvip-agent"
+	// insideVariable is set in the process that runs in namespaces of its own.
+	insideVariable = "MEMVIP_AGENT_TEST_INSIDE"
+)
+
+// outside is why the tests could not be moved into namespaces of their own; they fail with it rather than
+// touch this machine's interfaces.
+var outside error
+
+// TestMain runs the test binary once more in new network and mount namespaces, of a new user namespace
+// where the caller is not root. Under the program's name it is the program.
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) != program && os.Getenv(insideVariable) == "" {
+		code, err := runInside()
+		if err == nil {
+			os.Exit(code)
+		}
+		outside = err
+	}
+	testscript.Main(m, map[string]func(){program: main})
+}
+
+func runInside() (exitCode int, err error) {
+	flags := uintptr(syscall.CLONE_NEWNET | syscall.CLONE_NEWNS)
+	if os.Getuid() == 0 {
+		code, err := startInside(flags)
+		if !errors.Is(err, syscall.EPERM) {
+			return code, err
+		}
+	}
+	return startInside(flags | syscall.CLONE_NEWUSER)
+}
+
+func startInside(flags uintptr) (exitCode int, err error) {
+	runtime.LockOSThread() // the death signal follows the thread
+	defer runtime.UnlockOSThread()
+	attributes := &syscall.SysProcAttr{Cloneflags: flags, Pdeathsig: syscall.SIGKILL}
+	if flags&syscall.CLONE_NEWUSER != 0 {
+		attributes.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+		attributes.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
+	}
+	process, err := os.StartProcess("/proc/self/exe", os.Args, &os.ProcAttr{
+		Env: append(os.Environ(), insideVariable+"=1"), Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}, Sys: attributes,
+	})
+	if err != nil {
+		return 0, fmt.Errorf("new namespaces (flags %#x) for the tests: %w", flags, err)
+	}
+	state, err := process.Wait()
+	if err != nil {
+		return 0, err
+	}
+	if code := state.ExitCode(); code >= 0 {
+		return code, nil
+	}
+	return 2, nil // ended by a signal
+}
+
+// TestScripts runs the sessions of testdata/script: an operator at a shell, misuse included. Beyond
+// testscript's own commands they have:
+//
+//	exits CODE COMMAND...    runs a command and demands an exit code
+//	held DIR                 a runtime directory that a running agent, pid 4711, has
+//	netns NAME               a named network namespace with a link lan0
+//	leave NETNS PREFIX       puts an address on lan0 as an agent that died would have
+//	[!] there NETNS ADDRESS  demands that an address is on lan0
+func TestScripts(t *testing.T) {
+	if outside != nil {
+		t.Fatalf("these tests need namespaces of their own: %v", outside)
+	}
+	// Named namespaces are files in /run, which is to be this test's own.
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		t.Fatalf("make mounts private: %v", err)
+	}
+	if err := unix.Mount("tmpfs", "/run", "tmpfs", 0, ""); err != nil {
+		t.Fatalf("mount tmpfs: %v", err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true, UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "held": held, "netns": newNetns, "leave": leave, "there": there,
+		},
+	})
+}
+
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+func held(ts *testscript.TestScript, _ bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o755))
+	file, err := os.Create(filepath.Join(dir, "lock"))
+	ts.Check(err)
+	ts.Defer(func() { _ = file.Close() })
+	_, err = file.WriteString("4711")
+	ts.Check(err)
+	ts.Check(unix.Flock(int(file.Fd()), unix.LOCK_EX))
+}
+
+// in runs f on a thread that nobody uses afterwards, in the named namespace or, if there is none yet, a
+// new one of that name.
+func in(name string, f func() error) error {
+	result := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlock: the thread ends with the goroutine
+		result <- func() error {
+			handle, err := netns.GetFromName(name)
+			if err == nil {
+				err = netns.Set(handle)
+			} else {
+				handle, err = netns.NewNamed(name)
+			}
+			if err != nil {
+				return err
+			}
+			defer handle.Close()
+			return f()
+		}()
+	}()
+	return <-result
+}
+
+func newNetns(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(in(args[0], func() error {
+		link := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "lan0"}, PeerName: "lan0p"}
+		if err := netlink.LinkAdd(link); err != nil {
+			return err
+		}
+		return netlink.LinkSetUp(link)
+	}))
+	ts.Defer(func() { _ = netns.DeleteNamed(args[0]) })
+}
+
+func leave(ts *testscript.TestScript, _ bool, args []string) {
+	prefix, err := netip.ParsePrefix(args[1])
+	ts.Check(err)
+	ts.Check(in(args[0], func() error {
+		m, err := vip.Open()
+		if err != nil {
+			return err
+		}
+		err = m.Take(vip.Address{Prefix: prefix, Link: "lan0"}, func() bool { return true })
+		if errors.Is(err, vip.ErrNotAnnounced) {
+			err = nil // nobody is on that link
+		}
+		return errors.Join(err, m.Close())
+	}))
+}
+
+func there(ts *testscript.TestScript, neg bool, args []string) {
+	found := false
+	ts.Check(in(args[0], func() error {
+		link, err := netlink.LinkByName("lan0")
+		if err != nil {
+			return err
+		}
+		list, err := netlink.AddrList(link, netlink.FAMILY_V4)
+		for _, a := range list {
+			found = found || a.IP.String() == args[1]
+		}
+		return err
+	}))
+	if found == neg {
+		ts.Fatalf("%s on lan0 of %s: %t", args[1], args[0], found)
+	}
+}
