@@ -23,8 +23,8 @@ type coming struct {
 
 // Hand-back's pace. The longest time one may hold the slot is also the longest lease.
 const (
-	askPeriod     = time.Second
-	handbackMax   = 5 * time.Second
+	askPeriod   = time.Second
+	handbackMax = 5 * time.Second
 
 	// handbackRetryMax bounds the pause after hand-backs that failed. It doubles from askPeriod, since
 	// each one that fails after the holder let go costs clients an outage.
