@@ -226,7 +226,7 @@ func (a *agent) openLoop() {
 		shared: s, machine: core.New(machineConfig(a.config, a.self, Version(), a.detector())),
 		store: newStateFile(a.options.RuntimeDir), asks: make(chan chan core.Status),
 		addresses: newAddresses(s, a.manager, a.places),
-		instances: newInstances(s, realInstances{}, instancesOf(a.config, a.self.Name)),
+		instances: newInstances(s, withFaults(realInstances{}, a.diary), instancesOf(a.config, a.self.Name)),
 	}
 	a.closeLater(func() error { a.loop.addresses.finish(); return nil })
 	a.closeLater(func() error { a.loop.instances.finish(); return nil })
