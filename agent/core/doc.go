@@ -6,7 +6,7 @@
 // text. The guarantees it keeps, and what they assume, are numbered in ARCHITECTURE.md and asserted
 // after every step in invariant.go.
 //
-// Read it in this order: message.go (what nodes say to each other), voter.go (who may grant what),
+// Read it in this order: message.go (what nodes say to each other), voter.go (who may grant what) and hints.go (who is told),
 // lease.go (what one node counts as a lease), then candidate.go and holder.go (how a node uses it),
 // gate.go (when a cache is clean), handback.go and machine.go.
 //

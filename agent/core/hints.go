@@ -1,0 +1,162 @@
+package core
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// Who is told that a name is free, and when. A hint grants nothing: lost, doubled or wrong, it only
+// changes when somebody claims.
+
+// candidates ranks the nodes that are alive and say that they may take the name.
+func (v *voter) candidates(now Instant, s *slot) []candidate {
+	if s.vip.Name == HandbackSlot {
+		return nil
+	}
+	var cs []candidate
+	for _, n := range slices.Sorted(maps.Keys(v.heard)) {
+		h := v.heard[n]
+		if now.Sub(h.at) >= h.alive {
+			continue
+		}
+		if c, ok := rate(s.vip, s.last, h.state, v.vips); ok {
+			cs = append(cs, c)
+		}
+	}
+	return rank(s.vip, cs)
+}
+
+// reservedHint returns the word to the successor that a release has just named.
+func (v *voter) reservedHint(n Name) (to string, h Hint, ok bool) {
+	s := v.slots[n]
+	if s == nil || !s.reserved.given() {
+		return "", Hint{}, false
+	}
+	return s.reserved.node, Hint{Voter: v.name, Name: n, Last: s.last, By: s.reserved.by}, true
+}
+
+// addressed is a hint with its receiver.
+type addressed struct {
+	to   string
+	hint Hint
+}
+
+// hints names the candidates whose turn it is for names nobody has: the best at once, the next after
+// a stagger each, and from the best again every quarter lease.
+func (v *voter) hints(now Instant, stagger time.Duration) []addressed {
+	if _, silent := v.silent(now); silent {
+		return nil
+	}
+	var out []addressed
+	given := map[string]int{} // a node named for one VIP counts as holding it for the next: an even share
+	for _, n := range v.names {
+		s := v.slots[n]
+		if n == HandbackSlot || !s.free() || now < s.nextHint {
+			continue
+		}
+		ranked := v.candidates(now, s)
+		for i := range ranked {
+			ranked[i].held += given[ranked[i].node]
+		}
+		ranked = rank(s.vip, ranked)
+		if now < v.homesUntil && !s.last.Known() {
+			ranked = slices.DeleteFunc(ranked, func(c candidate) bool { return c.node != s.vip.Home || !c.clean })
+		}
+		if h, ok := v.turn(now, s, ranked, stagger); ok {
+			given[h.to]++
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// turn picks the candidate whose turn it is and sets the time of the next.
+func (v *voter) turn(now Instant, s *slot, ranked []candidate, stagger time.Duration) (addressed, bool) {
+	hint := Hint{Voter: v.name, Name: s.vip.Name, Last: s.last}
+	placeable := slices.DeleteFunc(slices.Clone(ranked), func(c candidate) bool { return !c.placeable() })
+	if len(placeable) == 0 {
+		s.starve(now)
+		s.hintRank, s.nextHint = 0, now.Add(v.lease/4)
+		if len(ranked) == 0 || now.Sub(s.noCleanSince) < 2*v.lease {
+			return addressed{}, false
+		}
+		hint.Tainted = true
+		return addressed{ranked[0].node, hint}, true
+	}
+	if at := s.gather(now, v.lease/4, placeable[0]); at > now {
+		s.nextHint = at
+		return addressed{}, false
+	}
+	to := placeable[min(s.hintRank, len(placeable)-1)].node
+	s.hintRank++
+	s.nextHint = now.Add(stagger)
+	if s.hintRank >= len(placeable) {
+		s.hintRank, s.nextHint = 0, now.Add(v.lease/4)
+	}
+	return addressed{to, hint}, true
+}
+
+// starve notes that no placeable candidate is left.
+func (s *slot) starve(now Instant) {
+	s.placeableSince = 0
+	if s.noCleanSince == 0 {
+		s.noCleanSince = now
+	}
+}
+
+// gather returns when the ranking may be acted on. When candidates show up again after there were
+// none, as after a loss of quorum, the first to speak need not be the best: the others get one
+// heartbeat to be heard, so that the node that can continue does, and its cache is kept.
+func (s *slot) gather(now Instant, heartbeat time.Duration, best candidate) Instant {
+	if s.placeableSince == 0 {
+		s.placeableSince = now
+	}
+	if s.noCleanSince == 0 || best.continues || !s.last.Known() && best.node == s.vip.Home {
+		s.noCleanSince = 0
+		return now
+	}
+	at := s.placeableSince.Add(heartbeat)
+	if at <= now {
+		s.noCleanSince = 0
+	}
+	return at
+}
+
+// heardFrom makes a free name due for a hint when a candidate has just spoken: a VIP without grant
+// and reservation counts as run out.
+func (v *voter) heardFrom(now Instant, node string) {
+	h, ok := v.heard[node]
+	if !ok || h.at != now {
+		return
+	}
+	for _, n := range v.names {
+		s := v.slots[n]
+		if n == HandbackSlot || !s.free() || s.nextHint <= now {
+			continue
+		}
+		if c, ok := rate(s.vip, s.last, h.state, v.vips); ok && c.placeable() && s.noCleanSince != 0 {
+			s.hintNow(now)
+		}
+	}
+}
+
+// wake returns when the voter has something to do next.
+func (v *voter) wake(now Instant) Instant {
+	at := never
+	if now < v.silentUntil {
+		at = v.silentUntil
+	}
+	for _, n := range v.names {
+		s := v.slots[n]
+		switch {
+		case s.grant.given():
+			at = min(at, s.grant.expires)
+		case s.reserved.given():
+			at = min(at, s.reserved.until)
+		case n != HandbackSlot && now >= v.silentUntil:
+			at = min(at, s.nextHint)
+		}
+	}
+	return at
+}
