@@ -12,9 +12,22 @@ import (
 	"github.com/cockroachdb/datadriven"
 )
 
-// TestScenario runs the files of testdata/cluster: one question each, asked in its first comment.
+// TestScenario runs the files of testdata/cluster against whole clusters.
 func TestScenario(t *testing.T) {
-	files, err := filepath.Glob("testdata/cluster/*.txt")
+	eachScenario(t, "testdata/cluster", func() func(*testing.T, *datadriven.TestData) string {
+		var w *world
+		return func(t *testing.T, d *datadriven.TestData) string {
+			if d.Cmd == "cluster" {
+				w = clusterOf(t, d)
+			}
+			return command(t, w, d)
+		}
+	})
+}
+
+// eachScenario runs every file of a folder: one question each, asked in its first comment.
+func eachScenario(t *testing.T, dir string, begin func() func(*testing.T, *datadriven.TestData) string) {
+	files, err := filepath.Glob(dir + "/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scenarios: %v", err)
 	}
@@ -24,13 +37,7 @@ func TestScenario(t *testing.T) {
 			if err != nil || !strings.HasPrefix(string(text), "# ") {
 				t.Fatalf("%s does not begin with its question", f)
 			}
-			var w *world
-			datadriven.RunTest(t, f, func(t *testing.T, d *datadriven.TestData) string {
-				if d.Cmd == "cluster" {
-					w = clusterOf(t, d)
-				}
-				return command(t, w, d)
-			})
+			datadriven.RunTest(t, f, begin())
 		})
 	}
 }

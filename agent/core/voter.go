@@ -342,4 +342,3 @@ func (s *slot) release(now Instant, r Release, e ReleaseEntry) (changed bool) {
 	}
 	return changed
 }
-

@@ -2,8 +2,6 @@ package core
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,22 +10,9 @@ import (
 	"github.com/cockroachdb/datadriven"
 )
 
-// TestVoter runs the files of testdata/voter against one voter alone: one question each.
+// TestVoter runs the files of testdata/voter against one voter alone.
 func TestVoter(t *testing.T) {
-	files, err := filepath.Glob("testdata/voter/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scenarios: %v", err)
-	}
-	for _, f := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(f), ".txt"), func(t *testing.T) {
-			text, err := os.ReadFile(f)
-			if err != nil || !strings.HasPrefix(string(text), "# ") {
-				t.Fatalf("%s does not begin with its question", f)
-			}
-			b := newBooth(false)
-			datadriven.RunTest(t, f, func(t *testing.T, d *datadriven.TestData) string { return b.command(t, d) })
-		})
-	}
+	eachScenario(t, "testdata/voter", func() func(*testing.T, *datadriven.TestData) string { return newBooth(false).command })
 }
 
 // booth is one voter with its file and a clock.
