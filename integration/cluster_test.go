@@ -4,10 +4,14 @@ package integration
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
+	"memvip/agent/control"
 	"memvip/integration/lab"
 )
 
@@ -22,6 +26,7 @@ type cluster struct {
 	*lab.Lab
 	client  *lab.Client
 	watcher *lab.Watcher
+	excused []stretch // when broken promises were only counted, in order
 }
 
 // newCluster builds a cluster in which nothing runs yet but client and watcher. It ends with the test.
@@ -81,6 +86,19 @@ func (c *cluster) awaitAlone(t *testing.T, vip netip.Addr, host string) {
 	})
 }
 
+// awaitNobody waits until no host answers ARP for any VIP.
+func (c *cluster) awaitNobody(t *testing.T) {
+	t.Helper()
+	await(t, "nobody answers for any VIP", func() bool {
+		for _, v := range c.VIPs {
+			if len(c.watcher.Answering(v.Addr)) > 0 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 // awaitAway waits until a host serves a VIP that is not the given one, and returns its name.
 func (c *cluster) awaitAway(t *testing.T, vip netip.Addr, not string) string {
 	t.Helper()
@@ -91,6 +109,39 @@ func (c *cluster) awaitAway(t *testing.T, vip netip.Addr, not string) string {
 		return ok && at > asked && host != not
 	})
 	return found
+}
+
+// status asks the agent of a host, and returns agentctl's exit code too.
+func (c *cluster) status(t *testing.T, h *lab.Host) (control.Report, int) {
+	t.Helper()
+	s, err := h.Agent().Status(within(t))
+	must(t, err)
+	var r control.Report
+	if err := json.Unmarshal(s.Raw, &r); err != nil {
+		t.Fatalf("status on %s: %v\n%s", h.Name, err, s.Raw)
+	}
+	return r, s.ExitCode
+}
+
+// awaitStatus waits until the agent of a host gives agentctl the exit code.
+func (c *cluster) awaitStatus(t *testing.T, h *lab.Host, code int) control.Report {
+	t.Helper()
+	var r control.Report
+	await(t, fmt.Sprintf("exit code %d of status on %s", code, h.Name), func() bool {
+		var got int
+		r, got = c.status(t, h)
+		return got == code
+	})
+	return r
+}
+
+// awaitNoMajority waits until the agent of a host knows of no VIP who serves it, for want of a majority.
+func (c *cluster) awaitNoMajority(t *testing.T, h *lab.Host) {
+	t.Helper()
+	await(t, h.Name+" hears no majority", func() bool {
+		r, code := c.status(t, h)
+		return code == int(control.Unserved) && !slices.ContainsFunc(r.VIPs, func(v control.VIP) bool { return v.WhyCode != control.WhyNoMajority })
+	})
 }
 
 // await polls until the condition holds.

@@ -1,0 +1,104 @@
+//go:build integration
+
+package integration
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"memvip/integration/lab"
+	"memvip/vip"
+)
+
+const (
+	// silence is how long a voter without a past grants nothing.
+	silence = 5 * time.Second
+	// calm is how long a fresh cluster is watched doing nothing.
+	calm = 20 * time.Second
+)
+
+// A cluster that starts for the first time serves nothing before its voters may grant, then every VIP at
+// home, and from then on nothing moves.
+func TestFreshCluster(t *testing.T) {
+	c := newCluster(t, lab.Options{})
+	c.judge(t)
+	must(t, c.StartMemcached())
+	start := lab.Now()
+	must(t, c.StartAgents())
+	c.awaitHome(t)
+	settled := lab.Now()
+	t.Logf("every VIP at home after %v", settled.Sub(start))
+
+	if took := settled.Sub(start); took > 3*silence {
+		t.Errorf("every VIP at home after %v, want at most three times the silence of %v", took, silence)
+	}
+	for _, v := range c.VIPs {
+		first := c.client.Turns(v.Addr, start, settled)[0].First
+		if after := first.Sub(start); after < silence {
+			t.Errorf("%s: served after %v, though no voter may grant before %v", v.Addr, after, silence)
+		}
+	}
+	standsStill(t, c, settled)
+}
+
+// standsStill watches a cluster that nothing happens to.
+func standsStill(t *testing.T, c *cluster, since lab.Instant) {
+	t.Helper()
+	addresses, moves := map[string]string{}, map[string]int{}
+	for _, h := range c.Hosts {
+		addresses[h.Name], moves[h.Name] = sortedAddresses(t, h), roleChanges(h)
+	}
+	must(t, c.client.WaitFor(within(t), calm))
+	until := lab.Now()
+	for _, h := range c.Hosts {
+		if got := sortedAddresses(t, h); got != addresses[h.Name] {
+			t.Errorf("%s had %s and has %s", h.Name, addresses[h.Name], got)
+		}
+		if got := roleChanges(h) - moves[h.Name]; got > 0 {
+			t.Errorf("%s logged %d changes of roles", h.Name, got)
+		}
+	}
+	for _, v := range c.VIPs {
+		if turns := c.client.Turns(v.Addr, since, until); len(turns) != 1 || turns[0].Host != v.Home.Name {
+			t.Errorf("%s answered by %v, want %s alone", v.Addr, turns, v.Home.Name)
+		}
+		assertSchedule(t, v, c.watcher.Announcements(v.Addr, 0, until), until)
+	}
+}
+
+// assertSchedule wants no announcement but the home's, and no more than the schedule has by then. Each is made
+// in two frames.
+func assertSchedule(t *testing.T, v lab.VIP, heard []lab.Announcement, until lab.Instant) {
+	t.Helper()
+	if len(heard) == 0 {
+		t.Errorf("%s was never announced", v.Addr)
+		return
+	}
+	due := 0
+	for at := heard[0].At; at <= until; at = at.Add(vip.Schedule(due)) {
+		due++
+	}
+	if len(heard) > 2*due {
+		t.Errorf("%s: %d announcements, want at most 2 x %d: %v", v.Addr, len(heard), due, heard)
+	}
+	for _, a := range heard {
+		if a.Host != v.Home.Name {
+			t.Errorf("%s: announced by %s, want %s", v.Addr, a.Host, v.Home.Name)
+		}
+	}
+	t.Logf("%s: %d frames announced it, %d are due", v.Addr, len(heard), 2*due)
+}
+
+func roleChanges(h *lab.Host) int { return strings.Count(h.Agent().Log(), `msg="role changed"`) }
+
+func sortedAddresses(t *testing.T, h *lab.Host) string {
+	t.Helper()
+	var list []string
+	for _, a := range addressesOf(t, h) {
+		list = append(list, a.String())
+	}
+	slices.Sort(list)
+	return strings.Join(list, " ")
+}
