@@ -134,6 +134,12 @@ func (h *Host) open(ctx context.Context, to netip.AddrPort) (*Session, error) {
 	return open(ctx, n, to)
 }
 
+// OpenVIP connects to a VIP from this host, as a neighbour whom no fault of the client's keeps away. The deadline of ctx
+// holds for the session's whole life.
+func (h *Host) OpenVIP(ctx context.Context, vip netip.Addr) (*Session, error) {
+	return h.open(ctx, netip.AddrPortFrom(vip, Port))
+}
+
 func instanceAddr(vip int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(instancePort+vip))
 }

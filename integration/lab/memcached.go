@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -23,6 +24,10 @@ type Memcached struct {
 	private netip.AddrPort // where the agent and the lab reach it, whatever VIP is up
 	listen  string         // for -l
 
+	// Program stands in for the installed memcached, with the same arguments; "" for none. A change counts
+	// from the next start.
+	Program string
+
 	// Args are arguments beyond the lab's own, as []string{"-F"} or {"-m", "2048"}. A change counts
 	// from the next start.
 	Args []string
@@ -39,7 +44,7 @@ func newMemcached(h *Host, name, listen string, private netip.AddrPort) *Memcach
 		pidPath: filepath.Join(h.dir, name+".pid"),
 		dir:     h.dir,
 		respawn: o.Respawn,
-		argv:    func() []string { return append([]string{h.lab.memcached}, m.args()...) },
+		argv:    func() []string { return append([]string{cmp.Or(m.Program, h.lab.memcached)}, m.args()...) },
 	}
 	return m
 }

@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Session is one connection to memcached on which a test speaks line by line.
@@ -35,6 +37,20 @@ func open(ctx context.Context, from *node, to netip.AddrPort) (*Session, error) 
 
 // Close ends the connection.
 func (s *Session) Close() error { return s.conn.Close() }
+
+// Unacknowledged is how many bytes were sent that the other end's kernel has not acknowledged: they wait to be
+// sent again.
+func (s *Session) Unacknowledged() (bytes int, err error) {
+	raw, err := s.conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return 0, fmt.Errorf("lab: %s: %w", s.conn.RemoteAddr(), err)
+	}
+	controlled := raw.Control(func(fd uintptr) { bytes, err = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
+	if err = errors.Join(controlled, err); err != nil {
+		return 0, fmt.Errorf("lab: %s: ask for unacknowledged bytes: %w", s.conn.RemoteAddr(), err)
+	}
+	return bytes, nil
+}
 
 // Send writes a line and reads nothing.
 func (s *Session) Send(line string) error {
