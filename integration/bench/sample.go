@@ -1,0 +1,90 @@
+package main
+
+import (
+	"math"
+	"strings"
+	"time"
+)
+
+// millis is a duration in milliseconds, as it is printed and written.
+type millis float64
+
+// inMillis keeps microseconds.
+func inMillis(d time.Duration) millis {
+	return millis(math.Round(float64(d)/float64(time.Microsecond)) / 1000)
+}
+
+// sample is what one run of one fault showed.
+type sample struct {
+	Fault string    `json:"fault"`
+	Run   int       `json:"run"`
+	VIP   string    `json:"vip"`
+	From  string    `json:"from"` // who served it before
+	To    string    `json:"to"`   // who served it then; "" if nobody did
+	Begun time.Time `json:"begun"`
+	Load  float64   `json:"load_average"` // of the last minute, when the fault struck
+
+	FirstARP *millis `json:"first_arp_ms"`     // to the first gratuitous ARP of another host; null if there was none
+	Doubled  millis  `json:"two_hosts_arp_ms"` // two hosts answered ARP for the VIP, until it was home again
+	Stale    int     `json:"stale_reads"`      // of both clients, through every VIP, until it was home again
+	Settled  millis  `json:"settled_ms"`       // from the end of the fault until every VIP was at home and the others clean
+
+	Open   view `json:"open_loop"`
+	Closed view `json:"closed_loop"`
+
+	Problems []problem `json:"problems"`
+}
+
+// view is one client's part of a sample.
+type view struct {
+	Outage   millis  `json:"outage_ms"`    // last success to first success
+	Moved    *millis `json:"moved_ms"`     // to the first answer of another host; null if there was none
+	Failed   int     `json:"failed"`       // attempts begun before the fault was healed
+	TwoHosts millis  `json:"two_hosts_ms"` // two hosts answered in turns, until it was home again
+	Home     *millis `json:"home_gap_ms"`  // longest time without an answer while the VIP went home; null in a hand-back
+	Stall    millis  `json:"stall_ms"`     // longest time that the machine held the client up during the fault
+}
+
+// problem is something that should not have happened.
+type problem struct {
+	Kind    problemKind `json:"kind"`
+	Text    string      `json:"text"`
+	Excused string      `json:"excused,omitempty"` // why it is counted only
+}
+
+type problemKind string
+
+const (
+	problemStale    problemKind = "stale"    // the first promise
+	problemDouble   problemKind = "double"   // two hosts answered for one VIP
+	problemUnserved problemKind = "unserved" // a VIP was not served again, or did not come home
+	problemMoved    problemKind = "moved"    // a VIP moved that nothing had happened to: noted only
+)
+
+// breaks reports whether the problem decides the exit code.
+func (p problem) breaks() bool { return p.Excused == "" && p.Kind != problemMoved }
+
+// add notes a problem. Only stale reads and double answers can be excused.
+func (s *sample) add(k problemKind, excuse, text string) {
+	if k != problemStale && k != problemDouble {
+		excuse = ""
+	}
+	s.Problems = append(s.Problems, problem{Kind: k, Text: text, Excused: excuse})
+}
+
+// served reports whether the run's times mean anything.
+func (s *sample) served() bool { return s.To != "" }
+
+// broken are the problems that decide.
+func (s *sample) broken() []problem {
+	var some []problem
+	for _, p := range s.Problems {
+		if p.breaks() {
+			some = append(some, p)
+		}
+	}
+	return some
+}
+
+// stepName is how a run is named in progress lines and lists of problems.
+func (s *sample) stepName() string { return strings.Join([]string{s.Fault, "run", itoa(s.Run)}, " ") }
