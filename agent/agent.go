@@ -21,18 +21,8 @@ import (
 	"memvip/vip"
 )
 
-const (
-	// stopPatience is how long giving everything away may take before the agent leaves without.
-	stopPatience = 5 * time.Second
-	// goodbyePatience bounds the goodbye to the other nodes, whom the releases have told already.
-	goodbyePatience = time.Second
-)
-
-// How a stop can end other than well. The addresses are down in both cases.
-var (
-	errStopTimeout = errors.New("stop: not everything was given away in time")
-	errHurried     = errors.New("stop: hurried")
-)
+// goodbyePatience bounds the goodbye to the other nodes, whom the releases have told already.
+const goodbyePatience = time.Second
 
 // Options say which node to run, and where.
 type Options struct {
@@ -266,86 +256,4 @@ func (a *agent) openControl() error {
 	}
 	a.closeLater(server.Close)
 	return nil
-}
-
-// live runs the loop and what tells it of this host, until ctx ends and the machine has let go.
-func (a *agent) live(ctx context.Context, started core.Started) error {
-	a.diary.change(logrus.Fields{
-		fieldNode: a.self.Name, fieldVersion: Version(), fieldConfig: a.options.ConfigPath,
-		fieldDir: a.options.RuntimeDir, fieldDetector: a.detector(),
-	}, "agent starts")
-	a.tellers.start(a.watchLinks)
-	for _, in := range a.loop.instances.all {
-		a.tellers.start(func() { a.prober(in).Run(a.ctx) })
-	}
-	a.tellers.start(func() { a.awaitStop(ctx) })
-	err := a.loop.run(a.ctx, started)
-	if err != nil {
-		err = errors.Join(err, a.letGo(err))
-	}
-	a.diary.change(nil, "agent ends")
-	return err
-}
-
-// letGo takes everything down that the machine had no chance to.
-func (a *agent) letGo(cause error) error {
-	err := a.loop.addresses.letGo()
-	var stack []byte
-	if p, ok := errors.AsType[*PanicError](cause); ok {
-		stack = p.Stack
-	}
-	a.diary.fault(cause, stack)
-	return err
-}
-
-// awaitStop turns the end of ctx or a signal into an orderly stop, and an orderly stop that hangs into an end.
-func (a *agent) awaitStop(ctx context.Context) {
-	select {
-	case <-ctx.Done():
-	case <-a.options.Signals:
-	case <-a.loop.queue.ended:
-		return
-	}
-	a.diary.change(nil, "agent stops")
-	a.loop.queue.put(core.StopRequested{})
-	patience := time.NewTimer(stopPatience)
-	defer patience.Stop()
-	select {
-	case <-a.loop.queue.ended:
-	case <-patience.C:
-		a.cancel(errStopTimeout)
-	case <-a.options.Signals:
-		a.cancel(errHurried)
-	}
-}
-
-func (a *agent) prober(in *instance) *health.Prober {
-	h := a.config.Health
-	return health.New(health.Options{
-		Address: in.address, Interval: h.Interval, Deadline: h.Deadline, Fall: h.Fall, Rise: h.Rise,
-		FreshInterval: h.FreshInterval, Connector: a.connector, Report: in.health,
-	})
-}
-
-// watchRetryLinks is the pause before links are watched again after a failure.
-const watchRetryLinks = time.Second
-
-// watchLinks tells the machine of every VIP's link, and of its changes.
-func (a *agent) watchLinks() {
-	told := map[core.Name]bool{}
-	each := func(l vip.Link) {
-		for name, place := range a.places {
-			if before, known := told[name]; place.Link == l.Name && (!known || before != l.Up) {
-				told[name] = l.Up
-				a.loop.queue.put(core.LinkChanged{Name: name, Up: l.Up})
-			}
-		}
-	}
-	for a.ctx.Err() == nil {
-		err := a.manager.WatchLinks(a.ctx, each)
-		if a.ctx.Err() == nil {
-			a.diary.trouble(logrus.Fields{}, "links not watched", err)
-		}
-		pause(a.ctx, watchRetryLinks)
-	}
 }
