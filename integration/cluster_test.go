@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -32,7 +33,7 @@ type cluster struct {
 // newCluster builds a cluster in which nothing runs yet but client and watcher. It ends with the test.
 func newCluster(t *testing.T, o lab.Options) *cluster {
 	t.Helper()
-	o.Agent, o.AgentCtl = agentPath, ctlPath
+	o.Agent, o.AgentCtl = cmp.Or(o.Agent, agentPath), ctlPath
 	l, err := lab.New(o)
 	must(t, err)
 	t.Cleanup(func() {

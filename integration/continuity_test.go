@@ -15,7 +15,7 @@ import (
 // An agent that is killed and started again within the lease goes on where it was: its VIP stays, and the cache with it.
 // The lease is long enough for a process to start on a busy machine.
 func TestAgentRestartWithinLease(t *testing.T) {
-	const lease = 2 * time.Second
+	const lease = 1500 * time.Millisecond
 	c := startCluster(t, lab.Options{Lease: lease, VIPTOML: soonHome})
 	for _, v := range c.VIPs {
 		t.Run(v.Home.Name, func(t *testing.T) {

@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -15,8 +16,8 @@ import (
 const (
 	// silence is how long a voter without a past grants nothing.
 	silence = 5 * time.Second
-	// calm is how long a fresh cluster is watched doing nothing.
-	calm = 20 * time.Second
+	// watched is how long a fresh cluster is looked at, from the start of its agents.
+	watched = 60 * time.Second
 )
 
 // A cluster that starts for the first time serves nothing before its voters may grant, then every VIP at
@@ -40,17 +41,19 @@ func TestFreshCluster(t *testing.T) {
 			t.Errorf("%s: served after %v, though no voter may grant before %v", v.Addr, after, silence)
 		}
 	}
-	standsStill(t, c, settled)
+	standsStill(t, c, start, settled)
 }
 
-// standsStill watches a cluster that nothing happens to.
-func standsStill(t *testing.T, c *cluster, since lab.Instant) {
+// standsStill watches a cluster that nothing happens to since it settled.
+func standsStill(t *testing.T, c *cluster, start, settled lab.Instant) {
 	t.Helper()
 	addresses, moves := map[string]string{}, map[string]int{}
 	for _, h := range c.Hosts {
 		addresses[h.Name], moves[h.Name] = sortedAddresses(t, h), roleChanges(h)
 	}
-	must(t, c.client.WaitFor(within(t), calm))
+	ctx, cancel := context.WithTimeout(context.Background(), watched+patience)
+	defer cancel()
+	must(t, c.client.WaitFor(ctx, watched-lab.Now().Sub(start)))
 	until := lab.Now()
 	for _, h := range c.Hosts {
 		if got := sortedAddresses(t, h); got != addresses[h.Name] {
@@ -61,7 +64,7 @@ func standsStill(t *testing.T, c *cluster, since lab.Instant) {
 		}
 	}
 	for _, v := range c.VIPs {
-		if turns := c.client.Turns(v.Addr, since, until); len(turns) != 1 || turns[0].Host != v.Home.Name {
+		if turns := c.client.Turns(v.Addr, settled, until); len(turns) != 1 || turns[0].Host != v.Home.Name {
 			t.Errorf("%s answered by %v, want %s alone", v.Addr, turns, v.Home.Name)
 		}
 		assertSchedule(t, v, c.watcher.Announcements(v.Addr, 0, until), until)
