@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"memvip/agent/control"
+	"memvip/integration/lab"
+)
+
+const (
+	// startBound, moveBound and homeBound are how long a step waits for what it is to show: fresh hosts to serve
+	// every VIP, a VIP to be served elsewhere, a home to get its VIP back. A step that waits longer did not come about.
+	startBound = 20 * time.Second
+	moveBound  = 10 * time.Second
+	homeBound  = 30 * time.Second
+
+	// attemptLimit ends an attempt of the client's. After a move the demo goes on watching for a little longer, so
+	// that every failure within the move is known.
+	attemptLimit = time.Second
+	aftermath    = attemptLimit + 200*time.Millisecond
+
+	// lookEvery is how often the demo asks an agent how things stand. It asks over the socket that agentctl uses,
+	// since starting agentctl so often would slow down what is measured.
+	lookEvery = 50 * time.Millisecond
+)
+
+// stage is the lab with its witnesses. The client is nil before the cluster has been started.
+type stage struct {
+	*lab.Lab
+	client  *lab.Client
+	watcher *lab.Watcher
+	out     *printer
+
+	began lab.Instant // of the step that is being played
+}
+
+// close completes the row of a step that ends now, and begins the next one.
+func (s *stage) close(r *row) {
+	began, now := s.began, lab.Now()
+	s.began = now
+	if s.client == nil || s.watcher == nil {
+		return
+	}
+	r.stale += len(s.client.Stale(began, now))
+	for _, v := range s.VIPs {
+		o := s.client.Outage(v.Addr, began, now)
+		r.failed += o.Failed
+		r.doubled += max(s.watcher.Doubled(v.Addr, began, now), o.TurnsFor)
+	}
+}
+
+// report asks a host's agent how things stand.
+func (s *stage) report(ctx context.Context, at *lab.Host) (control.Report, error) {
+	c := control.Client{Path: at.Agent().Socket(), Timeout: moveBound}
+	r, _, err := c.Status(ctx)
+	return r, err
+}
+
+// showStatus runs agentctl on a host and shows what it says.
+func (s *stage) showStatus(ctx context.Context, at *lab.Host) error {
+	out, code, err := at.Agent().Ctl(ctx, "status")
+	if err != nil {
+		return err
+	}
+	s.out.session(at.Name, "agentctl status", out, code)
+	return nil
+}
+
+// awaitWell waits until a host's agent reports that all is well, which it hears a little later than the client does.
+func (s *stage) awaitWell(ctx context.Context, at *lab.Host) error {
+	return every(ctx, lookEvery, func() (bool, error) {
+		r, err := s.report(ctx, at)
+		return err == nil && r.Verdict == control.AllWell, err
+	})
+}
+
+// awaitElsewhere waits until another host than the one that is struck answers for a VIP, and returns it.
+func (s *stage) awaitElsewhere(ctx context.Context, vip netip.Addr, struck *lab.Host) (*lab.Host, error) {
+	name := ""
+	err := every(ctx, time.Millisecond, func() (bool, error) {
+		var ok bool
+		name, _, ok = s.client.Last(vip)
+		return ok && name != "" && name != struck.Name, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s is not served elsewhere: %w", vip, err)
+	}
+	return s.Host(name), nil
+}
+
+// fault waits for a VIP to be served elsewhere after its home was struck at the given instant, and measures it.
+func (s *stage) fault(ctx context.Context, v lab.VIP, at lab.Instant) (*lab.Host, row, error) {
+	ctx, cancel := context.WithTimeout(ctx, moveBound)
+	defer cancel()
+	to, err := s.awaitElsewhere(ctx, v.Addr, v.Home)
+	if err == nil {
+		err = s.client.WaitFor(ctx, aftermath)
+	}
+	if err != nil {
+		return nil, row{what: short(v) + " not served elsewhere"}, err
+	}
+	return to, s.measure(v, v.Home.Name, to.Name, at), nil
+}
+
+// handedBack measures a hand-back that is over, from the last answer of the old holder on.
+func (s *stage) handedBack(ctx context.Context, v lab.VIP, from *lab.Host, since lab.Instant) (row, error) {
+	if err := s.client.WaitFor(ctx, aftermath); err != nil {
+		return row{}, err
+	}
+	left := since
+	for _, t := range s.client.Turns(v.Addr, since, lab.Now()) {
+		if t.Host == v.Home.Name {
+			break
+		}
+		left = t.Last
+	}
+	return s.measure(v, from.Name, v.Home.Name, left), nil
+}
+
+// measure says what happened to a VIP since the given instant, and returns it as a row.
+func (s *stage) measure(v lab.VIP, from, to string, since lab.Instant) row {
+	m := lab.Measure(s.client, s.watcher, v.Addr, since, lab.Now())
+	text := fmt.Sprintf("%s is served by %s. The client was without it for %s ms", v.Addr, to, figure(true, m.Gap))
+	if m.Announced {
+		text += fmt.Sprintf("; first gratuitous ARP after %s ms", figure(true, m.FirstARP))
+	}
+	if m.Stalled > 0 {
+		text += fmt.Sprintf(" (this machine held the client itself up for %s ms)", figure(true, m.Stalled))
+	}
+	s.out.result("%s.", text)
+	return row{
+		what:  fmt.Sprintf("%s %s -> %s", short(v), from, to),
+		moved: true, outage: m.Gap, firstARP: m.FirstARP, announced: m.Announced, counted: true,
+	}
+}
+
+// short is a VIP's last number, which is all that tells it from the others here.
+func short(v lab.VIP) string { return fmt.Sprintf(".%d", v.Addr.As4()[3]) }
+
+// every calls done until it reports true or fails, or ctx ends.
+func every(ctx context.Context, period time.Duration, done func() (bool, error)) error {
+	tick := time.NewTicker(period)
+	defer tick.Stop()
+	for {
+		ok, err := done()
+		if ok || err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return lab.ErrNotInTime
+			}
+			return ctx.Err()
+		}
+	}
+}
