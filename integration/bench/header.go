@@ -45,6 +45,7 @@ func detectors(v versions) []string {
 	return lines
 }
 
+// loads says how busy the machine was.
 func loads(r result) string {
 	low, high := r.Machine.Load, r.Machine.Load
 	for _, s := range r.Samples {
@@ -57,8 +58,8 @@ func loads(r result) string {
 func describe(set settings) []string {
 	return []string{
 		"hosts: 3, fresh for every round of faults; one VIP each; one memcached instance per VIP on every host, so that no stand-in is tainted",
-		"agents: default configuration (lease 600 ms) but for " + strings.ReplaceAll(failbackTOML, `"`, "") + ", to save time",
-		fmt.Sprintf("series: %d runs of each fault, in turns; a run begins when all VIPs are at home and all others proved clean", set.runs),
+		fmt.Sprintf("agents: default configuration (lease 600 ms) but for failback_delay = %s (not 5 s), to save time", failbackDelay),
+		fmt.Sprintf("runs of each fault: %d, in turns; a run begins when every VIP is at home and every other host proved clean for it", set.runs),
 		fmt.Sprintf("clients: both at the same time; open loop: one operation each ms and VIP, given up after %s; "+
 			"closed loop: one connection per VIP, time-outs %s", openTimeout, closedTimeout),
 	}

@@ -93,11 +93,11 @@ func renderHarm(rows []row) string {
 
 // heading writes the two lines above a table.
 func heading(b *strings.Builder, unit string, groups []group) {
-	fmt.Fprintf(b, "%-*s%*s", nameWidth, "", runsWidth, "")
+	titles := strings.Repeat(" ", nameWidth+runsWidth)
 	for _, g := range groups {
-		fmt.Fprintf(b, "%s%*s", gap, figureWidth*len(g.columns), g.title)
+		titles += fmt.Sprintf("%s%*s", gap, figureWidth*len(g.columns), g.title)
 	}
-	fmt.Fprintf(b, "\n%-*s%*s", nameWidth, unit, runsWidth, "runs")
+	fmt.Fprintf(b, "%s\n%-*s%*s", strings.TrimRight(titles, " "), nameWidth, unit, runsWidth, "runs")
 	for _, g := range groups {
 		b.WriteString(gap)
 		for _, c := range g.columns {
@@ -161,7 +161,7 @@ var notes = []string{
 // renderAims compares the medians with what is aimed at.
 func renderAims(rows []row, all []fault) string {
 	var b strings.Builder
-	b.WriteString("aims, for medians of the open loop; beside them keepalived's, of its closed loop\n")
+	b.WriteString("aims for medians of the open loop, in ms (in parentheses keepalived, by a closed loop)\n")
 	for _, r := range rows {
 		for _, f := range all {
 			if f.name == r.Fault && f.aim.outage > 0 {
@@ -179,7 +179,7 @@ func aimLine(r row, a aim) string {
 	}
 	line := fmt.Sprintf("%-*s%s", nameWidth+1, r.Fault, strings.Join(parts, ", "))
 	if a.keepalived != "" {
-		line += fmt.Sprintf(" (keepalived %s)", a.keepalived)
+		line += fmt.Sprintf(" (%s)", a.keepalived)
 	}
 	return line
 }
@@ -192,7 +192,7 @@ func compare(what string, s summary, aim time.Duration) string {
 	case s.Median < limit:
 		return fmt.Sprintf("%s %s < %.0f: met", what, figure(s.Median), float64(limit))
 	}
-	return fmt.Sprintf("%s %s, want < %.0f: MISSED", what, figure(s.Median), float64(limit))
+	return fmt.Sprintf("%s %s, not < %.0f: MISSED", what, figure(s.Median), float64(limit))
 }
 
 // renderVerdict says whether the promises were kept.

@@ -161,6 +161,7 @@ func lastOf(turns []lab.Turn, host string, otherwise lab.Instant) lab.Instant {
 func see(c *lab.Client, vip netip.Addr, w windows) view {
 	r := lab.Measure(c, nil, vip, w.fault.since, w.fault.until)
 	out := view{Outage: inMillis(r.Gap), Failed: r.Failed, TwoHosts: inMillis(r.TurnsFor), Stall: inMillis(r.Stalled)}
+	out.FailedAs = byReason(c.Failures(vip, w.fault.since, w.fault.until.Add(openTimeout+calm)), w.fault)
 	if r.To != "" {
 		d := inMillis(r.Moved)
 		out.Moved = &d
@@ -172,4 +173,15 @@ func see(c *lab.Client, vip netip.Addr, w windows) view {
 		out.TwoHosts += inMillis(back.TurnsFor)
 	}
 	return out
+}
+
+// byReason counts the attempts that were begun in the window and failed, then or later.
+func byReason(failed []lab.Failed, w window) map[string]int {
+	counts := map[string]int{}
+	for _, f := range failed {
+		if f.Begun >= w.since && f.Begun <= w.until {
+			counts[f.Why.String()]++
+		}
+	}
+	return counts
 }

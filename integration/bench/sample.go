@@ -43,6 +43,8 @@ type view struct {
 	TwoHosts millis  `json:"two_hosts_ms"` // two hosts answered in turns, until it was home again
 	Home     *millis `json:"home_gap_ms"`  // longest time without an answer while the VIP went home; null in a hand-back
 	Stall    millis  `json:"stall_ms"`     // longest time that the machine held the client up during the fault
+
+	FailedAs map[string]int `json:"failed_as"` // the failed attempts by how they failed
 }
 
 // problem is something that should not have happened.

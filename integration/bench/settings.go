@@ -29,13 +29,15 @@ const (
 	// binVar names the folder of the programs under test.
 	binVar = "MEMVIP_BIN"
 
-	runsDefault  = 10
-	fillDefault  = 1 << 30
-	fillQuick    = 128 << 20
-	lingerWhole  = 6 * time.Second // as long as the faults of the keepalived baseline
-	lingerQuick  = 2 * time.Second
-	runsInQuick  = 1
-	failbackTOML = `failback_delay = "100ms"`
+	runsDefault = 10
+	fillDefault = 1 << 30
+	fillQuick   = 128 << 20
+	lingerWhole = 6 * time.Second // as long as the faults of the keepalived baseline
+	lingerQuick = 2 * time.Second
+	runsInQuick = 1
+
+	// failbackDelay is shorter than the default, only to save time: a hand-back does not get faster by it.
+	failbackDelay = 100 * time.Millisecond
 )
 
 // errHelp says that the usage was asked for and printed.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"memvip/agent/control"
@@ -90,18 +91,17 @@ func unsettled(r control.Report) string {
 	for _, v := range r.VIPs {
 		homes[v.Address] = v.Home
 	}
-	for _, n := range r.Nodes {
-		if !n.Self {
-			continue
+	self := slices.IndexFunc(r.Nodes, func(n control.Node) bool { return n.Self })
+	if self < 0 {
+		return "it says nothing of itself"
+	}
+	for _, v := range r.Nodes[self].VIPs {
+		want := control.CacheClean
+		if homes[v.Address] == r.Nodes[self].Name {
+			want = control.CacheServing
 		}
-		for _, v := range n.VIPs {
-			want := control.CacheClean
-			if homes[v.Address] == n.Name {
-				want = control.CacheServing
-			}
-			if v.Cache != want {
-				return fmt.Sprintf("its cache for %s is %s, want %s", v.Address, v.Cache, want)
-			}
+		if v.Cache != want {
+			return fmt.Sprintf("its cache for %s is %s, want %s", v.Address, v.Cache, want)
 		}
 	}
 	return ""

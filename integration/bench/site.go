@@ -61,7 +61,7 @@ func newSite(ctx context.Context, k kind, set settings) (*site, error) {
 		Agent: set.agentPath(), AgentCtl: set.ctlPath(),
 		InstancePerVIP: true,
 		MemcachedArgs:  memoryFor(set.fillBytes),
-		VIPTOML:        failbackTOML,
+		VIPTOML:        fmt.Sprintf("failback_delay = %q", failbackDelay),
 	})
 	if err != nil {
 		return nil, err
