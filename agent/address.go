@@ -65,6 +65,7 @@ type addressOrder struct {
 	number uint64
 	term   core.Term // of a take
 	lease  *deadline // of a take
+	late   bool      // of a drop: the lease is over
 	done   atomic.Bool
 }
 
@@ -125,7 +126,7 @@ func (a *addresses) drop(e core.DropAddress) (answer core.Event) {
 	if w.newest != nil && w.newest.kind == orderDrop && !w.newest.done.Load() {
 		return nil // the machine repeats itself, and the answer is still to come
 	}
-	w.order(&addressOrder{kind: orderDrop})
+	w.order(&addressOrder{kind: orderDrop, late: e.Late})
 	return nil
 }
 
@@ -192,7 +193,11 @@ func (w *addressWorker) prolong(o *addressOrder) {
 }
 
 func (w *addressWorker) drop(o *addressOrder) {
-	dropped, err := w.port.Drop(w.address)
+	give := w.port.Drop
+	if o.late {
+		give = w.port.Expel
+	}
+	dropped, err := give(w.address)
 	o.done.Store(true)
 	w.since.Store(nil)
 	down := core.AddressDown{Name: w.name, Took: dropped.Took}

@@ -23,6 +23,15 @@ func TestAnAddressIsTakenProlongedAndDroppedInOrder(t *testing.T) {
 	})
 }
 
+func TestALateDropTakesTheAddressOffFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.start()
+		r.order(core.DropAddress{Name: vipA, Late: true})
+		r.want("started", "expel 10.0.0.101", "down 10.0.0.101")
+	})
+}
+
 func TestADropOverridesATakeThatStillWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)

@@ -35,6 +35,7 @@ type addressPort interface {
 	Take(vip.Address, vip.Lease) error
 	Prolong(vip.Address) (vip.Prolonged, error)
 	Drop(vip.Address) (vip.Dropped, error)
+	Expel(vip.Address) (vip.Dropped, error)
 }
 
 // instancePort is the package flush.

@@ -238,6 +238,11 @@ func (f *fakeAddresses) Drop(a vip.Address) (vip.Dropped, error) {
 	return vip.Dropped{Took: time.Millisecond}, nil
 }
 
+func (f *fakeAddresses) Expel(a vip.Address) (vip.Dropped, error) {
+	f.note("expel %s", a.Prefix.Addr())
+	return vip.Dropped{Took: time.Millisecond}, nil
+}
+
 // fakeInstances is memcached: it says what was asked, and does as the test says.
 type fakeInstances struct {
 	*rig

@@ -29,7 +29,15 @@ type Dropped struct {
 //
 // It goes on past an error and returns them joined. The address is off the link with ErrNoSocketDestroy
 // or ErrSocketsLeft alone; then some of its connections remain.
-func (m *Manager) Drop(a Address) (Dropped, error) {
+func (m *Manager) Drop(a Address) (Dropped, error) { return m.release(a, m.drop) }
+
+// Expel is Drop for an address whose lease is over: it comes off the link first, since another host may
+// have it any moment, and its connections are destroyed after that, without a reset. Clients are reset
+// by the next holder, which does not know their connections.
+func (m *Manager) Expel(a Address) (Dropped, error) { return m.release(a, m.expel) }
+
+// release gives an address up by the steps given.
+func (m *Manager) release(a Address, steps func(a Address, held bool) (int, error)) (Dropped, error) {
 	begun := time.Now()
 	s, leave, err := m.enter(opDrop, a)
 	if err != nil {
@@ -38,7 +46,7 @@ func (m *Manager) Drop(a Address) (Dropped, error) {
 	defer leave()
 	held := s.held != nil
 	s.surrender()
-	sockets, err := m.drop(a, held)
+	sockets, err := steps(a, held)
 	return Dropped{Sockets: sockets, Took: time.Since(begun)}, err
 }
 
@@ -55,6 +63,17 @@ func (m *Manager) drop(a Address, held bool) (sockets int, err error) {
 		before = nil // said by after, or made good
 	}
 	return reset + rest, joined(before, removed, after)
+}
+
+// expel carries out the steps of a release that comes too late to be polite.
+func (m *Manager) expel(a Address, held bool) (sockets int, err error) {
+	link, err := m.findToRemove(a, held)
+	if err != nil {
+		return 0, failed(opDrop, a, err)
+	}
+	removed := m.remove(link, a)
+	sockets, err = m.destroyConnections(a, roundsAfter)
+	return sockets, joined(removed, err)
 }
 
 // findToRemove returns the link to remove the address from, or one without index if it is not there.

@@ -44,6 +44,27 @@ func TestDropResetsBeforeItRemoves(t *testing.T) {
 	})
 }
 
+func TestExpelRemovesBeforeItDestroys(t *testing.T) {
+	onFake(t, func(t *testing.T, k *fakeKernel, w *fakeWorld, m *Manager) {
+		ended := w.connect(t, service.Prefix.Addr(), wildPort)
+		dropped, err := m.Expel(service)
+		if err != nil || dropped.Sockets != 1 {
+			t.Fatalf("expelled %+v, %v, want 1 socket", dropped, err)
+		}
+		want := []string{"remove 10.0.0.50/32", "list sockets", "destroy 1", "list sockets"}
+		if got := k.writes(); !slices.Equal(got, want) {
+			t.Errorf("order:\n got %q\nwant %q", got, want)
+		}
+		if err := ended(); !errors.Is(err, unix.ETIMEDOUT) {
+			t.Errorf("client saw %v, want no reset", err)
+		}
+		absent(t, w, service.Prefix)
+		if again, err := m.Expel(service); err != nil || again.Sockets != 0 {
+			t.Errorf("expelled again: %+v, %v", again, err)
+		}
+	})
+}
+
 func TestLateProlongRemovesBeforeItDestroys(t *testing.T) {
 	onFake(t, func(t *testing.T, k *fakeKernel, w *fakeWorld, m *Manager) {
 		ended := w.connect(t, service.Prefix.Addr(), wildPort)

@@ -34,8 +34,12 @@ type ProlongAddress struct {
 	Until Instant
 }
 
-// DropAddress asks for an address to be taken down: sockets destroyed, then the address removed.
-type DropAddress struct{ Name Name }
+// DropAddress asks for an address to be taken down: sockets destroyed while a reset can still leave, then
+// the address removed. Late: its lease is over, so the address goes first.
+type DropAddress struct {
+	Name Name
+	Late bool
+}
 
 // CheckInstance asks whether an instance is still as its proof says: right before an address goes up,
 // and before a home asks the holder to let go (then without a term).

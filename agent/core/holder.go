@@ -209,7 +209,7 @@ func (m *Machine) becomeDropping(l *lease, cause Cause, successor string) {
 
 func (m *Machine) orderDrop(l *lease) {
 	l.drop.repeatAt = m.now.Add(m.cfg.Lease)
-	m.emit(DropAddress{l.name})
+	m.emit(DropAddress{l.name, l.drop.cause == CauseLeaseLost || l.drop.cause == CauseLeftover})
 }
 
 // addressDown releases a lease whose address is down, its sockets destroyed.
