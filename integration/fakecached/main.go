@@ -19,7 +19,7 @@ func main() {
 	listen := flag.String("l", "", "`ADDRESS` to listen on")
 	port := flag.String("p", "11211", "`PORT` to listen on")
 	key := flag.String("read", "", "`KEY` that is read when a flush comes")
-	times := flag.Int("times", 0, "`NUMBER` of flushes at which it is read")
+	times := flag.Int("times", 0, "`NUMBER` of flushes at which it is found and read")
 	for _, ignored := range []string{"U", "u", "m", "c"} {
 		flag.String(ignored, "", "ignored")
 	}
@@ -37,8 +37,8 @@ func serve(address, key string, times int) error {
 	var left atomic.Int64
 	left.Store(int64(times))
 	server = fake.New(fake.Options{Generation: fake.Since1625, OnCommand: func(command string) {
-		if strings.HasPrefix(command, "flush_all") && left.Add(-1) >= 0 {
-			server.Do("get " + key)
+		if strings.HasPrefix(command, "flush_all") && left.Load() > 0 && strings.HasPrefix(server.Do("get "+key), "VALUE ") {
+			left.Add(-1)
 		}
 	}})
 	_, err := server.Listen(address)
