@@ -10,7 +10,7 @@ func renderHeader(r result) string {
 	m, v := r.Machine, r.Versions
 	user := "as root"
 	if !m.Root {
-		user = "not root"
+		user = "not as root"
 	}
 	lines := []string{
 		fmt.Sprintf("machine: %d cores (%s), %s, %s, %s", m.Cores, orUnknown(m.CPU), orUnknown(m.Memory), orUnknown(m.Kernel), user),

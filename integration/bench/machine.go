@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,7 +18,7 @@ type machine struct {
 	Memory string  `json:"memory"`
 	Kernel string  `json:"kernel"`
 	Load   float64 `json:"load_average_at_begin"`
-	Root   bool    `json:"root"`
+	Root   bool    `json:"root"` // of the machine, not only of a user namespace
 }
 
 // versions are what ran, and how the agents noticed a death.
@@ -41,7 +42,7 @@ func (v *versions) note(k kind, s *site) {
 
 // lookAround describes the machine. What cannot be read stays empty.
 func lookAround() machine {
-	m := machine{Cores: runtime.NumCPU(), Load: loadAverage(), Root: os.Geteuid() == 0}
+	m := machine{Cores: runtime.NumCPU(), Load: loadAverage()}
 	var name unix.Utsname
 	if err := unix.Uname(&name); err == nil {
 		m.Kernel = unix.ByteSliceToString(name.Sysname[:]) + " " + unix.ByteSliceToString(name.Release[:])
@@ -53,7 +54,15 @@ func lookAround() machine {
 	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
 		m.CPU = modelName(string(b))
 	}
+	if b, err := os.ReadFile("/proc/self/uid_map"); err == nil {
+		m.Root = os.Geteuid() == 0 && allUsers(string(b))
+	}
 	return m
+}
+
+// allUsers reports whether a uid_map is that of the machine itself: one line, in which everybody is himself.
+func allUsers(uidMap string) bool {
+	return slices.Equal(strings.Fields(uidMap), []string{"0", "0", "4294967295"})
 }
 
 // modelName finds the first processor's name in /proc/cpuinfo, or "".

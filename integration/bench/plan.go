@@ -16,7 +16,7 @@ type step struct {
 // plan puts all runs in order. Every fault has its turn before any has the next, and each time the turns begin with
 // another fault, so that a busy minute of the machine falls on all of them and nothing always follows the same
 // thing. The VIPs take turns within a round, since a home that lost its VIP again and again waits longer each
-// time; fresh hosts have forgotten that.
+// time; fresh hosts have forgotten that. They also take turns over the runs of one fault.
 func plan(faults []fault, runs, vips int) []round {
 	var rounds []round
 	for run := range runs {
@@ -32,7 +32,7 @@ func plan(faults []fault, runs, vips int) []round {
 func turns(faults []fault, run, vips int) []step {
 	steps := make([]step, len(faults))
 	for i := range faults {
-		steps[i] = step{fault: faults[(i+run)%len(faults)], run: run + 1, vip: i % vips}
+		steps[i] = step{fault: faults[(i+run)%len(faults)], run: run + 1, vip: (i + 2*run) % vips}
 	}
 	return steps
 }

@@ -41,7 +41,7 @@ func TestPlanTakesTurns(t *testing.T) {
 			got = append(got, fmt.Sprintf("%s%d@%d", st.fault.name, st.run, st.vip))
 		}
 	}
-	want := []string{"a1@0", "b1@1", "c1@0", "b2@0", "a2@1", "c2@0"}
+	want := []string{"a1@0", "b1@1", "c1@0", "b2@2", "a2@0", "c2@2"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
@@ -65,5 +65,25 @@ func TestPlanSpreadsLossesOverVIPs(t *testing.T) {
 func TestNoHostsForNothing(t *testing.T) {
 	if rounds := plan([]fault{{name: "a"}}, 3, vips); len(rounds) != 3 {
 		t.Errorf("%d rounds, want one for each run: nothing happens on the other kind of hosts", len(rounds))
+	}
+}
+
+// Every fault strikes every VIP in turn, alone or among others.
+func TestPlanStrikesEveryVIP(t *testing.T) {
+	for _, some := range [][]fault{faults, faults[:1], faults[:2], faults[4:7]} {
+		struck := map[string]map[int]bool{}
+		for _, r := range plan(some, 2*vips, vips) {
+			for _, st := range r.steps {
+				if struck[st.fault.name] == nil {
+					struck[st.fault.name] = map[int]bool{}
+				}
+				struck[st.fault.name][st.vip] = true
+			}
+		}
+		for name, where := range struck {
+			if len(where) < 2 {
+				t.Errorf("among %d faults %s strikes the VIPs %v only", len(some), name, where)
+			}
+		}
 	}
 }

@@ -154,7 +154,7 @@ var notes = []string{
 	"to first ARP, to other host: from the fault to the first gratuitous ARP of another host than the holder, and to its first answer to the open loop; " +
 		"in hand-back from the stand-in's last answer.",
 	"failed: operations begun before the fault was healed. 2 hosts (seen by a client, by ARP) and stale: until the VIP was home again; stale: sum of both clients and all VIPs.",
-	"gap go home: longest time without an answer while the VIP went home after the fault. stall: longest time in any run that the machine held up the client itself; an outage of that length says nothing.",
+	"gap go home: from the stand-in's last answer to the home's first, when the fault was over. stall: longest time in any run that the machine held up the client itself; an outage of that length says nothing.",
 	"p95: nearest rank, so below 20 runs it is the maximum.",
 }
 

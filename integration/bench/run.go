@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"memvip/integration/lab"
@@ -16,7 +17,7 @@ type window struct{ since, until lab.Instant }
 // windows are the parts of a run, for one client.
 type windows struct {
 	fault window // from the fault, or in a hand-back from the stand-in's last answer, until it is healed
-	home  window // from then on until all is settled; empty in a hand-back, which is the way home itself
+	home  window // from then on until all is settled
 }
 
 // run strikes once and measures. The site is settled before, and after unless there is an error, which is in the
@@ -78,9 +79,6 @@ func (s *site) endure(ctx context.Context, f fault, v lab.VIP, out *sample, set 
 		err = s.settle(ctx)
 		out.Settled = inMillis(lab.Now().Sub(until))
 	}
-	if f.homeward {
-		until = lab.Now()
-	}
 	if err != nil && !errors.Is(err, context.Canceled) {
 		out.add(problemUnserved, "", err.Error())
 	}
@@ -99,18 +97,24 @@ func lasting(f fault, set settings) time.Duration {
 func (s *site) measure(f fault, v lab.VIP, at, until, end lab.Instant, out *sample) {
 	w := s.split(s.open, f, v, out.From, at, until, end)
 	r := lab.Measure(s.open, s.watch, v.Addr, w.fault.since, w.fault.until)
-	out.Open = see(s.open, v.Addr, w)
-	out.Closed = see(s.closed, v.Addr, s.split(s.closed, f, v, out.From, at, until, end))
+	out.Doubled = inMillis(s.watch.Doubled(v.Addr, at, end))
+	out.Open = see(s.open, v.Addr, w, out.Doubled > 0)
+	out.Closed = see(s.closed, v.Addr, s.split(s.closed, f, v, out.From, at, until, end), out.Doubled > 0)
+	if f.homeward {
+		out.Open.Home, out.Closed.Home = nil, nil // the way home was the fault
+	}
 	if r.Announced {
 		d := inMillis(r.FirstARP)
 		out.FirstARP = &d
 	}
-	out.Doubled = inMillis(s.watch.Doubled(v.Addr, at, end))
 	if ms := max(out.Open.TwoHosts, out.Closed.TwoHosts); ms > 0 {
 		out.add(problemDouble, f.excuse, fmt.Sprintf("%s: two hosts answered a client in turns for %.1f ms", v.Addr, ms))
 	}
 	if out.Doubled > 0 {
 		out.add(problemDouble, f.excuse, fmt.Sprintf("%s: two hosts answered ARP for %.1f ms", v.Addr, out.Doubled))
+	}
+	if where := itinerary(s.open.Turns(v.Addr, at, end)); f.excuse == "" && len(where) > wantedStays(f) {
+		out.add(problemMoved, "", fmt.Sprintf("%s moved more often than it had to: %s", v.Addr, strings.Join(where, ", ")))
 	}
 	s.measureStale(f, at, end, out)
 	s.measureBystanders(v, at, end, out)
@@ -143,10 +147,10 @@ func (s *site) measureBystanders(struck lab.VIP, at, end lab.Instant, out *sampl
 
 // split says which part of a run is which, as one client saw it.
 func (s *site) split(c *lab.Client, f fault, v lab.VIP, from string, at, until, end lab.Instant) windows {
-	if !f.homeward {
-		return windows{fault: window{at, until}, home: window{until, end}}
+	if f.homeward {
+		at = lastOf(c.Turns(v.Addr, at, until), from, at)
 	}
-	return windows{fault: window{lastOf(c.Turns(v.Addr, at, until), from, at), until}}
+	return windows{fault: window{at, until}, home: window{until, end}}
 }
 
 // lastOf is when the host answered last before another did, or the given instant if it never answered.
@@ -157,19 +161,27 @@ func lastOf(turns []lab.Turn, host string, otherwise lab.Instant) lab.Instant {
 	return turns[0].Last
 }
 
-// see is what one client saw of one VIP.
-func see(c *lab.Client, vip netip.Addr, w windows) view {
+// see is what one client saw of one VIP. doubled says whether two hosts answered ARP for it.
+func see(c *lab.Client, vip netip.Addr, w windows, doubled bool) view {
 	r := lab.Measure(c, nil, vip, w.fault.since, w.fault.until)
-	out := view{Outage: inMillis(r.Gap), Failed: r.Failed, TwoHosts: inMillis(r.TurnsFor), Stall: inMillis(r.Stalled)}
+	back := c.Outage(vip, w.home.since, w.home.until)
+	out := view{
+		Outage: inMillis(r.Gap), Begins: inMillis(r.GapStart.Sub(w.fault.since)),
+		Failed: r.Failed, Stall: inMillis(r.Stalled),
+	}
+	if gap, ok := change(c.Turns(vip, w.home.since, w.home.until)); ok {
+		d := inMillis(gap)
+		out.Home = &d
+	}
 	out.FailedAs = byReason(c.Failures(vip, w.fault.since, w.fault.until.Add(openTimeout+calm)), w.fault)
 	if r.To != "" {
 		d := inMillis(r.Moved)
 		out.Moved = &d
 	}
-	if w.home.until > w.home.since {
-		back := c.Outage(vip, w.home.since, w.home.until)
-		gap := inMillis(back.Gap)
-		out.Home = &gap
+	if inTurns(c.Turns(vip, w.fault.since, w.fault.until), doubled) {
+		out.TwoHosts += inMillis(r.TurnsFor)
+	}
+	if inTurns(c.Turns(vip, w.home.since, w.home.until), doubled) {
 		out.TwoHosts += inMillis(back.TurnsFor)
 	}
 	return out

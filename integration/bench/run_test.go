@@ -85,6 +85,15 @@ func TestMachine(t *testing.T) {
 	if got := firstFloat("1.25 0.7 0.3 2/180 77\n"); got != 1.25 {
 		t.Errorf("load average %v", got)
 	}
+	for uidMap, want := range map[string]bool{
+		"         0          0 4294967295\n": true,
+		"         0       1000          1\n": false,
+		"0 0 1\n":                            false, "": false,
+	} {
+		if allUsers(uidMap) != want {
+			t.Errorf("uid_map %q is the machine's own: %v, want %v", uidMap, !want, want)
+		}
+	}
 	if m := lookAround(); m.Cores < 1 || m.Kernel == "" {
 		t.Errorf("this machine: %+v", m)
 	}

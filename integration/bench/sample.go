@@ -37,12 +37,13 @@ type sample struct {
 
 // view is one client's part of a sample.
 type view struct {
-	Outage   millis  `json:"outage_ms"`    // last success to first success
-	Moved    *millis `json:"moved_ms"`     // to the first answer of another host; null if there was none
-	Failed   int     `json:"failed"`       // attempts begun before the fault was healed
-	TwoHosts millis  `json:"two_hosts_ms"` // two hosts answered in turns, until it was home again
-	Home     *millis `json:"home_gap_ms"`  // longest time without an answer while the VIP went home; null in a hand-back
-	Stall    millis  `json:"stall_ms"`     // longest time that the machine held the client up during the fault
+	Outage   millis  `json:"outage_ms"`        // last success to first success
+	Begins   millis  `json:"outage_begins_ms"` // after the fault; far from 0, it is not the move's
+	Moved    *millis `json:"moved_ms"`         // to the first answer of another host; null if there was none
+	Failed   int     `json:"failed"`           // attempts begun before the fault was healed
+	TwoHosts millis  `json:"two_hosts_ms"`     // two hosts answered in turns, until it was home again
+	Home     *millis `json:"home_gap_ms"`      // from the stand-in's last answer to the home's first; null in a hand-back
+	Stall    millis  `json:"stall_ms"`         // longest time that the machine held the client up during the fault
 
 	FailedAs map[string]int `json:"failed_as"` // the failed attempts by how they failed
 }

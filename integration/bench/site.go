@@ -160,11 +160,9 @@ func (s *site) awaitMoved(ctx context.Context, vip netip.Addr, from string) (to 
 func (s *site) story(ctx context.Context) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "now is %s on the lab's clock, %s on the wall's\n", lab.Now(), time.Now().Format(clockFormat))
-	if s.open != nil {
-		for _, v := range s.lab.VIPs {
-			for _, t := range s.open.Turns(v.Addr, 0, lab.Now()) {
-				fmt.Fprintf(&b, "%s answered by %s from %s to %s, %d times\n", v.Addr, t.Host, t.First, t.Last, t.Answers)
-			}
+	for _, c := range s.clients() {
+		if c != nil {
+			s.tellOf(c, &b)
 		}
 	}
 	for _, h := range s.lab.Hosts {
@@ -173,6 +171,26 @@ func (s *site) story(ctx context.Context) string {
 		fmt.Fprintf(&b, "--- log of the agent on %s\n%s", h.Name, h.Agent().Log()[s.marks[h.Name]:])
 	}
 	return b.String()
+}
+
+// failuresTold bounds what is told of each VIP; the open loop has a thousand a second.
+const failuresTold = 20
+
+// tellOf says who answered a client since the run began, and what failed first.
+func (s *site) tellOf(c *lab.Client, b *strings.Builder) {
+	name := "open loop"
+	if c == s.closed {
+		name = "closed loop"
+	}
+	for _, v := range s.lab.VIPs {
+		for _, t := range c.Turns(v.Addr, 0, lab.Now()) {
+			fmt.Fprintf(b, "%s: %s answered by %s from %s to %s, %d times\n", name, v.Addr, t.Host, t.First, t.Last, t.Answers)
+		}
+		failed := c.Failures(v.Addr, 0, lab.Now())
+		for _, f := range failed[:min(len(failed), failuresTold)] {
+			fmt.Fprintf(b, "%s: %s failed from %s to %s: %s %s\n", name, v.Addr, f.Begun, f.At, f.Why, f.Detail)
+		}
+	}
 }
 
 // mark notes where the logs stand, and forgets what was measured before.
