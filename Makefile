@@ -53,21 +53,10 @@ fuzz:
 clean:
 	rm -rf $(BIN)
 
-# What a machine needs beside Go, make and git. As root it is installed; else the command is said.
+# What a machine needs beside Go, make and git.
 need-demo:
-	@$(call need,memcached ip,memcached iproute2)
-need-test:
-	@$(call need,memcached ip gcc,memcached iproute2 gcc libc6-dev)
-	@test -e /usr/include/stdio.h || $(call install,libc6-dev)
-
-define need
-for c in $(1); do PATH=$$PATH:/usr/sbin:/sbin command -v $$c >/dev/null || { $(call install,$(2)); break; }; done
-endef
-define install
-if [ "$$(id -u)" = 0 ]; then \
-  echo "installing: $(1)"; \
-  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $(1)) >/dev/null || exit 1; \
-else echo "missing programs; as root: apt-get install -y $(1)"; exit 1; fi
-endef
+	@.ci/need memcached ip -- memcached iproute2
+need-test: need-demo
+	@.ci/need gcc /usr/include/stdio.h -- gcc libc6-dev
 
 SHELL := /bin/bash
