@@ -118,7 +118,9 @@ const (
 	CauseReclaim      Cause = "reclaim"       // the successor did not take it
 	CauseDone         Cause = "done"
 	CauseVoterList    Cause = "voter_list"
-	CauseStartNumber  Cause = "start_number"
+	CauseStartNumber  Cause = "start_number" // a voter remembers a later life than this node does
+	CauseFirstStart   Cause = "first_start"  // no state file: a new host, or a rebooted one
+	CauseStateLost    Cause = "state_lost"   // there is one, and it is not valid
 	CauseSameName     Cause = "same_name"
 )
 

@@ -124,7 +124,11 @@ func (m *Machine) start(s Started) {
 	d := s.Durable
 	if !s.Valid {
 		d = Durable{Start: d.Start}
-		m.emit(Transition{From: "stopped", To: "started", Cause: "state_lost", Detail: s.Problem})
+		cause := CauseFirstStart
+		if s.Problem != "" {
+			cause = CauseStateLost
+		}
+		m.emit(Transition{From: "stopped", To: "started", Cause: cause, Detail: s.Problem})
 	}
 	m.lists = newVoterLists(m.cfg, d)
 	if m.lists.problem != "" {

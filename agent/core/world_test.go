@@ -211,7 +211,11 @@ func (h *host) start() {
 	if !valid {
 		d = Durable{}
 	}
-	h.step(Started{Boot: h.bootID(), Entropy: h.entropy, Durable: d, Valid: valid, Present: present})
+	problem := ""
+	if !valid && h.life > 1 {
+		problem = "no file"
+	}
+	h.step(Started{Boot: h.bootID(), Entropy: h.entropy, Durable: d, Valid: valid, Problem: problem, Present: present})
 	for _, a := range slices.Sorted(maps.Keys(h.caches)) {
 		h.probe(a)
 	}
