@@ -64,6 +64,9 @@ func TestWhatBreaksAPromise(t *testing.T) {
 		if got := len(s.broken()) > 0; got != tt.breaks {
 			t.Errorf("%s, excused by %q: breaks a promise: %v, want %v", tt.kind, tt.excuse, got, tt.breaks)
 		}
+		if want := tt.breaks || tt.kind == problemMoved; s.puzzling() != want {
+			t.Errorf("%s, excused by %q: puzzling: %v, want %v", tt.kind, tt.excuse, !want, want)
+		}
 	}
 }
 

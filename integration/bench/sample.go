@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -87,6 +88,11 @@ func (s *sample) broken() []problem {
 		}
 	}
 	return some
+}
+
+// puzzling reports whether a reader will want the logs: something happened that no excuse explains.
+func (s *sample) puzzling() bool {
+	return slices.ContainsFunc(s.Problems, func(p problem) bool { return p.Excused == "" })
 }
 
 // stepName is how a run is named in progress lines and lists of problems.

@@ -63,7 +63,7 @@ func (s *series) visit(ctx context.Context, r round) (left []step, err error) {
 		s.samples = append(s.samples, got)
 		s.done++
 		s.tell(got)
-		if s.set.logs || len(got.broken()) > 0 {
+		if s.set.logs || got.puzzling() {
 			fmt.Fprintf(s.progress, "struck at %s\n%s", got.Begun.Format(clockFormat), hosts.story(ctx))
 		}
 		if failed != nil {

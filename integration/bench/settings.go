@@ -18,7 +18,7 @@ type settings struct {
 	list     bool
 	jsonPath string // "" for none
 	quick    bool
-	logs     bool // tell every run's story, not only that of a broken promise
+	logs     bool // tell every run's story, not only that of the puzzling ones
 
 	bin       string        // folder of memvip-agent and agentctl
 	fillBytes int           // values in the cache of the faults that want a big one
@@ -53,7 +53,7 @@ func parse(args []string, out io.Writer) (settings, error) {
 	flags.BoolVar(&set.list, "list", false, "list the faults and end")
 	flags.StringVar(&set.jsonPath, "json", "", "also write every run and the settings to `FILE`")
 	flags.BoolVar(&set.quick, "quick", false, "1 run unless -runs says otherwise, smaller cache, shorter freeze: does it work?")
-	flags.BoolVar(&set.logs, "logs", false, "show the agents' logs of every run, not only of those that broke a promise")
+	flags.BoolVar(&set.logs, "logs", false, "show the agents' logs of every run, not only of the puzzling ones")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return set, errHelp
