@@ -108,8 +108,16 @@ func (p *printer) session(where, command string, output []byte, code int) {
 	p.line("")
 }
 
-// finale writes the table and the verdict.
-func (p *printer) finale(rows []row, broken []string) {
+// legend explains what the table's heads have no room for.
+const legend = "OUTAGE: last answer to first answer of the VIP that moved, as the client saw it, with a new attempt each " +
+	"millisecond. 1st ARP: to the new holder's first gratuitous ARP, from the fault or, in a hand-back, from the old " +
+	"holder's last answer."
+
+// heldWorthTelling is how long the machine must have held the client up to bend the figures.
+const heldWorthTelling = 20 * time.Millisecond
+
+// finale writes the table and the verdict. held is how long the machine held the client up at most.
+func (p *printer) finale(rows []row, held time.Duration, broken []string) {
 	p.line("")
 	for i, l := range tableLines(rows) {
 		if i < 2 {
@@ -118,20 +126,23 @@ func (p *printer) finale(rows []row, broken []string) {
 		p.line(l)
 	}
 	p.line("")
-	for _, l := range wrap("OUTAGE: last answer to first answer of the VIP that moved, as the client saw it, with a "+
-		"new attempt each millisecond. 1st ARP: to the new holder's first gratuitous ARP, from the fault or, in a "+
-		"hand-back, from the old holder's last answer.", width) {
-		p.line(p.painted(faint, l))
+	p.block(faint, legend)
+	if held >= heldWorthTelling {
+		p.block(faint, fmt.Sprintf("This machine is busy: it held the client itself up for as long as %s ms.", figure(true, held)))
 	}
 	p.line("")
 	if len(broken) == 0 {
-		p.line(p.painted(green, "both promises kept: never stale; always served, by exactly one host"))
-		return
+		p.block(green, "both promises kept: never stale; always served, by exactly one host")
 	}
 	for _, b := range broken {
-		for _, l := range wrap("BROKEN: "+b, width) {
-			p.line(p.painted(red, l))
-		}
+		p.block(red, "BROKEN: "+b)
+	}
+}
+
+// block writes a paragraph from margin to margin.
+func (p *printer) block(style, text string) {
+	for _, l := range wrap(text, width) {
+		p.line(p.painted(style, l))
 	}
 }
 

@@ -37,8 +37,8 @@ func everything(p *printer) {
 	p.news(100*time.Second, "late")
 	p.result("10.77.0.101 is served by cache1.")
 	p.session("cache1", "agentctl status", []byte("lab, seen from cache1\n\nall well\n"), 0)
-	p.finale([]row{{step: "a", what: "b"}}, nil)
-	p.finale(nil, []string{"never stale: 2 stale in step \"memcached back\" and a lot more to say about that here"})
+	p.finale([]row{{step: "a", what: "b"}}, 0, nil)
+	p.finale(nil, 2*time.Second, []string{"never stale: 2 stale in step \"memcached back\" and a lot more to say about that here"})
 }
 
 func TestPrinterKeepsToTheWidth(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"memvip/agent/control"
@@ -14,7 +15,7 @@ import (
 const (
 	// startBound, moveBound and homeBound are how long a step waits for what it is to show: fresh hosts to serve
 	// every VIP, a VIP to be served elsewhere, a home to get its VIP back. A step that waits longer did not come about.
-	startBound = 20 * time.Second
+	startBound = 30 * time.Second
 	moveBound  = 10 * time.Second
 	homeBound  = 30 * time.Second
 
@@ -22,6 +23,9 @@ const (
 	// that every failure within the move is known.
 	attemptLimit = time.Second
 	aftermath    = attemptLimit + 200*time.Millisecond
+
+	// moveEnd after the new holder's first answer a move is over.
+	moveEnd = 20 * time.Millisecond
 
 	// lookEvery is how often the demo asks an agent how things stand. It asks over the socket that agentctl uses,
 	// since starting agentctl so often would slow down what is measured.
@@ -49,8 +53,22 @@ func (s *stage) close(r *row) {
 	for _, v := range s.VIPs {
 		o := s.client.Outage(v.Addr, began, now)
 		r.failed += o.Failed
-		r.doubled += max(s.watcher.Doubled(v.Addr, began, now), o.TurnsFor)
+		r.longest = max(r.longest, o.Gap)
+		r.doubled += s.watcher.Doubled(v.Addr, began, now)
 	}
+}
+
+// held is how long the machine held the client itself up at most. It is told beside the outages, which are not the
+// product's alone then.
+func (s *stage) held() time.Duration {
+	if s.client == nil {
+		return 0
+	}
+	var longest time.Duration
+	for _, stall := range s.client.Stalls(0, lab.Now()) {
+		longest = max(longest, stall.Length)
+	}
+	return longest
 }
 
 // report asks a host's agent how things stand.
@@ -70,12 +88,22 @@ func (s *stage) showStatus(ctx context.Context, at *lab.Host) error {
 	return nil
 }
 
-// awaitWell waits until a host's agent reports that all is well, which it hears a little later than the client does.
-func (s *stage) awaitWell(ctx context.Context, at *lab.Host) error {
+// awaitReportedHome waits until a host's agent reports every VIP at home, which it hears a little later than the
+// client sees it.
+func (s *stage) awaitReportedHome(ctx context.Context, at *lab.Host) error {
 	return every(ctx, lookEvery, func() (bool, error) {
 		r, err := s.report(ctx, at)
-		return err == nil && r.Verdict == control.AllWell, err
+		away := slices.ContainsFunc(r.VIPs, func(v control.VIP) bool { return !v.AtHome })
+		return err == nil && !away, err
 	})
+}
+
+// awaitHome waits until a VIP is served by its home. It is, when a step begins, unless the machine is so starved
+// that leases run out.
+func (s *stage) awaitHome(ctx context.Context, v lab.VIP) error {
+	ctx, cancel := context.WithTimeout(ctx, homeBound)
+	defer cancel()
+	return s.client.WaitServed(ctx, v.Addr, v.Home.Name)
 }
 
 // awaitElsewhere waits until another host than the one that is struck answers for a VIP, and returns it.
@@ -107,23 +135,26 @@ func (s *stage) fault(ctx context.Context, v lab.VIP, at lab.Instant) (*lab.Host
 }
 
 // handedBack measures a hand-back that is over, from the last answer of the old holder on.
-func (s *stage) handedBack(ctx context.Context, v lab.VIP, from *lab.Host, since lab.Instant) (row, error) {
+func (s *stage) handedBack(ctx context.Context, v lab.VIP, since lab.Instant) (row, error) {
 	if err := s.client.WaitFor(ctx, aftermath); err != nil {
 		return row{}, err
 	}
-	left := since
+	left := lab.Turn{Last: since}
 	for _, t := range s.client.Turns(v.Addr, since, lab.Now()) {
 		if t.Host == v.Home.Name {
 			break
 		}
-		left = t.Last
+		left = t
 	}
-	return s.measure(v, from.Name, v.Home.Name, left), nil
+	return s.measure(v, left.Host, v.Home.Name, left.Last), nil
 }
 
-// measure says what happened to a VIP since the given instant, and returns it as a row.
+// measure says what a move cost, that began at the given instant, and returns it as a row.
 func (s *stage) measure(v lab.VIP, from, to string, since lab.Instant) row {
 	m := lab.Measure(s.client, s.watcher, v.Addr, since, lab.Now())
+	if m.To == to { // what comes after the move is neither its outage nor a sign of two hosts at once
+		m = lab.Measure(s.client, s.watcher, v.Addr, since, since.Add(m.Moved+moveEnd))
+	}
 	text := fmt.Sprintf("%s is served by %s. The client was without it for %s ms", v.Addr, to, figure(true, m.Gap))
 	if m.Announced {
 		text += fmt.Sprintf("; first gratuitous ARP after %s ms", figure(true, m.FirstARP))
@@ -135,6 +166,7 @@ func (s *stage) measure(v lab.VIP, from, to string, since lab.Instant) row {
 	return row{
 		what:  fmt.Sprintf("%s %s -> %s", short(v), from, to),
 		moved: true, outage: m.Gap, firstARP: m.FirstARP, announced: m.Announced, counted: true,
+		doubled: m.TurnsFor,
 	}
 }
 
@@ -147,16 +179,17 @@ func every(ctx context.Context, period time.Duration, done func() (bool, error))
 	defer tick.Stop()
 	for {
 		ok, err := done()
-		if ok || err != nil {
+		switch {
+		case errors.Is(ctx.Err(), context.DeadlineExceeded):
+			return lab.ErrNotInTime // whatever became of the last call
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case ok || err != nil:
 			return err
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return lab.ErrNotInTime
-			}
-			return ctx.Err()
 		}
 	}
 }

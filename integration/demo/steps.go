@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
-	"time"
 
 	"memvip/agent/core"
 	"memvip/integration/lab"
@@ -65,14 +65,17 @@ func startCluster(ctx context.Context, s *stage) (row, error) {
 	took := lab.Now().Sub(began)
 	s.out.result("All %d VIPs are served, each at its home, after %.1f s.", len(s.VIPs), took.Seconds())
 	r := row{what: fmt.Sprintf("all at home in %.1f s", took.Seconds())}
-	if err := s.awaitWell(ctx, s.Hosts[first]); err != nil {
-		return r, err
+	if err := s.awaitReportedHome(ctx, s.Hosts[first]); err != nil {
+		return r, fmt.Errorf("agentctl on %s does not report every VIP at home: %w", s.Hosts[first].Name, err)
 	}
 	return r, s.showStatus(ctx, s.Hosts[first])
 }
 
 func killMemcached(ctx context.Context, s *stage) (row, error) {
 	v := s.VIPs[first]
+	if err := s.awaitHome(ctx, v); err != nil {
+		return row{}, err
+	}
 	at, err := v.Home.Memcached().Kill()
 	if err != nil {
 		return row{}, err
@@ -98,6 +101,9 @@ func restartMemcached(ctx context.Context, s *stage) (row, error) {
 
 func cutOff(ctx context.Context, s *stage) (row, error) {
 	v := s.VIPs[second]
+	if err := s.awaitHome(ctx, v); err != nil {
+		return row{}, err
+	}
 	if err := s.write(ctx, v, oldValue); err != nil {
 		return row{}, err
 	}
@@ -198,7 +204,7 @@ func (s *stage) bringHome(ctx context.Context, h *homecoming, by core.Cause) (ro
 	if err := s.follow(ctx, h); err != nil {
 		return row{what: short(h.vip) + " not home again"}, err
 	}
-	r, err := s.handedBack(ctx, h.vip, h.standIn, h.since)
+	r, err := s.handedBack(ctx, h.vip, h.since)
 	if err == nil && h.proof != by {
 		err = fmt.Errorf("%s was proved clean by %q, want %q", h.vip.Home.Name, h.proof, by)
 	}
@@ -207,23 +213,37 @@ func (s *stage) bringHome(ctx context.Context, h *homecoming, by core.Cause) (ro
 
 // write sets storyKey through a VIP, and read gets it.
 func (s *stage) write(ctx context.Context, v lab.VIP, value string) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	return s.through(ctx, v, func(c *lab.Session) error { return c.Set(storyKey, value) })
+}
+
+func (s *stage) read(ctx context.Context, v lab.VIP) (value string, found bool, err error) {
+	err = s.through(ctx, v, func(c *lab.Session) (err error) {
+		value, found, err = c.Get(storyKey)
+		return err
+	})
+	return value, found, err
+}
+
+// through does one operation through a VIP, and again on a new connection if that one was lost: on a starved machine
+// leases run out and VIPs move at any time.
+func (s *stage) through(ctx context.Context, v lab.VIP, do func(*lab.Session) error) error {
+	ctx, cancel := context.WithTimeout(ctx, moveBound)
+	defer cancel()
+	var last error
+	err := every(ctx, lookEvery, func() (bool, error) {
+		last = s.once(ctx, v, do)
+		return last == nil, nil
+	})
+	return errors.Join(err, last)
+}
+
+func (s *stage) once(ctx context.Context, v lab.VIP, do func(*lab.Session) error) error {
+	ctx, cancel := context.WithTimeout(ctx, attemptLimit)
 	defer cancel()
 	c, err := s.OpenVIP(ctx, v.Addr)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	return c.Set(storyKey, value)
-}
-
-func (s *stage) read(ctx context.Context, v lab.VIP) (value string, found bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	c, err := s.OpenVIP(ctx, v.Addr)
-	if err != nil {
-		return "", false, err
-	}
-	defer c.Close()
-	return c.Get(storyKey)
+	return do(c)
 }

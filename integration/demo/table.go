@@ -19,8 +19,9 @@ type row struct {
 	announced bool
 
 	// Of all VIPs, for the whole length of the step.
-	counted bool // or else nothing was served yet, and failed means nothing
+	counted bool // or else nothing was served yet, and the next two mean nothing
 	failed  int
+	longest time.Duration // without any answer through one VIP
 	stale   int
 	doubled time.Duration // two hosts answered for one VIP
 }

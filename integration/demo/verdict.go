@@ -21,8 +21,8 @@ func judge(rows []row, err error) []string {
 		if r.doubled > 0 {
 			say("always served, by exactly one host: two answered for %s ms in step %q", figure(true, r.doubled), r.step)
 		}
-		if r.moved && r.outage > servedBound {
-			say("always served: an outage of %s ms in step %q", figure(true, r.outage), r.step)
+		if r.counted && r.longest > servedBound {
+			say("always served: an outage of %s ms in step %q", figure(true, r.longest), r.step)
 		}
 	}
 	if err != nil {

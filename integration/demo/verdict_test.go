@@ -17,7 +17,7 @@ func TestJudge(t *testing.T) {
 	}{
 		{
 			name: "all kept",
-			rows: []row{{step: "a"}, {step: "b", moved: true, outage: servedBound, failed: 5000, counted: true}},
+			rows: []row{{step: "a"}, {step: "b", longest: servedBound, failed: 5000, counted: true}},
 		},
 		{
 			name: "a stale read",
@@ -31,8 +31,8 @@ func TestJudge(t *testing.T) {
 		},
 		{
 			name: "an outage without end",
-			rows: []row{{step: "a", moved: true, outage: servedBound + time.Second}},
-			want: []string{`always served: an outage of 4000 ms in step "a"`},
+			rows: []row{{step: "a", longest: time.Minute}, {step: "b", counted: true, longest: servedBound + time.Second}},
+			want: []string{`always served: an outage of 4000 ms in step "b"`},
 		},
 		{
 			name: "a step that did not come about",
@@ -42,7 +42,7 @@ func TestJudge(t *testing.T) {
 		},
 		{
 			name: "everything at once, in order",
-			rows: []row{{step: "a", stale: 1, doubled: 150 * ms, moved: true, outage: time.Minute}},
+			rows: []row{{step: "a", stale: 1, doubled: 150 * ms, counted: true, longest: time.Minute}},
 			err:  errors.New("x"),
 			want: []string{
 				`never stale: 1 stale in step "a"`,
