@@ -126,20 +126,20 @@ func (r *tracer) awaitStandIn(t *testing.T) *lab.Host {
 // awaitSaid waits until the agent of a host says something of the VIP, or of its home, in its status.
 func (r *tracer) awaitSaid(t *testing.T, h *lab.Host, what string, holds func(v control.VIP, home control.Node) bool) {
 	t.Helper()
-	var last control.VIP
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("%s last said of %s while asked for %q: %s (%s) %s", h.Name, last.Address, what, last.Place, last.WhyCode, last.Why)
+	said, last := false, control.VIP{}
+	defer func() {
+		if !said {
+			t.Logf("%s last said of %s: %s (%s) %s", h.Name, last.Address, last.Place, last.WhyCode, last.Why)
 		}
-	})
+	}()
 	await(t, "status on "+h.Name+" says: "+what, func() bool {
-		said, _ := r.status(t, h)
-		last = said.VIPs[r.vip.Index]
-		for _, n := range said.Nodes {
+		report, _ := r.status(t, h)
+		last = report.VIPs[r.vip.Index]
+		for _, n := range report.Nodes {
 			if n.Name == r.vip.Home.Name {
-				return holds(last, n)
+				said = holds(last, n)
 			}
 		}
-		return false
+		return said
 	})
 }
