@@ -12,11 +12,13 @@ import (
 	"memvip/integration/lab"
 )
 
+// patientLease is long enough for a process to start on a busy machine, and for a starved one not to lose
+// its lease for that alone.
+const patientLease = 1500 * time.Millisecond
+
 // An agent that is killed and started again within the lease goes on where it was: its VIP stays, and the cache with it.
-// The lease is long enough for a process to start on a busy machine.
 func TestAgentRestartWithinLease(t *testing.T) {
-	const lease = 1500 * time.Millisecond
-	c := startCluster(t, lab.Options{Lease: lease, VIPTOML: soonHome})
+	c := startCluster(t, lab.Options{Lease: patientLease, VIPTOML: soonHome})
 	for _, v := range c.VIPs {
 		t.Run(v.Home.Name, func(t *testing.T) {
 			j := c.judge(t)
@@ -26,7 +28,7 @@ func TestAgentRestartWithinLease(t *testing.T) {
 			at := struck(t)(v.Home.Agent().Kill())
 			must(t, v.Home.Agent().Start())
 			await(t, v.Home.Name+" holds its VIP again", func() bool { return roleChanges(v.Home) > moves && holds(t, c, v) })
-			must(t, c.client.WaitFor(within(t), 2*lease)) // a lease that nobody renewed would be over
+			must(t, c.client.WaitFor(within(t), 2*patientLease)) // a lease that nobody renewed would be over
 			j.report(t, "restart", v.Addr, at)
 
 			for _, turn := range c.client.Turns(v.Addr, at, lab.Now()) {
@@ -53,7 +55,7 @@ func holds(t *testing.T, c *cluster, v lab.VIP) bool {
 
 // A majority that is lost and found, while nobody else could serve in between, costs no cache.
 func TestUnusedLossOfQuorum(t *testing.T) {
-	c := startCluster(t, lab.Options{VIPTOML: soonHome})
+	c := startCluster(t, lab.Options{Lease: patientLease, VIPTOML: soonHome})
 	kept := c.fill(t)
 
 	at := struck(t)(c.Isolate(c.Hosts[0]))
