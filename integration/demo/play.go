@@ -56,7 +56,7 @@ func perform(ctx context.Context, s *stage, steps []step) ([]row, error) {
 // conclude says what it came to, while the lab's logs are still there, and returns the exit code.
 func conclude(ctx context.Context, s *stage, rows []row, err error) int {
 	if interrupt := interruption(ctx); interrupt != nil {
-		s.out.line("")
+		s.out.gap()
 		s.out.say("%v: ending and removing everything", interrupt)
 		return interrupt.exitCode()
 	}

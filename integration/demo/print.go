@@ -17,6 +17,7 @@ import (
 type printer struct {
 	out   io.Writer
 	color bool
+	blank bool  // the last line was
 	err   error // the first that came of writing
 }
 
@@ -36,7 +37,15 @@ const (
 
 const indent = 3
 
+// gap separates what follows by one blank line.
+func (p *printer) gap() {
+	if !p.blank {
+		p.line("")
+	}
+}
+
 func (p *printer) line(text string) {
+	p.blank = text == ""
 	if _, err := fmt.Fprintln(p.out, text); err != nil && p.err == nil {
 		p.err = fmt.Errorf("write: %w", err)
 	}
@@ -63,7 +72,7 @@ func (p *printer) introduction(l *lab.Lab) {
 }
 
 func (p *printer) heading(n int, title string) {
-	p.line("")
+	p.gap()
 	p.line(p.painted(bold, fmt.Sprintf("%d  %s", n, title)))
 }
 
@@ -99,7 +108,7 @@ func (p *printer) hanging(mark, style, text string) {
 
 // session writes a command and what it printed, word for word.
 func (p *printer) session(where, command string, output []byte, code int) {
-	p.line("")
+	p.gap()
 	p.line(p.painted(faint, where+"$ ") + p.painted(bold, command))
 	for l := range strings.Lines(strings.TrimSpace(string(output))) {
 		p.line(strings.TrimRight(l, "\n"))
@@ -118,7 +127,7 @@ const heldWorthTelling = 20 * time.Millisecond
 
 // finale writes the table and the verdict. held is how long the machine held the client up at most.
 func (p *printer) finale(rows []row, held time.Duration, broken []string) {
-	p.line("")
+	p.gap()
 	for i, l := range tableLines(rows) {
 		if i < 2 {
 			l = p.painted(faint, l)

@@ -35,6 +35,7 @@ func everything(p *printer) {
 	p.say("A home gets its VIP back after %d s: it has to be well that long, and twice as long for each further loss.", 5)
 	p.news(2300*ms, "agentctl on cache1: cache2 is up, but its memcached is not proved clean yet: waiting for 2 s without traffic")
 	p.news(100*time.Second, "late")
+	p.session("cache1", "agentctl status", []byte("not served\n\n"), 2)
 	p.result("10.77.0.101 is served by cache1.")
 	p.session("cache1", "agentctl status", []byte("lab, seen from cache1\n\nall well\n"), 0)
 	p.finale([]row{{step: "a", what: "b"}}, 0, nil)
@@ -44,11 +45,16 @@ func everything(p *printer) {
 func TestPrinterKeepsToTheWidth(t *testing.T) {
 	var b bytes.Buffer
 	everything(&printer{out: &b})
+	last := "begin"
 	for l := range strings.Lines(b.String()) {
 		l = strings.TrimSuffix(l, "\n")
 		if n := utf8.RuneCountInString(l); n > width {
 			t.Errorf("%d columns: %q", n, l)
 		}
+		if l == "" && last == "" {
+			t.Error("two blank lines")
+		}
+		last = l
 		if strings.HasSuffix(l, " ") {
 			t.Errorf("blanks at the end: %q", l)
 		}

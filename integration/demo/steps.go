@@ -166,7 +166,8 @@ func healCut(ctx context.Context, s *stage) (row, error) {
 	if !shown {
 		return r, fmt.Errorf("%s handed %s back without ever having refused", h.standIn.Name, v.Addr)
 	}
-	s.out.say("Meanwhile the client had %d writes acknowledged through this VIP.", s.client.Totals(v.Addr).Writes-writes)
+	s.out.say("Meanwhile the client had %d writes acknowledged through this VIP, and %d of all its reads were stale.",
+		s.client.Totals(v.Addr).Writes-writes, len(s.client.Stale(h.since, lab.Now())))
 	stale, err := s.readBack(ctx, v)
 	r.stale += stale
 	return r, err
