@@ -53,7 +53,7 @@ func (s *stage) close(r *row) {
 	for _, v := range s.VIPs {
 		o := s.client.Outage(v.Addr, began, now)
 		r.failed += o.Failed
-		r.longest = max(r.longest, o.Gap)
+		r.longest = max(r.longest, o.Gap-s.heldWithin(o.GapStart, o.GapStart.Add(o.Gap)))
 		r.doubled += s.watcher.Doubled(v.Addr, began, now)
 	}
 }
@@ -61,14 +61,22 @@ func (s *stage) close(r *row) {
 // held is how long the machine held the client itself up at most. It is told beside the outages, which are not the
 // product's alone then.
 func (s *stage) held() time.Duration {
-	if s.client == nil {
-		return 0
-	}
 	var longest time.Duration
-	for _, stall := range s.client.Stalls(0, lab.Now()) {
-		longest = max(longest, stall.Length)
+	if s.client != nil {
+		for _, stall := range s.client.Stalls(0, lab.Now()) {
+			longest = max(longest, stall.Length)
+		}
 	}
 	return longest
+}
+
+// heldWithin is for how much of a time the machine held the client up, which then cannot tell what is served.
+func (s *stage) heldWithin(since, until lab.Instant) time.Duration {
+	var sum time.Duration
+	for _, stall := range s.client.Stalls(since, until) {
+		sum += stall.Length
+	}
+	return sum
 }
 
 // report asks a host's agent how things stand.

@@ -21,7 +21,7 @@ type row struct {
 	// Of all VIPs, for the whole length of the step.
 	counted bool // or else nothing was served yet, and the next two mean nothing
 	failed  int
-	longest time.Duration // without any answer through one VIP
+	longest time.Duration // without any answer through one VIP, though the machine let the client ask
 	stale   int
 	doubled time.Duration // two hosts answered for one VIP
 }
