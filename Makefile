@@ -3,7 +3,7 @@
 GO       ?= go
 BIN      := $(CURDIR)/bin
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
-LDFLAGS  := -X memvip/agent.version=$(VERSION)
+LDFLAGS  := -X memvip/agent.stamped=$(VERSION)
 LAB_ENV  := MEMVIP_BIN=$(BIN)
 
 .PHONY: build demo test check unit integration bench fuzz clean need-demo need-test
@@ -27,6 +27,7 @@ check:
 	@! grep -rnE '\bt\.Skip|b\.Skip|f\.Skip' --include='*_test.go' . || { echo "a skipped test is a red test"; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags integration ./integration/...
+	$(GO) vet -tags faults ./agent
 	$(GO) tool staticcheck -tags integration ./...
 
 ## unit: every package's own tests, with the race detector

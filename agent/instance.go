@@ -134,7 +134,7 @@ func (in *instance) introduce(ctx context.Context, number uint64, note string) {
 
 // up is what figures say to the machine.
 func (in *instance) up(f flush.Figures, note string) core.InstanceUp {
-	ev := core.InstanceUp{Instance: in.name, Figures: proofOf(f), Note: note}
+	ev := core.InstanceUp{Instance: in.name, Figures: proofOf(f), KeepsMemory: f.MemoryFile, Note: note}
 	if !f.FlushEnabled {
 		ev.Unprovable = "flush_all is switched off (-F)"
 	}

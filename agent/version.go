@@ -5,8 +5,14 @@ import (
 	"sync"
 )
 
-// Version names this build: the module's version, or the commit it was built from.
+// stamped is what the Makefile names the build by: the tag or commit, with "-dirty" where files differ.
+var stamped string
+
+// Version names this build: as it was stamped, else the module's version, else the commit it was built from.
 var Version = sync.OnceValue(func() string {
+	if stamped != "" {
+		return stamped
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

@@ -10,8 +10,9 @@ import (
 
 const (
 	// roundsBefore bounds the search for connections while the address is up: without a fence, clients
-	// that connect again at once would keep it going for ever.
-	roundsBefore = 4
+	// that connect again at once would keep it going for ever. Each round walks the kernel's whole table
+	// of sockets, about a millisecond that every client waits for its address.
+	roundsBefore = 1
 	// roundsAfter bounds it once the address is gone, when no new connection can come.
 	roundsAfter = 64
 )

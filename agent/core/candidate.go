@@ -83,6 +83,7 @@ func (m *Machine) becomeCandidate(l *lease, kind Kind, term Term, cause Cause) {
 	l.kind, l.term, l.retryAt, l.lived = kind, term, 0, true
 	l.try = attempt{began: m.now}
 	l.moved = moved{}
+	m.forgetRelease(l.name)
 	m.propose(l)
 	if v, ok := m.vip(l.name); ok {
 		m.stopWatch(v.Instance)
@@ -91,7 +92,7 @@ func (m *Machine) becomeCandidate(l *lease, kind Kind, term Term, cause Cause) {
 
 // propose sends the attempt's next request. A fresh one proposes a term above all it has heard of (F7).
 func (m *Machine) propose(l *lease) {
-	if last := m.heardTerm(l.name); l.kind == Fresh && l.term.Epoch <= last.Epoch {
+	if last := m.heardTerm(l.name); l.kind == Fresh && (!l.term.Known() || l.term.Epoch <= last.Epoch && l.term != last) {
 		l.supersede()
 		l.term = Term{Epoch: last.Epoch + 1, Node: m.cfg.Node, ID: m.random.draw()}
 	}
@@ -165,11 +166,11 @@ func (m *Machine) continuityOf(l *lease) continuity {
 	newest, _ := l.newest()
 	speak, left := 0, 0
 	for _, voter := range m.voters() {
-		last, answered := newest.granted[voter]
+		a, answered := newest.granted[voter]
 		switch {
 		case !answered:
 			left++
-		case judge(rec.Confirmed, l.term, voter, m.peer(voter).memory, last) == speaksFor:
+		case judge(rec.Confirmed, l.term, voter, a.memory, a.last) == speaksFor:
 			speak++
 		}
 	}
@@ -182,17 +183,24 @@ func (m *Machine) continuityOf(l *lease) continuity {
 	return unheard
 }
 
-// attemptEnds is when an attempt that has not won is released, so that it blocks nobody for long.
+// attemptEnds is when an attempt that has not won is released, so that it blocks nobody for long. The
+// time grows with the back-off, so that voters whose disks are slow are waited for at last. A
+// continuation has the most: nobody is a better candidate, and a cache is lost with it.
 func (m *Machine) attemptEnds(l *lease) Instant {
 	rtt := m.rtt()
-	return l.try.began.Add(min(max(20*time.Millisecond, 4*rtt, 2*rtt+l.try.told), m.cfg.Lease/4))
+	if l.kind == Continuation {
+		return l.try.began.Add(m.cfg.Lease / 4)
+	}
+	return l.try.began.Add(min(max(20*time.Millisecond, 4*rtt, 2*rtt+l.try.told, 2*l.backoff), m.cfg.Lease/4))
 }
 
 // giveUp releases an attempt and plans the next one: after the time left that was told, plus this
 // node's stagger, and never before the back-off.
 func (m *Machine) giveUp(l *lease, cause Cause) {
 	assert(l.role == Candidate, "%s: gives up while %s", l.name, l.role)
-	m.sendRelease(l, "")
+	if l.leftover == 0 { // else an earlier life's address is still up: released once it is down (F3)
+		m.sendRelease(l, "")
+	}
 	l.backoff = min(max(2*l.backoff, backoffMin), m.cfg.Lease)
 	l.notBefore = m.now.Add(l.backoff)
 	wait := max(l.try.told, l.backoff) + time.Duration(l.try.rank)*m.stagger()

@@ -101,6 +101,7 @@ const (
 	CauseInstanceDown Cause = "instance_down" // memcached died or hangs
 	CauseDrain        Cause = "drain"         // operator
 	CauseStop         Cause = "stop"          // the agent stops
+	CauseMakeRoom     Cause = "make_room"     // a guest leaves so that this home can prove itself
 	CauseHandback     Cause = "handback"      // the home is proved clean and asks
 	CauseLinkDown     Cause = "link_down"     // interface or carrier gone
 	CauseDisk         Cause = "disk"          // the record could not be written

@@ -23,6 +23,9 @@ type instance struct {
 	note       string // what limits it while up
 	unprovable string // why it cannot be flushed
 	life       Incarnation
+	orderedAt  Instant // when this agent last ordered its restart; zero: not under way
+	diedAt     Instant // when this agent last saw it dead
+	restarts   int     // ordered in a row, without a proof
 
 	stage          FlushStage
 	attempt        uint64
@@ -171,8 +174,10 @@ func (m *Machine) mayFlush(in *instance) bool {
 	return true
 }
 
-// instanceUp takes in that an instance answers. One that was never written to since it started, and
-// keeps no memory across restarts, is proved by that: for every VIP that this node does not hold.
+// instanceUp takes in that an instance answers. At the first contact with a process that keeps no memory
+// across restarts, it is proved for every VIP that this node does not hold: if it was never written to,
+// or if this agent ordered the restart, for VIPs whose addresses were down by then. What clients of its
+// other VIPs wrote since cannot be an old value of those.
 func (m *Machine) instanceUp(e InstanceUp) {
 	in := m.instances[e.Instance]
 	if in == nil {
@@ -181,22 +186,28 @@ func (m *Machine) instanceUp(e InstanceUp) {
 	if !in.up || in.life != e.Figures.Incarnation {
 		m.emit(Transition{Instance: e.Instance, From: m.instanceWord(in), To: "up", Cause: CauseDone, Detail: e.Note})
 	}
-	restarted := in.life != e.Figures.Incarnation
+	restarted, ordered := in.life != e.Figures.Incarnation, in.orderedAt
 	in.known, in.up, in.reason, in.note, in.unprovable = true, true, "", e.Note, e.Unprovable
 	in.life = e.Figures.Incarnation
 	if restarted && in.stage != FlushIdle {
 		m.endStage(in)
 	}
-	if e.Figures.Restart {
-		m.proved(in, e.Figures, CauseRestart, m.heardTerms(in))
+	switch {
+	case restarted && e.Figures.Restart:
+		m.proved(in, e.Figures, CauseRestart, m.heardTerms(in), never)
+	case restarted && ordered != 0 && in.diedAt > ordered && !e.KeepsMemory:
+		p := e.Figures
+		p.Restart = true
+		m.proved(in, p, CauseRestart, m.heardTerms(in), ordered)
 	}
 }
 
-// proved marks an instance clean for the VIPs that this node has no part in.
-func (m *Machine) proved(in *instance, p Proof, cause Cause, over map[Name]Term) {
+// proved marks an instance clean for the VIPs that this node has no part in, and has had none since an
+// instant.
+func (m *Machine) proved(in *instance, p Proof, cause Cause, over map[Name]Term, downBy Instant) {
 	for _, v := range m.served(in.address) {
 		l := m.leases[v.Name]
-		if l.role != Idle || l.leftover != 0 {
+		if l.role != Idle || l.leftover != 0 || l.downAt > downBy {
 			continue
 		}
 		r := m.record(v)
@@ -209,7 +220,7 @@ func (m *Machine) proved(in *instance, p Proof, cause Cause, over map[Name]Term)
 		m.journal.dirty = true
 		m.emit(Transition{Name: v.Name, Instance: in.address, From: "tainted", To: "clean", Cause: cause, Term: over[v.Name]})
 	}
-	in.trouble = ""
+	in.trouble, in.restarts = "", 0
 }
 
 // heardTerms returns the newest term known of each VIP of an instance.
@@ -230,7 +241,7 @@ func (m *Machine) instanceDown(e InstanceWentDown) {
 	if in.up || !in.known {
 		m.emit(Transition{Instance: e.Instance, From: m.instanceWord(in), To: "down", Cause: CauseInstanceDown, Detail: e.Reason})
 	}
-	in.known, in.up, in.reason = true, false, e.Reason
+	in.known, in.up, in.reason, in.diedAt = true, false, e.Reason, m.now
 	if in.stage == FlushQuieting {
 		m.endStage(in)
 	}
@@ -277,7 +288,7 @@ func (m *Machine) endStage(in *instance) {
 	if in.stage == FlushQuieting {
 		m.emit(StopWatch{in.address})
 	}
-	in.stage = FlushIdle
+	in.stage, in.orderedAt = FlushIdle, 0
 }
 
 // stopWatch ends the wait for quiet when a claim of the instance goes out.
@@ -321,7 +332,7 @@ func (m *Machine) flushDone(e FlushDone) {
 		in.trouble = "memcached restarted during the flush"
 		return
 	}
-	m.proved(in, e.Proof, CauseProof, in.over)
+	m.proved(in, e.Proof, CauseProof, in.over, never)
 }
 
 // flushFailed keeps the reason and tries again later.
@@ -377,7 +388,9 @@ func (m *Machine) forceProof(v VIP, voter string) {
 	}
 	m.endStage(in)
 	m.count("restart_for_proof")
-	in.stage, in.graceUntil, in.flushNotBefore = FlushRestarting, m.now.Add(restartGrace), m.now.Add(5*restartGrace)
+	in.stage, in.orderedAt, in.graceUntil = FlushRestarting, m.now, m.now.Add(restartGrace)
+	in.flushNotBefore = m.now.Add(5 * restartGrace << min(in.restarts, 6)) // each costs the other VIPs their cache
+	in.restarts++
 	m.emit(Transition{Name: v.Name, Instance: in.address, From: "tainted", To: "restarting", Cause: CauseTainted})
 	m.emit(RestartInstance{in.address})
 }

@@ -77,12 +77,39 @@ func (m *Machine) homecoming(v VIP, c *coming) Homecoming {
 		return AwayManual
 	case !m.clean(v):
 		m.ask(v, c, holder, false)
+		m.makeRoom(v, c)
 		return AwayTainted
 	case m.now < m.readyAt(v, c):
 		m.ask(v, c, holder, false)
 		return AwayDelay
 	}
 	return m.withSlot(v, c, holder)
+}
+
+// makeRoom gives a guest of the home's instance to a node that is clean for it. An instance that serves a
+// guest is never quiet, so the home could not prove itself; two homes that hold each other's VIP would
+// never part.
+func (m *Machine) makeRoom(v VIP, c *coming) {
+	if m.now < max(m.readyAt(v, c), c.nextTry) || m.instances[v.Instance].unprovable != "" {
+		return
+	}
+	var guests []*lease
+	for _, g := range m.served(v.Instance) {
+		l := m.leases[g.Name]
+		switch {
+		case l.role == Idle:
+		case l.role != Holding || g.Home == m.cfg.Node || m.successor(g, true) == "":
+			return
+		default:
+			guests = append(guests, l)
+		}
+	}
+	if len(guests) == 0 {
+		return
+	}
+	c.nextTry = m.now.Add(handbackMax)
+	g, _ := m.vip(guests[0].name)
+	m.becomeDropping(guests[0], CauseMakeRoom, m.successor(g, true))
 }
 
 // withSlot asks for the VIP once this node holds the hand-back slot.
@@ -138,7 +165,9 @@ func (m *Machine) freeSlot() {
 	}
 	if c.state != NotAway {
 		c.nextTry = m.now.Add(min(askPeriod<<min(c.failed, 8), handbackRetryMax))
-		c.failed++
+		if c.accepted {
+			c.failed++
+		}
 	}
 	m.slotFor = ""
 	m.vacate(s, CauseDone)

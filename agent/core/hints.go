@@ -44,7 +44,9 @@ type addressed struct {
 
 // hints names the candidates whose turn it is for names nobody has: the best at once, the next after
 // a stagger each, and from the best again every quarter lease.
-func (v *voter) hints(now Instant, stagger time.Duration) []addressed {
+//
+// company is since when the voter's own node hears a majority, or does not.
+func (v *voter) hints(now Instant, stagger time.Duration, company Instant) []addressed {
 	if _, silent := v.silent(now); silent {
 		return nil
 	}
@@ -63,7 +65,7 @@ func (v *voter) hints(now Instant, stagger time.Duration) []addressed {
 		if now < v.homesUntil && !s.last.Known() {
 			ranked = slices.DeleteFunc(ranked, func(c candidate) bool { return c.node != s.vip.Home || !c.clean })
 		}
-		if h, ok := v.turn(now, s, ranked, stagger); ok {
+		if h, ok := v.turn(now, s, ranked, stagger, company); ok {
 			given[h.to]++
 			out = append(out, h)
 		}
@@ -72,7 +74,7 @@ func (v *voter) hints(now Instant, stagger time.Duration) []addressed {
 }
 
 // turn picks the candidate whose turn it is and sets the time of the next.
-func (v *voter) turn(now Instant, s *slot, ranked []candidate, stagger time.Duration) (addressed, bool) {
+func (v *voter) turn(now Instant, s *slot, ranked []candidate, stagger time.Duration, company Instant) (addressed, bool) {
 	hint := Hint{Voter: v.name, Name: s.vip.Name, Last: s.last}
 	placeable := slices.DeleteFunc(slices.Clone(ranked), func(c candidate) bool { return !c.placeable() })
 	if len(placeable) == 0 {
@@ -84,7 +86,7 @@ func (v *voter) turn(now Instant, s *slot, ranked []candidate, stagger time.Dura
 		hint.Tainted = true
 		return addressed{ranked[0].node, hint}, true
 	}
-	if at := s.gather(now, v.lease/4, placeable[0]); at > now {
+	if at := s.gather(now, company, v.lease/4, placeable[0]); at > now {
 		s.nextHint = at
 		return addressed{}, false
 	}
@@ -106,17 +108,21 @@ func (s *slot) starve(now Instant) {
 }
 
 // gather returns when the ranking may be acted on. When candidates show up again after there were
-// none, as after a loss of quorum, the first to speak need not be the best: the others get one
-// heartbeat to be heard, so that the node that can continue does, and its cache is kept.
-func (s *slot) gather(now Instant, heartbeat time.Duration, best candidate) Instant {
+// none, or when the voter's own node has just found the others again, the first to speak need not be the
+// best: the others get a heartbeat and a half to be heard, so that the node that can continue does, and
+// its cache is kept. A heartbeat alone is not enough: a node says that it is quorate only once answered.
+func (s *slot) gather(now, company Instant, heartbeat time.Duration, best candidate) Instant {
 	if s.placeableSince == 0 {
 		s.placeableSince = now
 	}
-	if s.noCleanSince == 0 || best.continues || !s.last.Known() && best.node == s.vip.Home {
+	if best.continues || !s.last.Known() && best.node == s.vip.Home {
 		s.noCleanSince = 0
 		return now
 	}
-	at := s.placeableSince.Add(heartbeat)
+	at := company.Add(heartbeat * 3 / 2)
+	if s.noCleanSince != 0 {
+		at = max(at, s.placeableSince.Add(heartbeat*3/2))
+	}
 	if at <= now {
 		s.noCleanSince = 0
 	}

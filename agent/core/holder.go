@@ -13,6 +13,7 @@ type taking struct {
 	recorded bool           // it is in the file (F9)
 	checked  bool           // the instance is still as its proof says
 	ordered  bool           // TakeAddress is out: from here on only AddressDown ends it
+	drained  []Name         // VIPs whose connections the check wants gone
 }
 
 // dropping is how an address goes down, while the role is Dropping.
@@ -47,8 +48,8 @@ func (m *Machine) becomeTaking(l *lease, until Instant) {
 	if isVIP && l.kind == Continuation {
 		l.confirmed = maps.Clone(m.record(v).Confirmed)
 	}
-	for voter, last := range won.granted {
-		l.confirm(voter, m.peer(voter).memory, last)
+	for voter, g := range won.granted {
+		l.confirm(voter, g.memory, g.last)
 	}
 	m.nextBeat = m.now // voters learn at once that this is a holder, and the absent ones its term
 	if !isVIP {
@@ -58,6 +59,7 @@ func (m *Machine) becomeTaking(l *lease, until Instant) {
 	check := CheckInstance{Instance: v.Instance, Name: v.Name, Term: l.term, Serving: m.serving(v)}
 	if l.kind == Continuation {
 		check.Drained = m.absent(v.Instance)
+		l.take.drained = check.Drained
 	} else {
 		check.Proof = m.record(v).Proof
 	}
@@ -88,22 +90,34 @@ func (m *Machine) recordLost(l *lease, seq uint64) {
 // instanceChecked hears whether the instance is still as its proof says.
 func (m *Machine) instanceChecked(e InstanceChecked) {
 	l := m.leases[e.Name]
+	wanted := l != nil && l.role == Taking && l.term == e.Term && !l.take.ordered
 	switch {
-	case e.Reason != "":
-		m.checkFailed(e)
-	case !e.Term.Known():
+	case e.Reason == "" && !e.Term.Known():
 		m.proofRechecked(e.Name)
+	case e.Reason == "" && wanted:
+		l.take.checked = true
+		m.takeIfReady(l)
+	case e.Reason == "":
+	case wanted && !e.Void && m.checkAgain(l, e):
+	default:
+		m.checkFailed(e)
+		if wanted {
+			m.emit(Transition{Name: e.Name, Instance: e.Instance, From: "proved", To: "refused", Cause: CauseCheck, Detail: e.Reason})
+			m.vacate(l, CauseCheck)
+		}
 	}
-	if l == nil || l.role != Taking || l.term != e.Term || l.take.ordered {
-		return
+}
+
+// checkAgain asks anew if another of the instance's VIPs went up while connections on it were awaited to
+// go: those that came since are welcome.
+func (m *Machine) checkAgain(l *lease, e InstanceChecked) bool {
+	now := m.absent(e.Instance)
+	if l.kind != Continuation || slices.Equal(now, l.take.drained) {
+		return false
 	}
-	if e.Reason != "" {
-		m.emit(Transition{Name: e.Name, Instance: e.Instance, From: "proved", To: "refused", Cause: CauseCheck, Detail: e.Reason})
-		m.vacate(l, CauseCheck)
-		return
-	}
-	l.take.checked = true
-	m.takeIfReady(l)
+	l.take.drained = now
+	m.emit(CheckInstance{Instance: e.Instance, Name: e.Name, Term: e.Term, Serving: true, Drained: now})
+	return true
 }
 
 func (m *Machine) takeIfReady(l *lease) {
@@ -116,7 +130,7 @@ func (m *Machine) takeIfReady(l *lease) {
 // addressUp makes the node the holder.
 func (m *Machine) addressUp(e AddressUp) {
 	l := m.leases[e.Name]
-	if l == nil || l.role != Taking || l.term != e.Term {
+	if l == nil || l.role != Taking || l.term != e.Term || !l.take.ordered {
 		return
 	}
 	m.turn(l, Holding, CauseAddressUp)
@@ -127,7 +141,7 @@ func (m *Machine) addressUp(e AddressUp) {
 // addressFailed hears that the kernel refused, or that the lease ended first.
 func (m *Machine) addressFailed(e AddressFailed) {
 	l := m.leases[e.Name]
-	if l == nil || l.role != Taking || l.term != e.Term {
+	if l == nil || l.role != Taking || l.term != e.Term || !l.take.ordered {
 		return
 	}
 	m.stuck[e.Name] = e.Err
@@ -135,7 +149,7 @@ func (m *Machine) addressFailed(e AddressFailed) {
 }
 
 // renewed takes a voter's grant of a renewal in.
-func (m *Machine) renewed(l *lease, p *peer, e AnswerEntry) {
+func (m *Machine) renewed(l *lease, a Answer, e AnswerEntry) {
 	if until := l.validity(m.cfg, len(m.voters())); until > l.validUntil {
 		l.validUntil = until
 		if l.role == Holding && l.name != HandbackSlot {
@@ -143,7 +157,7 @@ func (m *Machine) renewed(l *lease, p *peer, e AnswerEntry) {
 		}
 	}
 	v, isVIP := m.vip(l.name)
-	if l.confirm(p.name, p.memory, e.Last) && isVIP {
+	if l.confirm(a.Voter, a.Memory, e.Last) && isVIP {
 		m.record(v).Confirmed = maps.Clone(l.confirmed)
 		m.journal.dirty = true
 	}
@@ -167,6 +181,9 @@ func (m *Machine) vacate(l *lease, cause Cause) {
 		}
 	case Candidate:
 		m.giveUp(l, cause)
+		if l.leftover != 0 {
+			m.becomeDropping(l, cause, "")
+		}
 	case Taking, Holding:
 		m.noteLoss(l, cause)
 		v, isVIP := m.vip(l.name)
@@ -176,13 +193,17 @@ func (m *Machine) vacate(l *lease, cause Cause) {
 			m.becomeIdle(l, cause)
 		case l.role == Taking && !l.take.ordered:
 			m.putRecordBack(l, v)
+			if l.leftover != 0 {
+				m.becomeDropping(l, cause, "")
+				return
+			}
 			m.sendRelease(l, "")
 			m.becomeIdle(l, cause)
 			l.notBefore = m.now.Add(m.cfg.Lease / 4)
 		case cause == CauseLeaseLost:
 			m.becomeDropping(l, cause, "")
 		default:
-			m.becomeDropping(l, cause, m.successor(v))
+			m.becomeDropping(l, cause, m.successor(v, false))
 		}
 	case Dropping:
 	}
@@ -224,7 +245,8 @@ func (m *Machine) addressDown(e AddressDown) {
 		return
 	}
 	delete(m.stuck, e.Name)
-	m.cfg.Margin = max(m.cfg.Margin, min(MarginMin+e.Took, m.cfg.Lease/8))
+	l.downAt = m.now
+	m.measureDrop(e.Took)
 	cause, successor := l.drop.cause, l.drop.successor
 	m.sendRelease(l, successor)
 	m.becomeIdle(l, CauseReleased)
@@ -239,15 +261,23 @@ func (m *Machine) addressDown(e AddressDown) {
 	}
 }
 
-// successor chooses who should have a VIP next, from what the nodes last said; "" if nobody can.
-func (m *Machine) successor(v VIP) string {
+// measureDrop keeps the margin at what taking an address down has cost: the worst of late, halved with
+// every drop, so that one stall of a host does not shorten its leases for ever.
+func (m *Machine) measureDrop(took time.Duration) {
+	m.worstDrop = max(took, m.worstDrop/2)
+	m.cfg.Margin = max(m.margin, min(MarginMin+m.worstDrop, m.cfg.Lease/4))
+}
+
+// successor chooses who should have a VIP next, from what the nodes last said; "" if nobody can. To spare
+// those that owe a proof of their own VIP is a must, or a preference of the ranking's.
+func (m *Machine) successor(v VIP, spare bool) string {
 	var cs []candidate
 	for _, n := range slices.Sorted(maps.Keys(m.states)) {
 		h := m.states[n]
 		if m.now.Sub(h.at) >= m.cfg.Lease+stateFresh {
 			continue
 		}
-		if c, ok := rate(v, m.heardTerm(v.Name), h.state, m.vips); ok && c.clean {
+		if c, ok := rate(v, m.heardTerm(v.Name), h.state, m.vips); ok && c.clean && !(spare && c.owesProof) {
 			c.held += m.promised(n)
 			cs = append(cs, c)
 		}
@@ -287,6 +317,12 @@ func (m *Machine) sendRelease(l *lease, successor string) {
 	for _, v := range m.voters() {
 		m.sendReleaseTo(v, r.release)
 	}
+}
+
+// forgetRelease ends the resending of a name's releases: a newer claim of the name supersedes them, and one
+// of them sent again to a voter that restarted meanwhile would cancel that claim's grant (F1).
+func (m *Machine) forgetRelease(n Name) {
+	m.releases = slices.DeleteFunc(m.releases, func(r sentRelease) bool { return r.release.Entries[0].Name == n })
 }
 
 func (m *Machine) sendReleaseTo(voter string, r Release) {

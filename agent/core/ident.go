@@ -27,6 +27,10 @@ type Name string
 // caches do not go cold together. It has no taint and no record of service.
 const HandbackSlot Name = "handback"
 
+// numberMax bounds epochs and start numbers that are believed: the next one must not overflow, whoever
+// sent this one.
+const numberMax = 1 << 62
+
 // Claimant says who speaks: a node's name, the host boot it runs in, and its start number. Two hosts
 // with one name differ in Boot (protocol-review F6); two lives of one agent differ in Start (F15).
 type Claimant struct {

@@ -33,6 +33,7 @@ type lease struct {
 	notBefore Instant // hints are not followed before
 	backoff   time.Duration
 	holdSince Instant // when the address went up
+	downAt    Instant // when its address last went down
 	leftover  Instant // an earlier life's address is up and goes down then, unless its lease is continued; zero: none
 	lived     bool    // this life has tried for the name: what an earlier one had is settled
 }
@@ -44,7 +45,13 @@ type claim struct {
 	length  time.Duration
 	kind    Kind
 	term    Term
-	granted map[string]Term // voter -> its last term after the grant
+	granted map[string]granted
+}
+
+// granted is a voter's word with its grant: the memory it spoke from, and its last term after it.
+type granted struct {
+	memory uint64
+	last   Term
 }
 
 // claimsMax bounds how many unanswered requests are remembered: more than fit into one lease.
@@ -52,7 +59,7 @@ const claimsMax = 12
 
 // ask notes a request that is about to be sent.
 func (l *lease) ask(counter uint64, at Instant, length time.Duration, kind Kind) {
-	l.claims = append(l.claims, claim{counter, at, length, kind, l.term, map[string]Term{}})
+	l.claims = append(l.claims, claim{counter, at, length, kind, l.term, map[string]granted{}})
 	if len(l.claims) > claimsMax {
 		l.claims = slices.Delete(l.claims, 0, 1)
 	}
@@ -65,10 +72,10 @@ func (l *lease) forget(counter uint64) {
 
 // count notes that a voter granted a request. A grant that arrives after a newer request was sent
 // still counts, for its own send time; one for a released request never does.
-func (l *lease) count(voter string, counter uint64, last Term) {
+func (l *lease) count(voter string, counter uint64, g granted) {
 	for i := range l.claims {
 		if l.claims[i].counter == counter && counter > l.counted {
-			l.claims[i].granted[voter] = last
+			l.claims[i].granted[voter] = g
 		}
 	}
 }
@@ -76,8 +83,8 @@ func (l *lease) count(voter string, counter uint64, last Term) {
 // matches counts the voters that granted c and recorded exactly its term.
 func (c claim) matches() int {
 	n := 0
-	for _, last := range c.granted {
-		if last == c.term {
+	for _, g := range c.granted {
+		if g.last == c.term {
 			n++
 		}
 	}

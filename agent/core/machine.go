@@ -41,6 +41,11 @@ type Machine struct {
 
 	draining, stopping, exited bool
 
+	margin       time.Duration // as configured
+	worstDrop    time.Duration // of late
+	company      bool          // quorate when last looked
+	companySince Instant       // since then
+
 	journal journal
 	loop    []looped // messages to itself
 	out     []Effect
@@ -63,7 +68,7 @@ func New(cfg Config) *Machine {
 	m := &Machine{
 		cfg: cfg, vips: slices.Clone(cfg.VIPs), leases: map[Name]*lease{}, links: map[Name]bool{}, stuck: map[Name]string{},
 		instances: map[string]*instance{}, records: map[recordKey]*ServiceRecord{}, comings: map[Name]*coming{},
-		peers: map[string]*peer{}, states: map[string]heardState{}, counts: map[string]int{},
+		margin: cfg.Margin, peers: map[string]*peer{}, states: map[string]heardState{}, counts: map[string]int{},
 	}
 	slices.SortFunc(m.vips, func(a, b VIP) int {
 		if a.Name < b.Name {
@@ -260,6 +265,7 @@ func (m *Machine) voterRelease(r Release) {
 
 // due does what the clock asks for.
 func (m *Machine) due() {
+	m.keepCompany()
 	m.beat()
 	m.resend()
 	m.giveHints()
@@ -277,8 +283,18 @@ func (m *Machine) giveHints() {
 	if m.voter == nil {
 		return
 	}
-	for _, h := range m.voter.hints(m.now, m.stagger()) {
+	for _, h := range m.voter.hints(m.now, m.stagger(), m.companySince) {
 		m.send(h.to, h.hint)
+	}
+}
+
+// keepCompany notes when this node began or ceased to hear a majority, and says the former at once.
+func (m *Machine) keepCompany() {
+	if now := m.quorate(); now != m.company {
+		m.company, m.companySince = now, m.now
+		if now {
+			m.nextBeat = m.now
+		}
 	}
 }
 

@@ -31,8 +31,11 @@ type packet struct {
 	resendAt Instant // never, once resent or answered by all
 }
 
-// packetsMax bounds how many sent claims are remembered.
-const packetsMax = 16
+// Sent claims are remembered while an answer could still count, and never more than packetsMax.
+const (
+	packetAge  = LeaseMax
+	packetsMax = 512
+)
 
 // rttMin keeps formulas that divide time into round trips sane on a fast LAN.
 const rttMin = 2 * time.Millisecond
@@ -100,6 +103,7 @@ func (m *Machine) claim(entries []ClaimEntry) uint64 {
 		Length: m.cfg.Lease, Entries: entries, State: m.state(),
 	}
 	m.packets = append(m.packets, packet{claim: c, at: m.now, answered: map[string]bool{}, resendAt: m.now.Add(2 * m.rtt())})
+	m.packets = slices.DeleteFunc(m.packets, func(p packet) bool { return m.now.Sub(p.at) > packetAge })
 	if len(m.packets) > packetsMax {
 		m.packets = slices.Delete(m.packets, 0, 1)
 	}
@@ -189,14 +193,8 @@ func (m *Machine) answered(a Answer) {
 		return
 	}
 	sent := &m.packets[i]
-	p.incarnation, p.memory, p.list, p.heard = a.Incarnation, a.Memory, a.List, true
-	p.refused, p.other = a.Refused, a.Other
-	p.silentUntil = 0
-	if a.Left > 0 {
-		p.silentUntil = m.now.Add(a.Left)
-	}
 	m.learn(p, sent, a)
-	if a.Newest.Compare(Request{m.self.Start, m.counter}) > 0 {
+	if a.Newest.Compare(Request{m.self.Start, m.counter}) > 0 && a.Newest.Start <= numberMax {
 		m.restartAbove(a.Newest)
 		return
 	}
@@ -217,15 +215,21 @@ func (m *Machine) answered(a Answer) {
 	p.answered = max(p.answered, sent.at)
 	for _, e := range a.Entries {
 		if e.Asked {
-			m.verdict(p, a.Request.Counter, e)
+			m.verdict(p, a, e)
 		}
 	}
 }
 
-// learn keeps what a voter says of every name, if it is newer than what it said before.
+// learn keeps what a voter says of itself and of every name, if it is newer than what it said before.
 func (m *Machine) learn(p *peer, sent *packet, a Answer) {
 	if sent.at < p.viewed {
 		return
+	}
+	p.incarnation, p.memory, p.list, p.heard = a.Incarnation, a.Memory, a.List, true
+	p.refused, p.other = a.Refused, a.Other
+	p.silentUntil = 0
+	if a.Left > 0 {
+		p.silentUntil = m.now.Add(a.Left)
 	}
 	p.viewed, p.viewedAt = sent.at, m.now
 	for _, e := range a.Entries {
@@ -234,20 +238,20 @@ func (m *Machine) learn(p *peer, sent *packet, a Answer) {
 }
 
 // verdict brings a voter's word on one name to its lease.
-func (m *Machine) verdict(p *peer, counter uint64, e AnswerEntry) {
-	l := m.leases[e.Name]
+func (m *Machine) verdict(p *peer, a Answer, e AnswerEntry) {
+	l, counter := m.leases[e.Name], a.Request.Counter
 	if l == nil || counter <= l.counted {
 		return
 	}
 	if e.Refused == NotRefused {
-		l.count(p.name, counter, e.Last)
+		l.count(p.name, counter, granted{a.Memory, e.Last})
 	}
 	switch l.role {
 	case Candidate:
 		m.attemptAnswered(l, p, counter, e)
 	case Taking, Holding:
 		if e.Refused == NotRefused {
-			m.renewed(l, p, e)
+			m.renewed(l, a, e)
 		} else {
 			m.count("renewal_" + e.Refused.String())
 		}
@@ -275,7 +279,7 @@ func (m *Machine) restartAbove(seen Request) {
 func (m *Machine) heardTerm(n Name) Term {
 	var best Term
 	for _, v := range m.voters() {
-		if t := m.peer(v).views[n].Last; t.Epoch > best.Epoch {
+		if t := m.peer(v).views[n].Last; t.Epoch > best.Epoch && t.Epoch <= numberMax {
 			best = t
 		}
 	}

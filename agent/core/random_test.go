@@ -110,7 +110,7 @@ func (w *world) fault(r *rand.Rand) {
 			address = x.Instance
 		}
 	}
-	switch what := r.IntN(16); what {
+	switch what := r.IntN(19); what {
 	case 0, 1:
 		var groups [][]string
 		for range 2 + r.IntN(2) {
@@ -171,6 +171,21 @@ func (w *world) fault(r *rand.Rand) {
 			h.isIced, h.frozen = false, nil
 			h.start()
 		}
+	case 16: // an agent restarts within its lease
+		if h.m != nil {
+			w.note("- restart %s", h.name)
+			h.m, h.isIced, h.frozen = nil, false, nil
+			h.life++
+			w.after(time.Duration(r.IntN(300))*time.Millisecond, h.start)
+		}
+	case 17: // a blip of one direction
+		o := hosts[r.IntN(len(hosts))]
+		w.note("- blip %s>%s", h.name, o.name)
+		w.cut[[2]string{h.name, o.name}] = true
+		w.after(time.Duration(r.IntN(400))*time.Millisecond, func() { delete(w.cut, [2]string{h.name, o.name}) })
+	case 18:
+		h.diskBad = !h.diskBad
+		w.note("- disk of %s full: %t", h.name, h.diskBad)
 	case 14:
 		on := r.IntN(2) == 0
 		w.note("- drain %s %t", h.name, on)
@@ -191,6 +206,7 @@ func (w *world) mend() {
 	w.note("- mend")
 	clear(w.cut)
 	for _, h := range w.hosts() {
+		h.diskBad = false
 		if h.isIced {
 			h.thaw(false)
 		}

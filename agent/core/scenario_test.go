@@ -147,6 +147,7 @@ func command(t *testing.T, w *world, d *datadriven.TestData) string {
 		if len(args) > 1 && args[1] == "lost" {
 			h.valid = false
 		}
+		h.m = nil
 		h.start()
 	case "reboot": // host and memcacheds begin anew, nothing on tmpfs is left
 		on(0).reboot()
@@ -182,12 +183,17 @@ func command(t *testing.T, w *world, d *datadriven.TestData) string {
 		h := on(0)
 		h.linkBad[Name(args[1])] = args[2] == "down"
 		h.step(LinkChanged{Name(args[1]), args[2] == "up"})
+	case "fence":
+		w.fence = true
+	case "slow": // "slow disk 500ms", "slow flush 500ms"
+		*map[string]*time.Duration{"disk": &w.saveTime, "flush": &w.flushTime}[args[0]] = duration(t, args[1])
 	case "disk":
 		on(0).diskBad = args[1] == "full"
 	case "voters": // a new list in the configuration; the agent is restarted to read it
 		h := on(0)
 		h.cfg.Voters = slices.Sorted(slices.Values(words(d, "list")))
 		h.cfg.VotersOff = words(d, "off")
+		h.m = nil
 		h.start()
 	case "expect-moves":
 		return fmt.Sprintf("%d\n", w.moves)

@@ -51,6 +51,7 @@ type slot struct {
 type grant struct {
 	to      Claimant
 	source  string // network address the claim came from
+	life    uint64 // of the claimant's agent: one number may stand for two requests if its state was lost
 	request Request
 	length  time.Duration
 	expires Instant
@@ -195,7 +196,7 @@ func (v *voter) refuseWhole(now Instant, c Claim) Refusal {
 	switch {
 	case c.Echo != v.incarnation:
 		return WrongIncarnation
-	case c.Must&^understood != 0:
+	case c.Must&^understood != 0 || c.From.Start > numberMax:
 		return NotUnderstood
 	case c.List.Digest != list.Digest && c.List.Previous != list.Digest && c.List.Digest != list.Previous:
 		return OtherList
@@ -234,7 +235,7 @@ func (s *slot) decide(now Instant, source string, c Claim, e ClaimEntry) (r Refu
 	case -1:
 		return OldRequest, false
 	case 0:
-		return s.again(from, req), false
+		return s.again(from, req, c.Life), false
 	}
 	s.newest[from.Node] = req
 	if s.grant.given() && s.grant.to.Node != from.Node {
@@ -244,16 +245,16 @@ func (s *slot) decide(now Instant, source string, c Claim, e ClaimEntry) (r Refu
 		return Reserved, false
 	}
 	changed = s.grant.to != from || s.grant.length != c.Length || s.reserved.given()
-	s.grant = grant{to: from, source: source, request: req, length: c.Length, expires: now.Add(c.Length), holding: e.Kind == Renewal}
+	s.grant = grant{to: from, source: source, life: c.Life, request: req, length: c.Length, expires: now.Add(c.Length), holding: e.Kind == Renewal}
 	s.reserved = reservation{}
 	s.noCleanSince = 0
 	return NotRefused, s.record(e) || changed
 }
 
 // again answers a request that was answered before: nothing is granted or prolonged.
-func (s *slot) again(from Claimant, req Request) Refusal {
+func (s *slot) again(from Claimant, req Request, life uint64) Refusal {
 	switch {
-	case s.grant.to == from && s.grant.request == req:
+	case s.grant.to == from && s.grant.request == req && s.grant.life == life:
 		return NotRefused
 	case s.grant.given() && s.grant.to.Node != from.Node:
 		return Held
@@ -267,7 +268,7 @@ func (s *slot) again(from Claimant, req Request) Refusal {
 // epoch, a continued one only over a smaller epoch, so that an old claim cannot teach a voter that
 // forgot.
 func (s *slot) record(e ClaimEntry) (changed bool) {
-	if s.last.Known() && e.Term.Epoch <= s.last.Epoch || !s.last.Known() && e.Kind == Continuation {
+	if e.Term.Epoch > numberMax || s.last.Known() && e.Term.Epoch <= s.last.Epoch || !s.last.Known() && e.Kind == Continuation {
 		return false
 	}
 	s.last = e.Term

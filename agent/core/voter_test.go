@@ -165,7 +165,7 @@ func (b *booth) write(changed bool) string {
 
 func (b *booth) hinted() string {
 	var out strings.Builder
-	for _, h := range b.v.hints(b.now, 6*time.Millisecond) {
+	for _, h := range b.v.hints(b.now, 6*time.Millisecond, -1<<40) {
 		fmt.Fprintf(&out, "%s hints %s at %s", time.Duration(b.now-1), h.to, h.hint.Name)
 		if h.hint.Tainted {
 			out.WriteString(", tainted as it is")

@@ -13,7 +13,8 @@ type voterLists struct {
 	inForce  []string
 	previous uint64 // digest of the list before
 	wanted   []string
-	problem  string // why the configured list is not taken, in words
+	agreed   Instant // since when every voter in force has reported that list and forgotten the one before; zero: not all
+	problem  string  // why the configured list is not taken, in words
 }
 
 // digestOf names a list of voters, sorted.
@@ -60,20 +61,44 @@ func (ls *voterLists) votes(node string) bool {
 	return slices.Contains(ls.inForce, node) || slices.Contains(ls.wanted, node)
 }
 
-// adoptVoterList goes on to the configured list when every voter of the list in force has reported
-// it, or has already gone on, or is named as switched off.
+// adoptVoterList goes on to the configured list. First this node forgets the list before the one in
+// force, so that its voter refuses stragglers on that one; then it waits until every voter in force has
+// reported the list in force and has forgotten likewise (or has already gone on, or is named as switched
+// off), and one longest lease more, so that no grant to a straggler is left (F13).
 func (m *Machine) adoptVoterList() {
 	ls := &m.lists
 	if slices.Equal(ls.inForce, ls.wanted) {
 		return
 	}
-	have := ls.id().Digest
-	for _, v := range ls.inForce {
-		if p := m.peer(v); !slices.Contains(m.cfg.VotersOff, v) && (!p.heard || p.list.Digest != have && p.list.Previous != have) {
-			return
-		}
+	if ls.previous != 0 {
+		ls.previous, m.journal.dirty = 0, true
+	}
+	switch {
+	case !m.votersAgree():
+		ls.agreed = 0
+		return
+	case ls.agreed == 0:
+		ls.agreed = m.now
+	}
+	if m.now < ls.agreed.Add(m.cfg.grow(LeaseMax)) {
+		return
 	}
 	m.emit(Transition{From: strings.Join(ls.inForce, ","), To: strings.Join(ls.wanted, ","), Cause: CauseVoterList})
-	ls.previous, ls.inForce = have, ls.wanted
+	ls.previous, ls.inForce = ls.id().Digest, ls.wanted
 	m.journal.dirty = true
+	for _, n := range m.names {
+		m.leases[n].claims = nil // a majority of one list is none of another
+	}
+	m.nextBeat = m.now
+}
+
+// votersAgree reports whether every voter in force has reported that list, without one before it.
+func (m *Machine) votersAgree() bool {
+	have := m.lists.id().Digest
+	return !slices.ContainsFunc(m.lists.inForce, func(v string) bool {
+		p := m.peer(v)
+		stays := p.list == ListID{Digest: have}
+		gone := p.list.Previous == have
+		return !slices.Contains(m.cfg.VotersOff, v) && (!p.heard || !stays && !gone)
+	})
 }

@@ -23,17 +23,19 @@ type world struct {
 	delay  time.Duration
 	voters []string
 
-	cut     map[[2]string]bool     // from -> to
-	lose    map[string]bool        // message kinds that never arrive, as "hint" or "hint a"
-	hold    map[string]bool        // message kinds kept back, likewise
-	held    []task                 // what is kept back
-	newest  map[Name]int           // newest acknowledged version per VIP
-	lines   []string               // trace since last taken
-	verbose bool                   // trace candidates too
-	faults  map[string]bool        // deliberate faults of the world
-	twice   map[Name]time.Duration // time with two addresses up
-	moves   int                    // addresses that went up
-	fence   bool                   // the kernel takes an address down when its lease ends, agent or no agent
+	cut                 map[[2]string]bool     // from -> to
+	lose                map[string]bool        // message kinds that never arrive, as "hint" or "hint a"
+	hold                map[string]bool        // message kinds kept back, likewise
+	held                []task                 // what is kept back
+	newest              map[Name]int           // newest acknowledged version per VIP
+	lines               []string               // trace since last taken
+	verbose             bool                   // trace candidates too
+	faults              map[string]bool        // deliberate faults of the world
+	twice               map[Name]time.Duration // time with two addresses up
+	moves               int                    // addresses that went up
+	saveTime, flushTime time.Duration
+
+	fence   bool // the kernel takes an address down when its lease ends, agent or no agent
 	network func() (delay time.Duration, copies int)
 	stale   int // reads of an old value
 }
@@ -84,6 +86,7 @@ type cache struct {
 func newWorld(nodes, witnesses []string, vips []VIP, shared bool, lease time.Duration) *world {
 	w := &world{
 		now: 1, nodes: map[string]*host{}, vips: vips, shared: shared, lease: lease, delay: 100 * time.Microsecond,
+		saveTime: 50 * time.Microsecond, flushTime: time.Millisecond,
 		cut: map[[2]string]bool{}, lose: map[string]bool{}, hold: map[string]bool{}, newest: map[Name]int{},
 		faults: map[string]bool{}, twice: map[Name]time.Duration{}, voters: slices.Sorted(slices.Values(nodes[:min(3, len(nodes))])),
 	}
@@ -197,6 +200,9 @@ func (w *world) hosts() []*host {
 
 // start brings an agent to life.
 func (h *host) start() {
+	if h.m != nil {
+		return
+	}
 	h.life++
 	h.entropy++
 	h.m = New(h.cfg)
@@ -237,7 +243,7 @@ func (h *host) probe(address string) {
 	default:
 		p := c.figures()
 		p.Restart = c.total == 0 && !c.keepsMemory
-		up := InstanceUp{Instance: address, Figures: p}
+		up := InstanceUp{Instance: address, Figures: p, KeepsMemory: c.keepsMemory}
 		if c.noFlush {
 			up.Unprovable = "flush_all is disabled"
 		}
@@ -279,8 +285,6 @@ const (
 	dropTime  = 300 * time.Microsecond
 	checkTime = 150 * time.Microsecond
 	quietTime = 2 * time.Second
-	flushTime = time.Millisecond
-	saveTime  = 50 * time.Microsecond
 )
 
 func (h *host) carryOut(e Effect) {
@@ -288,7 +292,7 @@ func (h *host) carryOut(e Effect) {
 	switch e := e.(type) {
 	case SaveState:
 		life := h.life
-		h.later(saveTime, func() Event {
+		h.later(w.saveTime, func() Event {
 			if h.diskBad {
 				return SaveFailed{e.Seq, "no space left on device"}
 			}
@@ -326,11 +330,13 @@ func (h *host) carryOut(e Effect) {
 	case WatchQuiet:
 		h.watch(e.Instance)
 	case FlushInstance:
-		h.later(flushTime, func() Event { return h.flush(e) })
+		h.later(w.flushTime, func() Event { return h.flush(e) })
 	case RestartInstance:
 		w.note("%s: restart command for %s", h.name, e.Instance)
 		h.later(10*time.Millisecond, func() Event { h.exit(e.Instance); return InstanceWentDown{e.Instance, "exited"} })
-		w.after(50*time.Millisecond, func() { h.run(e.Instance); h.probe(e.Instance) })
+		w.after(50*time.Millisecond, func() { h.run(e.Instance) })
+		w.after(51*time.Millisecond, func() { h.written(e.Instance) })
+		w.after(52*time.Millisecond, func() { h.probe(e.Instance) })
 	case WakeAt:
 		h.wakeAt = e.At
 		life := h.life
@@ -459,6 +465,15 @@ func (h *host) flush(e FlushInstance) Event {
 	}
 	c.values, c.oldest = map[Name]int{}, int64(h.w.now)
 	return FlushDone{e.Instance, e.Attempt, c.figures()}
+}
+
+// written is what clients do to a memcached before anybody else comes to look.
+func (h *host) written(address string) {
+	for _, v := range h.cfg.VIPs {
+		if v.Instance == address && h.up[v.Name] {
+			h.w.write(v.Name)
+		}
+	}
 }
 
 // exit ends a memcached; run starts it again, empty unless it keeps memory.
