@@ -30,7 +30,6 @@ type world struct {
 	newest              map[Name]int           // newest acknowledged version per VIP
 	lines               []string               // trace since last taken
 	verbose             bool                   // trace candidates too
-	faults              map[string]bool        // deliberate faults of the world
 	twice               map[Name]time.Duration // time with two addresses up
 	moves               int                    // addresses that went up
 	saveTime, flushTime time.Duration
@@ -88,7 +87,7 @@ func newWorld(nodes, witnesses []string, vips []VIP, shared bool, lease time.Dur
 		now: 1, nodes: map[string]*host{}, vips: vips, shared: shared, lease: lease, delay: 100 * time.Microsecond,
 		saveTime: 50 * time.Microsecond, flushTime: time.Millisecond,
 		cut: map[[2]string]bool{}, lose: map[string]bool{}, hold: map[string]bool{}, newest: map[Name]int{},
-		faults: map[string]bool{}, twice: map[Name]time.Duration{}, voters: slices.Sorted(slices.Values(nodes[:min(3, len(nodes))])),
+		twice: map[Name]time.Duration{}, voters: slices.Sorted(slices.Values(nodes[:min(3, len(nodes))])),
 	}
 	if len(witnesses) > 0 {
 		w.voters = slices.Sorted(slices.Values(append(slices.Clone(nodes[:2]), witnesses[0])))
@@ -306,7 +305,7 @@ func (h *host) carryOut(e Effect) {
 	case PublishState:
 		for _, o := range w.hosts() {
 			if o != h {
-				w.transmit(h.name, o.name, "state", func() { o.step(StateHeard{e.State}) })
+				w.transmit(h.name, o.name, "state", func() { o.step(StateHeard(e)) })
 			}
 		}
 	case TakeAddress:
