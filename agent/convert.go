@@ -47,6 +47,7 @@ func machineConfig(c *configs.Config, self configs.Member, build, detector strin
 		Node: self.Name, Build: build, Detector: detector, Witness: self.Witness,
 		Lease: c.Cluster.Lease, DriftPPM: int64(c.Cluster.Drift * 1e6), Margin: core.MarginMin,
 	}
+	m.VotersOff = c.Cluster.VotersOff
 	for _, v := range c.Cluster.Voters { // sorted there
 		m.Voters = append(m.Voters, v.Name)
 	}

@@ -28,6 +28,7 @@ func readCluster(root *table) Cluster {
 	}
 	readWitnesses(t, c.Voters)
 	c.Nodes = readMembers(t, "nodes")
+	c.VotersOff = readVotersOff(t)
 	c.KeyFile = readKeyFile(t)
 	c.Port = t.integer("port", portSetting)
 	c.Lease = t.duration("lease", leaseSetting)
@@ -139,6 +140,22 @@ func readWitnesses(t *table, voters []Member) {
 			voters[v].Witness = true
 		}
 	}
+}
+
+// readVotersOff reads the names that a change of the voter list does not wait for. They may have left the
+// list with this very change, so any node name will do.
+func readVotersOff(t *table) []string {
+	off, ok := t.list("voters_off", `names of voters that are switched off, such as ["cache3"]`)
+	if !ok || len(off) == 0 {
+		return nil
+	}
+	at := t.at.key("voters_off")
+	for i, name := range off {
+		if !validName(name) {
+			t.badAt(at.item(i).line, "voters_off", quote(name)+" is no node name", `at most 64 letters, digits and "-_."`)
+		}
+	}
+	return slices.Sorted(slices.Values(off))
 }
 
 func checkVoterCount(t *table, voters []Member) {

@@ -30,6 +30,10 @@ type Cluster struct {
 	Lease   time.Duration
 	Drift   float64 // bound on the difference of two clocks' rates, as a fraction
 	Fence   Fence
+
+	// VotersOff names voters of the list in force that are switched off: a change of the list does not wait
+	// for their word. Sorted; nil if none.
+	VotersOff []string
 }
 
 // A Fence says what stops a node from answering on an address whose lease ran out.

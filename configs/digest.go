@@ -23,6 +23,9 @@ func (c *Config) canonical() string {
 	for _, m := range c.AllNodes() {
 		line("cluster.member", fmt.Sprintf("%s %s voter=%t witness=%t", m.Name, m.Addr, m.Voter, m.Witness))
 	}
+	if len(c.Cluster.VotersOff) > 0 {
+		line("cluster.voters_off", c.Cluster.VotersOff)
+	}
 	line("cluster.port", c.Cluster.Port)
 	line("cluster.lease", c.Cluster.Lease)
 	line("cluster.clock_drift", c.Cluster.Drift)
