@@ -30,9 +30,10 @@ check:
 	$(GO) vet -tags faults ./agent
 	$(GO) tool staticcheck -tags integration ./...
 
-## unit: every package's own tests, with the race detector
+## unit: every package's own tests, with the race detector; more random bad days without it
 unit:
 	$(GO) test -race -shuffle=on -timeout 8m ./...
+	$(GO) test -run TestRandomSchedules ./agent/core
 
 ## integration: real agents and memcacheds in network namespaces
 integration: need-demo build

@@ -12,11 +12,7 @@ import (
 // network that loses, doubles and delays. With a fence no two hosts may ever have an address at once,
 // nothing old may be read, and after the faults every VIP must be served, at home.
 func TestRandomSchedules(t *testing.T) {
-	seeds := 120
-	if testing.Short() {
-		seeds = 40
-	}
-	for seed := range seeds {
+	for seed := range randomSeeds {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
 			if problem, w := badDay(uint64(seed)); problem != "" {

@@ -2,6 +2,7 @@ package core
 
 import (
 	"cmp"
+	"container/heap"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,7 +15,7 @@ import (
 // machines' own opinion. Scenario files drive it (scenario_test.go).
 type world struct {
 	now    Instant
-	queue  []task
+	queue  tasks
 	serial int
 	nodes  map[string]*host
 	vips   []VIP
@@ -140,33 +141,34 @@ func (w *world) after(d time.Duration, do func()) { w.at(w.now.Add(d), "", do) }
 
 func (w *world) at(at Instant, what string, do func()) {
 	w.serial++
-	w.queue = append(w.queue, task{at, w.serial, what, do})
+	heap.Push(&w.queue, task{at, w.serial, what, do})
 }
 
 // run lets time pass.
 func (w *world) run(d time.Duration) {
 	end := w.now.Add(d)
-	for {
-		i := w.nextTask()
-		if i < 0 || w.queue[i].at > end {
-			break
-		}
-		t := w.queue[i]
-		w.queue = slices.Delete(w.queue, i, i+1)
+	for len(w.queue) > 0 && w.queue[0].at <= end {
+		t := heap.Pop(&w.queue).(task)
 		w.pass(max(w.now, t.at))
 		t.do()
 	}
 	w.pass(end)
 }
 
-func (w *world) nextTask() int {
-	best := -1
-	for i, t := range w.queue {
-		if best < 0 || cmp.Or(cmp.Compare(t.at, w.queue[best].at), cmp.Compare(t.serial, w.queue[best].serial)) < 0 {
-			best = i
-		}
-	}
-	return best
+// tasks are ordered by time, then by when they were planned (container/heap).
+type tasks []task
+
+func (q tasks) Len() int      { return len(q) }
+func (q tasks) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+func (q tasks) Less(i, j int) bool {
+	return cmp.Or(cmp.Compare(q[i].at, q[j].at), cmp.Compare(q[i].serial, q[j].serial)) < 0
+}
+func (q *tasks) Push(x any) { *q = append(*q, x.(task)) }
+func (q *tasks) Pop() any {
+	old := *q
+	t := old[len(old)-1]
+	*q = old[:len(old)-1]
+	return t
 }
 
 // pass moves the clock and counts the time with two addresses up.
