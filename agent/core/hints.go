@@ -17,8 +17,8 @@ func (v *voter) candidates(now Instant, s *slot) []candidate {
 	var cs []candidate
 	for _, n := range slices.Sorted(maps.Keys(v.heard)) {
 		h := v.heard[n]
-		if now.Sub(h.at) >= h.alive {
-			continue
+		if now.Sub(h.at) >= h.alive || h.at <= s.gaveUp[n] {
+			continue // dead, or what it last said is older than its release
 		}
 		if c, ok := rate(s.vip, s.last, h.state, v.vips); ok {
 			cs = append(cs, c)
@@ -45,8 +45,8 @@ type addressed struct {
 // hints names the candidates whose turn it is for names nobody has: the best at once, the next after
 // a stagger each, and from the best again every quarter lease.
 //
-// company is since when the voter's own node hears a majority, or does not.
-func (v *voter) hints(now Instant, stagger time.Duration, company Instant) []addressed {
+// trust is when the voter's own node knows the others well enough to choose among them.
+func (v *voter) hints(now Instant, stagger time.Duration, trust Instant) []addressed {
 	if _, silent := v.silent(now); silent {
 		return nil
 	}
@@ -65,7 +65,7 @@ func (v *voter) hints(now Instant, stagger time.Duration, company Instant) []add
 		if now < v.homesUntil && !s.last.Known() {
 			ranked = slices.DeleteFunc(ranked, func(c candidate) bool { return c.node != s.vip.Home || !c.clean })
 		}
-		if h, ok := v.turn(now, s, ranked, stagger, company); ok {
+		if h, ok := v.turn(now, s, ranked, stagger, trust); ok {
 			given[h.to]++
 			out = append(out, h)
 		}
@@ -73,8 +73,15 @@ func (v *voter) hints(now Instant, stagger time.Duration, company Instant) []add
 	return out
 }
 
+// hintDue reports whether hints would look for candidates at all.
+func (v *voter) hintDue(now Instant) bool {
+	return slices.ContainsFunc(v.names, func(n Name) bool {
+		return n != HandbackSlot && v.slots[n].free() && now >= v.slots[n].nextHint
+	})
+}
+
 // turn picks the candidate whose turn it is and sets the time of the next.
-func (v *voter) turn(now Instant, s *slot, ranked []candidate, stagger time.Duration, company Instant) (addressed, bool) {
+func (v *voter) turn(now Instant, s *slot, ranked []candidate, stagger time.Duration, trust Instant) (addressed, bool) {
 	hint := Hint{Voter: v.name, Name: s.vip.Name, Last: s.last}
 	placeable := slices.DeleteFunc(slices.Clone(ranked), func(c candidate) bool { return !c.placeable() })
 	if len(placeable) == 0 {
@@ -86,17 +93,20 @@ func (v *voter) turn(now Instant, s *slot, ranked []candidate, stagger time.Dura
 		hint.Tainted = true
 		return addressed{ranked[0].node, hint}, true
 	}
-	if at := s.gather(now, company, v.lease/4, placeable[0]); at > now {
+	if at := s.gather(now, trust, v.lease/4*3/2, placeable[0]); at > now {
 		s.nextHint = at
 		return addressed{}, false
 	}
-	to := placeable[min(s.hintRank, len(placeable)-1)].node
+	next := placeable[min(s.hintRank, len(placeable)-1)]
 	s.hintRank++
 	s.nextHint = now.Add(stagger)
+	if next.continues {
+		s.nextHint = now.Add(v.lease / 4) // worth a wait: any other would cost its cache
+	}
 	if s.hintRank >= len(placeable) {
 		s.hintRank, s.nextHint = 0, now.Add(v.lease/4)
 	}
-	return addressed{to, hint}, true
+	return addressed{next.node, hint}, true
 }
 
 // starve notes that no placeable candidate is left.
@@ -109,19 +119,17 @@ func (s *slot) starve(now Instant) {
 
 // gather returns when the ranking may be acted on. When candidates show up again after there were
 // none, or when the voter's own node has just found the others again, the first to speak need not be the
-// best: the others get a heartbeat and a half to be heard, so that the node that can continue does, and
-// its cache is kept. A heartbeat alone is not enough: a node says that it is quorate only once answered.
-func (s *slot) gather(now, company Instant, heartbeat time.Duration, best candidate) Instant {
+// best: the others get the time to be heard, so that the node that can continue does, and its cache is kept.
+func (s *slot) gather(now, trust Instant, patience time.Duration, best candidate) Instant {
 	if s.placeableSince == 0 {
 		s.placeableSince = now
 	}
-	if best.continues || !s.last.Known() && best.node == s.vip.Home {
-		s.noCleanSince = 0
-		return now
-	}
-	at := company.Add(heartbeat * 3 / 2)
+	at := trust
 	if s.noCleanSince != 0 {
-		at = max(at, s.placeableSince.Add(heartbeat*3/2))
+		at = max(at, s.placeableSince.Add(patience))
+	}
+	if best.continues || !s.last.Known() && best.node == s.vip.Home {
+		at = now
 	}
 	if at <= now {
 		s.noCleanSince = 0

@@ -250,7 +250,9 @@ func (m *Machine) addressDown(e AddressDown) {
 	cause, successor := l.drop.cause, l.drop.successor
 	m.sendRelease(l, successor)
 	m.becomeIdle(l, CauseReleased)
-	l.notBefore = m.now.Add(m.cfg.Lease / 4)
+	if cause != CauseLeaseLost { // else it is the first to be asked, and may go on at once
+		l.notBefore = m.now.Add(m.cfg.Lease / 4) // voters may not know yet why it gave the name up
+	}
 	if successor != "" {
 		wait := max(20*time.Millisecond, 6*m.rtt())
 		l.moved = moved{to: successor, deadline: m.now.Add(wait)}

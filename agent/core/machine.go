@@ -283,9 +283,22 @@ func (m *Machine) giveHints() {
 	if m.voter == nil {
 		return
 	}
-	for _, h := range m.voter.hints(m.now, m.stagger(), m.companySince) {
+	if m.voter.hintDue(m.now) { // what this node last told its voter may be a heartbeat old
+		m.voter.heard[m.cfg.Node] = heardNode{state: m.describe(), at: m.now, alive: m.cfg.Lease}
+	}
+	for _, h := range m.voter.hints(m.now, m.stagger(), m.trustFrom()) {
 		m.send(h.to, h.hint)
 	}
+}
+
+// trustFrom is when this node's voter knows the candidates well enough to choose: a heartbeat and a half
+// after it found the others again, since a node says that it is quorate only once answered. While it has
+// lost them it waits two leases, and then takes what it hears: candidates may reach it that it cannot.
+func (m *Machine) trustFrom() Instant {
+	if m.company {
+		return m.companySince.Add(m.cfg.Lease / 4 * 3 / 2)
+	}
+	return m.companySince.Add(2 * m.cfg.Lease)
 }
 
 // keepCompany notes when this node began or ceased to hear a majority, and says the former at once.
@@ -349,6 +362,9 @@ func (m *Machine) wake() Instant {
 		at = min(at, m.leaseWake(m.leases[n]))
 	}
 	at = min(at, m.comeHomeAt())
+	if m.company {
+		at = min(at, m.aloneAt())
+	}
 	if at <= m.now {
 		return m.now.Add(overdue)
 	}

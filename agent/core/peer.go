@@ -70,6 +70,16 @@ func (m *Machine) heardWithin(d time.Duration) bool {
 	return n >= m.majority()
 }
 
+// aloneAt is when this node ceases to be quorate if no further answer comes.
+func (m *Machine) aloneAt() Instant {
+	var answered []Instant
+	for _, v := range m.voters() {
+		answered = append(answered, m.peer(v).answered)
+	}
+	slices.Sort(answered)
+	return answered[len(answered)-m.majority()].Add(m.cfg.Lease)
+}
+
 // rtt is the round trip to the slowest voter of the fastest majority: max(2 ms, smoothed + 4 x deviation).
 func (m *Machine) rtt() time.Duration {
 	var all []time.Duration

@@ -40,6 +40,7 @@ type slot struct {
 
 	newest   map[string]Request // by node: newest request seen or cancelled (F15)
 	released map[string]Request // by node: newest release carried out; it acts once (F19)
+	gaveUp   map[string]Instant // by node: when that was
 
 	nextHint       Instant
 	hintRank       int
@@ -75,7 +76,7 @@ func newVoter(cfg Config, name string, d Durable, valid bool, now Instant, rando
 		slots: map[Name]*slot{}, heard: map[string]heardNode{},
 	}
 	for _, vip := range append(slices.Clone(cfg.VIPs), VIP{Name: HandbackSlot}) {
-		v.slots[vip.Name] = &slot{vip: vip, newest: map[string]Request{}, released: map[string]Request{}}
+		v.slots[vip.Name] = &slot{vip: vip, newest: map[string]Request{}, released: map[string]Request{}, gaveUp: map[string]Instant{}}
 	}
 	v.names = slices.Sorted(maps.Keys(v.slots))
 	if !valid {
@@ -328,7 +329,7 @@ func (s *slot) release(now Instant, r Release, e ReleaseEntry) (changed bool) {
 	if s.grant.given() && s.grant.to.Node == node && s.grant.to.Boot != r.From.Boot {
 		return false // another host of that name has it (F6)
 	}
-	s.released[node] = req
+	s.released[node], s.gaveUp[node] = req, now
 	if req.Compare(s.newest[node]) > 0 {
 		s.newest[node] = req
 	}
