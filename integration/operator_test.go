@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,9 +50,14 @@ func TestStatus(t *testing.T) {
 	for _, h := range c.Hosts {
 		must(t, h.StartMemcached())
 	}
-	c.awaitHome(t)
+	c.awaitHome(t) // degraded all the same where one host had guests before the others were back: it is tainted for them
 	for _, h := range c.Hosts {
-		c.awaitStatus(t, h, int(control.AllWell))
+		await(t, h.Name+" says that every VIP is at home", func() bool {
+			r, code := c.status(t, h)
+			return code < int(control.Unserved) && !slices.ContainsFunc(r.VIPs, func(x control.VIP) bool {
+				return !x.Served || x.Place != control.PlaceHome || x.WhyCode != control.WhyAtHome
+			})
+		})
 	}
 
 	gone := c.Hosts[2].Agent()
