@@ -3,4 +3,4 @@
 package core
 
 // randomSeeds is how many bad days are tried.
-const randomSeeds = 120
+const randomSeeds = 80
