@@ -203,7 +203,7 @@ func (m *Machine) asked(a Ask) {
 	reply := AskReply{From: m.cfg.Node, Name: a.Name, Term: l.term, Refused: m.judgeAsk(l, v, a)}
 	m.send(a.From, reply)
 	if reply.Refused == AskAccepted {
-		m.turnAway(l, a.From)
+		m.becomeDropping(l, CauseHandback, a.From)
 	}
 }
 
@@ -230,11 +230,6 @@ func (m *Machine) judgeAsk(l *lease, v VIP, a Ask) AskRefusal {
 // where a candidate proposed it in vain.
 func (a Ask) covers(held Term) bool {
 	return a.Proof.Restart || a.Over == held || a.Over.Epoch > a.Served.Epoch
-}
-
-// turnAway begins the planned move to the home.
-func (m *Machine) turnAway(l *lease, home string) {
-	m.becomeDropping(l, CauseHandback, home)
 }
 
 // askReplied keeps the holder's word, for status and for the next step.
