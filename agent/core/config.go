@@ -88,6 +88,10 @@ func majority(n int) int { return n/2 + 1 }
 // assert stops the agent on a fault of ours: the unit's cleanup drops the addresses, a peer takes over.
 func assert(ok bool, format string, args ...any) {
 	if !ok {
-		panic("core: " + fmt.Sprintf(format, args...))
+		broken(format, args...)
 	}
 }
+
+// broken is assert for what every step looks at: it is called where a check has failed already, since
+// an assertion's words cost allocations even when it holds.
+func broken(format string, args ...any) { panic("core: " + fmt.Sprintf(format, args...)) }

@@ -52,9 +52,8 @@ func (v *voter) hints(now Instant, stagger time.Duration, trust Instant) []addre
 	}
 	var out []addressed
 	given := map[string]int{} // a node named for one VIP counts as holding it for the next: an even share
-	for _, n := range v.names {
-		s := v.slots[n]
-		if n == HandbackSlot || !s.free() || now < s.nextHint {
+	for _, s := range v.all {
+		if !s.hintDue(now) {
 			continue
 		}
 		ranked := v.candidates(now, s)
@@ -75,9 +74,11 @@ func (v *voter) hints(now Instant, stagger time.Duration, trust Instant) []addre
 
 // hintDue reports whether hints would look for candidates at all.
 func (v *voter) hintDue(now Instant) bool {
-	return slices.ContainsFunc(v.names, func(n Name) bool {
-		return n != HandbackSlot && v.slots[n].free() && now >= v.slots[n].nextHint
-	})
+	return slices.ContainsFunc(v.all, func(s *slot) bool { return s.hintDue(now) })
+}
+
+func (s *slot) hintDue(now Instant) bool {
+	return s.free() && now >= s.nextHint && s.vip.Name != HandbackSlot
 }
 
 // turn picks the candidate whose turn it is and sets the time of the next.
@@ -144,9 +145,8 @@ func (v *voter) heardFrom(now Instant, node string) {
 	if !ok || h.at != now {
 		return
 	}
-	for _, n := range v.names {
-		s := v.slots[n]
-		if n == HandbackSlot || !s.free() || s.nextHint <= now {
+	for _, s := range v.all {
+		if !s.free() || s.nextHint <= now || s.vip.Name == HandbackSlot {
 			continue
 		}
 		if c, ok := rate(s.vip, s.last, h.state, v.vips); ok && c.placeable() && s.noCleanSince != 0 {
@@ -161,14 +161,13 @@ func (v *voter) wake(now Instant) Instant {
 	if now < v.silentUntil {
 		at = v.silentUntil
 	}
-	for _, n := range v.names {
-		s := v.slots[n]
+	for _, s := range v.all {
 		switch {
 		case s.grant.given():
 			at = min(at, s.grant.expires)
 		case s.reserved.given():
 			at = min(at, s.reserved.until)
-		case n != HandbackSlot && now >= v.silentUntil:
+		case s.vip.Name != HandbackSlot && now >= v.silentUntil:
 			at = min(at, s.nextHint)
 		}
 	}

@@ -3,34 +3,58 @@ package core
 // check asserts what must hold after every step, in production too. A broken one is a fault of ours:
 // it stops the agent, its cleanup drops the addresses, and a peer takes over.
 func (m *Machine) check() {
-	for _, n := range m.names {
-		m.checkLease(m.leases[n])
+	for _, l := range m.all {
+		m.checkLease(l)
 	}
 	if m.voter == nil {
 		return
 	}
-	for _, n := range m.voter.names {
-		s := m.voter.slots[n]
-		assert(!s.grant.given() || s.grant.length <= LeaseMax, "%s: granted for %s", n, s.grant.length)
-		assert(!s.grant.given() || s.grant.expires > m.now, "%s: grant outlived its end", n)
-		assert(!s.grant.given() || !s.reserved.given(), "%s: granted and reserved at once", n)
+	for _, s := range m.voter.all {
+		checkSlot(s, m.now)
+	}
+}
+
+func checkSlot(s *slot, now Instant) {
+	switch g := &s.grant; {
+	case !g.given():
+	case g.length > LeaseMax:
+		broken("%s: granted for %s", s.vip.Name, g.length)
+	case g.expires <= now:
+		broken("%s: grant outlived its end", s.vip.Name)
+	case s.reserved.given():
+		broken("%s: granted and reserved at once", s.vip.Name)
 	}
 }
 
 func (m *Machine) checkLease(l *lease) {
 	has := l.role == Taking || l.role == Holding
-	assert(!has || l.validUntil > m.now, "%s: %s without a valid lease", l.name, l.role)
-	assert(has || l.validUntil == 0, "%s: validity while %s", l.name, l.role)
-	assert(l.role == Idle == !l.term.Known() || l.role == Dropping, "%s: term %s while %s", l.name, l.term, l.role)
-	for _, c := range l.claims {
-		assert(c.counter <= m.counter && c.counter > l.counted, "%s: request %d counted beside %d", l.name, c.counter, l.counted)
+	switch {
+	case has && l.validUntil <= m.now:
+		broken("%s: %s without a valid lease", l.name, l.role)
+	case !has && l.validUntil != 0:
+		broken("%s: validity while %s", l.name, l.role)
+	case l.role != Dropping && (l.role == Idle) == l.term.Known():
+		broken("%s: term %s while %s", l.name, l.term, l.role)
 	}
-	v, isVIP := m.vip(l.name)
-	if !isVIP || !has {
-		return
+	for i := range l.claims {
+		if c := l.claims[i].counter; c > m.counter || c <= l.counted {
+			broken("%s: request %d counted beside %d", l.name, c, l.counted)
+		}
 	}
-	r := m.record(v)
-	assert(r.Served == l.term, "%s: held term %s, recorded %s", l.name, l.term, r.Served)
-	assert(l.role != Holding || l.take.recorded && l.take.checked, "%s: held without record or check", l.name)
-	assert(!l.take.ordered || l.take.recordIn <= m.journal.saved, "%s: address ordered before its record was saved", l.name)
+	if v, isVIP := m.vip(l.name); isVIP && has {
+		m.checkHeld(l, v)
+	}
+}
+
+// checkHeld asserts what must hold of a VIP that this node has.
+func (m *Machine) checkHeld(l *lease, v VIP) {
+	served := m.record(v).Served
+	switch {
+	case served != l.term:
+		broken("%s: held term %s, recorded %s", l.name, l.term, served)
+	case l.role == Holding && !(l.take.recorded && l.take.checked):
+		broken("%s: held without record or check", l.name)
+	case l.take.ordered && l.take.recordIn > m.journal.saved:
+		broken("%s: address ordered before its record was saved", l.name)
+	}
 }

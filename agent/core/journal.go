@@ -78,24 +78,22 @@ func (m *Machine) settle() bool {
 // ungate sends what waits for a state that is saved.
 func (m *Machine) ungate() {
 	j := &m.journal
-	waiting := j.gated
-	j.gated = nil
-	for _, g := range waiting {
-		if g.seq <= j.saved {
-			m.send(g.to, g.msg)
-		} else {
-			j.gated = append(j.gated, g)
+	j.gated = slices.DeleteFunc(j.gated, func(g gatedSend) bool {
+		if g.seq > j.saved {
+			return false
 		}
-	}
+		m.send(g.to, g.msg)
+		return true
+	})
 }
 
 // deliver handles the node's messages to itself.
 func (m *Machine) deliver() {
-	for len(m.loop) > 0 {
-		next := m.loop[0]
-		m.loop = m.loop[1:]
-		m.receive("", next.msg)
+	for i := 0; i < len(m.loop); i++ { // handling one may add more
+		m.receive("", m.loop[i].msg)
 	}
+	clear(m.loop)
+	m.loop = m.loop[:0]
 }
 
 // saved notes that a state is in the file.
@@ -107,8 +105,8 @@ func (m *Machine) saved(seq uint64) {
 		j.err = ""
 	}
 	m.ungate()
-	for _, n := range m.names {
-		m.recordSaved(m.leases[n])
+	for _, l := range m.all {
+		m.recordSaved(l)
 	}
 }
 
@@ -122,8 +120,8 @@ func (m *Machine) saveFailed(e SaveFailed) {
 	}
 	j.err, j.retry = e.Err, m.now.Add(m.cfg.Lease/4)
 	j.gated = slices.DeleteFunc(j.gated, func(g gatedSend) bool { return g.seq != 0 && g.seq <= e.Seq })
-	for _, n := range m.names {
-		m.recordLost(m.leases[n], e.Seq)
+	for _, l := range m.all {
+		m.recordLost(l, e.Seq)
 	}
 }
 

@@ -16,17 +16,18 @@ type Machine struct {
 	random  entropy
 	counter uint64 // newest request sent
 
-	voter     *voter // nil if this node has no vote
-	lists     voterLists
-	peers     map[string]*peer
-	packets   []packet
-	releases  []sentRelease
-	nextBeat  Instant
-	beatsSoon []Instant // extra heartbeats, to see what became of a release
+	voter      *voter // nil if this node has no vote
+	lists      voterLists
+	peers      map[string]*peer
+	packets    []*packet // oldest first
+	nextResend Instant   // the first resendAt of packets; never if none is ahead
+	releases   []sentRelease
+	nextBeat   Instant
+	beatsSoon  []Instant // extra heartbeats, to see what became of a release
 
 	vips      []VIP // sorted by name
-	names     []Name
 	leases    map[Name]*lease
+	all       []*lease      // sorted by name
 	links     map[Name]bool // interface of the VIP is usable
 	stuck     map[Name]string
 	instances map[string]*instance
@@ -47,7 +48,7 @@ type Machine struct {
 	companySince Instant       // since then
 
 	journal journal
-	loop    []looped // messages to itself
+	loop    []looped // messages to itself, empty between steps
 	out     []Effect
 	woke    Instant // the instant last asked for
 	counts  map[string]int
@@ -68,7 +69,7 @@ func New(cfg Config) *Machine {
 	m := &Machine{
 		cfg: cfg, vips: slices.Clone(cfg.VIPs), leases: map[Name]*lease{}, links: map[Name]bool{}, stuck: map[Name]string{},
 		instances: map[string]*instance{}, records: map[recordKey]*ServiceRecord{}, comings: map[Name]*coming{},
-		margin: cfg.Margin, peers: map[string]*peer{}, states: map[string]heardState{}, counts: map[string]int{},
+		margin: cfg.Margin, nextResend: never, peers: map[string]*peer{}, states: map[string]heardState{}, counts: map[string]int{},
 	}
 	slices.SortFunc(m.vips, func(a, b VIP) int {
 		if a.Name < b.Name {
@@ -85,7 +86,9 @@ func New(cfg Config) *Machine {
 		}
 	}
 	m.leases[HandbackSlot] = &lease{name: HandbackSlot}
-	m.names = slices.Sorted(maps.Keys(m.leases))
+	for _, n := range slices.Sorted(maps.Keys(m.leases)) {
+		m.all = append(m.all, m.leases[n])
+	}
 	return m
 }
 
@@ -96,7 +99,9 @@ func (m *Machine) Step(now Instant, ev Event) []Effect {
 	if s, ok := ev.(Started); ok {
 		m.start(s)
 	}
-	assert(m.started != 0, "%T before Started", ev)
+	if m.started == 0 {
+		broken("%T before Started", ev)
+	}
 	m.expire()
 	m.dispatch(ev)
 	m.due()
@@ -148,8 +153,8 @@ func (m *Machine) start(s Started) {
 	for _, r := range d.Service {
 		m.records[recordKey{r.VIP, r.Instance}] = &r
 	}
-	for _, n := range m.names {
-		m.leases[n].since = m.now
+	for _, l := range m.all {
+		l.since = m.now
 	}
 	m.journal.dirty = true
 	m.leftovers(s.Present)
@@ -161,8 +166,8 @@ func (m *Machine) expire() {
 	if m.voter != nil {
 		m.voter.expire(m.now)
 	}
-	for _, n := range m.names {
-		m.expireLease(m.leases[n])
+	for _, l := range m.all {
+		m.expireLease(l)
 	}
 }
 
@@ -269,8 +274,8 @@ func (m *Machine) due() {
 	m.beat()
 	m.resend()
 	m.giveHints()
-	for _, n := range m.names {
-		m.pursue(m.leases[n])
+	for _, l := range m.all {
+		m.pursue(l)
 	}
 	m.comeHome()
 	m.proveInstances()
@@ -280,12 +285,11 @@ func (m *Machine) due() {
 
 // giveHints lets the voter name candidates.
 func (m *Machine) giveHints() {
-	if m.voter == nil {
+	if m.voter == nil || !m.voter.hintDue(m.now) {
 		return
 	}
-	if m.voter.hintDue(m.now) { // what this node last told its voter may be a heartbeat old
-		m.voter.heard[m.cfg.Node] = heardNode{state: m.describe(), at: m.now, alive: m.cfg.Lease}
-	}
+	// What this node last told its voter may be a heartbeat old.
+	m.voter.heard[m.cfg.Node] = heardNode{state: m.describe(), at: m.now, alive: m.cfg.Lease}
 	for _, h := range m.voter.hints(m.now, m.stagger(), m.trustFrom()) {
 		m.send(h.to, h.hint)
 	}
@@ -316,8 +320,8 @@ func (m *Machine) leave() {
 	if !m.stopping || m.exited || len(m.releases) > 0 {
 		return
 	}
-	for _, n := range m.names {
-		if m.leases[n].role != Idle {
+	for _, l := range m.all {
+		if l.role != Idle {
 			return
 		}
 	}
@@ -338,28 +342,25 @@ func (m *Machine) drain(on bool) {
 
 // giveAll moves every VIP of this node away and ends its attempts.
 func (m *Machine) giveAll(cause Cause) {
-	for _, n := range m.names {
-		m.vacate(m.leases[n], cause)
+	for _, l := range m.all {
+		m.vacate(l, cause)
 	}
 }
 
 // wake returns the next instant at which something is due.
 func (m *Machine) wake() Instant {
-	at := min(m.nextBeat, m.journal.retryAt())
+	at := min(m.nextBeat, m.nextResend, m.journal.retryAt())
 	if m.voter != nil {
 		at = min(at, m.voter.wake(m.now))
 	}
 	for _, t := range m.beatsSoon {
 		at = min(at, t)
 	}
-	for _, p := range m.packets {
-		at = min(at, p.resendAt)
-	}
 	for _, r := range m.releases {
 		at = min(at, r.resendAt, r.until)
 	}
-	for _, n := range m.names {
-		at = min(at, m.leaseWake(m.leases[n]))
+	for _, l := range m.all {
+		at = min(at, m.leaseWake(l))
 	}
 	at = min(at, m.comeHomeAt())
 	if m.company {

@@ -25,8 +25,8 @@ type peer struct {
 // packet is a claim as sent to every voter, remembered until nothing can be asked of it any more.
 type packet struct {
 	claim    Claim
-	at       Instant // clock read before the first send
-	answered map[string]bool
+	at       Instant  // clock read before the first send
+	answered []string // voters that did
 	resent   bool
 	resendAt Instant // never, once resent or answered by all
 }
@@ -112,15 +112,41 @@ func (m *Machine) claim(entries []ClaimEntry) uint64 {
 		From: m.self, Counter: m.counter, Life: m.life, List: m.lists.id(), Must: understood,
 		Length: m.cfg.Lease, Entries: entries, State: m.state(),
 	}
-	m.packets = append(m.packets, packet{claim: c, at: m.now, answered: map[string]bool{}, resendAt: m.now.Add(2 * m.rtt())})
-	m.packets = slices.DeleteFunc(m.packets, func(p packet) bool { return m.now.Sub(p.at) > packetAge })
-	if len(m.packets) > packetsMax {
-		m.packets = slices.Delete(m.packets, 0, 1)
-	}
+	m.remember(&packet{claim: c, at: m.now, answered: make([]string, 0, len(m.voters())), resendAt: m.now.Add(2 * m.rtt())})
 	for _, v := range m.voters() {
 		m.sendClaim(v, c)
 	}
 	return m.counter
+}
+
+// remember keeps a packet, and forgets those that are too old or too many.
+func (m *Machine) remember(p *packet) {
+	m.packets = append(m.packets, p)
+	old := 0
+	for m.now.Sub(m.packets[old].at) > packetAge || len(m.packets)-old > packetsMax {
+		old++
+	}
+	m.packets = slices.Delete(m.packets, 0, old)
+	m.planResend()
+}
+
+// planResend is called wherever packets or a resendAt of theirs change.
+func (m *Machine) planResend() {
+	m.nextResend = never
+	for _, p := range m.packets {
+		m.nextResend = min(m.nextResend, p.resendAt)
+	}
+}
+
+// packet returns the claim that was sent under a number, nil if it is forgotten. Answers are mostly to
+// the newest.
+func (m *Machine) packet(counter uint64) *packet {
+	for _, p := range slices.Backward(m.packets) {
+		if p.claim.Counter == counter {
+			return p
+		}
+	}
+	return nil
 }
 
 func (m *Machine) sendClaim(voter string, c Claim) {
@@ -146,10 +172,9 @@ func (m *Machine) beat() {
 func (m *Machine) renew() {
 	var entries []ClaimEntry
 	var held []*lease
-	for _, n := range m.names {
-		l := m.leases[n]
+	for _, l := range m.all {
 		if (l.role == Taking || l.role == Holding) && m.quorate() {
-			entries = append(entries, ClaimEntry{n, Renewal, l.term})
+			entries = append(entries, ClaimEntry{l.name, Renewal, l.term})
 			held = append(held, l)
 		}
 	}
@@ -161,19 +186,24 @@ func (m *Machine) renew() {
 
 // resend repeats claims that voters left unanswered for two round trips, once, with the same number.
 func (m *Machine) resend() {
-	for i := range m.packets {
-		p := &m.packets[i]
-		if m.now < p.resendAt {
-			continue
-		}
-		p.resent, p.resendAt = true, never
-		for _, v := range m.voters() {
-			if !p.answered[v] && m.stillWanted(p.claim) {
-				m.sendClaim(v, p.claim)
+	if m.now >= m.nextResend {
+		for _, p := range m.packets {
+			if m.now >= p.resendAt {
+				m.resendPacket(p)
 			}
 		}
+		m.planResend()
 	}
 	m.resendReleases()
+}
+
+func (m *Machine) resendPacket(p *packet) {
+	p.resent, p.resendAt = true, never
+	for _, v := range m.voters() {
+		if !slices.Contains(p.answered, v) && m.stillWanted(p.claim) {
+			m.sendClaim(v, p.claim)
+		}
+	}
 }
 
 // stillWanted reports whether a claim's names are still wanted by it: a released request is not repeated.
@@ -197,27 +227,29 @@ func (m *Machine) answered(a Answer) {
 		m.count("answer_to_former_life")
 		return
 	}
-	i := slices.IndexFunc(m.packets, func(x packet) bool { return x.claim.Counter == a.Request.Counter })
-	if i < 0 {
+	sent := m.packet(a.Request.Counter)
+	if sent == nil {
 		m.count("answer_too_late")
 		return
 	}
-	sent := &m.packets[i]
 	m.learn(p, sent, a)
 	if a.Newest.Compare(Request{m.self.Start, m.counter}) > 0 && a.Newest.Start <= numberMax {
 		m.restartAbove(a.Newest)
 		return
 	}
+	before := slices.Contains(sent.answered, a.Voter)
 	if a.Refused == WrongIncarnation {
-		if !sent.answered[a.Voter] && m.stillWanted(sent.claim) {
+		if !before && m.stillWanted(sent.claim) {
 			m.sendClaim(a.Voter, sent.claim)
 		}
 		return
 	}
-	if !sent.resent && !sent.answered[a.Voter] {
+	if !sent.resent && !before {
 		p.measure(m.now.Sub(sent.at))
 	}
-	sent.answered[a.Voter] = true
+	if !before {
+		sent.answered = append(sent.answered, a.Voter)
+	}
 	if a.Refused != NotRefused {
 		m.count("refused_" + a.Refused.String())
 		return
@@ -273,8 +305,7 @@ func (m *Machine) verdict(p *peer, a Answer, e AnswerEntry) {
 // (F15). Nothing that is out under the old number counts any more.
 func (m *Machine) restartAbove(seen Request) {
 	m.emit(Transition{From: "started", To: "started", Cause: CauseStartNumber, Detail: seen.String()})
-	for _, n := range m.names {
-		l := m.leases[n]
+	for _, l := range m.all {
 		if l.role == Candidate {
 			m.becomeIdle(l, CauseStartNumber)
 		}
@@ -282,6 +313,7 @@ func (m *Machine) restartAbove(seen Request) {
 	}
 	m.self.Start, m.journal.dirty = seen.Start+1, true
 	m.packets = nil
+	m.planResend()
 	m.nextBeat = m.now
 }
 

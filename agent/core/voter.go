@@ -20,7 +20,7 @@ type voter struct {
 	homesUntil  Instant // after a silence, a VIP without history goes to a clean home only
 
 	slots map[Name]*slot
-	names []Name // of slots, sorted
+	all   []*slot // sorted by name
 	heard map[string]heardNode
 }
 
@@ -65,8 +65,8 @@ type reservation struct {
 	until    Instant
 }
 
-func (g grant) given() bool       { return g.to.Node != "" }
-func (r reservation) given() bool { return r.node != "" }
+func (g *grant) given() bool       { return g.to.Node != "" }
+func (r *reservation) given() bool { return r.node != "" }
 
 // newVoter returns a voter with what its file held. Loaded grants are armed for the longest possible
 // lease, since renewals are not written (F5); without a valid file it stays silent that long (F4).
@@ -78,7 +78,9 @@ func newVoter(cfg Config, name string, d Durable, valid bool, now Instant, rando
 	for _, vip := range append(slices.Clone(cfg.VIPs), VIP{Name: HandbackSlot}) {
 		v.slots[vip.Name] = &slot{vip: vip, newest: map[string]Request{}, released: map[string]Request{}, gaveUp: map[string]Instant{}}
 	}
-	v.names = slices.Sorted(maps.Keys(v.slots))
+	for _, n := range slices.Sorted(maps.Keys(v.slots)) {
+		v.all = append(v.all, v.slots[n])
+	}
 	if !valid {
 		v.memory = random.draw()
 		v.silentUntil = now.Add(cfg.grow(LeaseMax))
@@ -105,9 +107,8 @@ func newVoter(cfg Config, name string, d Durable, valid bool, now Instant, rando
 // records returns what has to survive this life.
 func (v *voter) records() []SlotRecord {
 	var out []SlotRecord
-	for _, n := range v.names {
-		s := v.slots[n]
-		r := SlotRecord{Name: n, Last: s.last}
+	for _, s := range v.all {
+		r := SlotRecord{Name: s.vip.Name, Last: s.last}
 		if s.grant.given() {
 			r.Grant, r.Request, r.Length = s.grant.to, s.grant.request, int64(s.grant.length)
 		}
@@ -121,8 +122,7 @@ func (v *voter) records() []SlotRecord {
 
 // expire ends what is over at now, before any event is looked at.
 func (v *voter) expire(now Instant) {
-	for _, n := range v.names {
-		s := v.slots[n]
+	for _, s := range v.all {
 		freed := false
 		if s.grant.given() && now >= s.grant.expires {
 			s.grant, freed = grant{}, true
@@ -169,10 +169,9 @@ func (v *voter) claim(now Instant, source string, c Claim) (a Answer, changed bo
 	for _, e := range c.Entries {
 		asked[e.Name] = e
 	}
-	for _, n := range v.names {
-		s := v.slots[n]
-		entry := AnswerEntry{Name: n, Refused: a.Refused}
-		if e, ok := asked[n]; ok {
+	for _, s := range v.all {
+		entry := AnswerEntry{Name: s.vip.Name, Refused: a.Refused}
+		if e, ok := asked[s.vip.Name]; ok {
 			entry.Asked = true
 			if a.Refused == NotRefused {
 				ch := false
@@ -212,8 +211,8 @@ func (v *voter) refuseWhole(now Instant, c Claim) Refusal {
 // rivalHost returns where another host speaks from that has an unexpired grant under the same name: two
 // hosts with one name must not have one lease between them, nor be taken for one another (F6).
 func (v *voter) rivalHost(from Claimant) (source string, two bool) {
-	for _, n := range v.names {
-		if g := v.slots[n].grant; g.given() && g.to.Node == from.Node && g.to.Boot != from.Boot {
+	for _, s := range v.all {
+		if g := &s.grant; g.given() && g.to.Node == from.Node && g.to.Boot != from.Boot {
 			return g.source, true
 		}
 	}

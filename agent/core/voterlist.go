@@ -86,8 +86,8 @@ func (m *Machine) adoptVoterList() {
 	m.emit(Transition{From: strings.Join(ls.inForce, ","), To: strings.Join(ls.wanted, ","), Cause: CauseVoterList})
 	ls.previous, ls.inForce = ls.id().Digest, ls.wanted
 	m.journal.dirty = true
-	for _, n := range m.names {
-		m.leases[n].claims = nil // a majority of one list is none of another
+	for _, l := range m.all {
+		l.claims = nil // a majority of one list is none of another
 	}
 	m.nextBeat = m.now
 }
