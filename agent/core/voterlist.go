@@ -92,13 +92,28 @@ func (m *Machine) adoptVoterList() {
 	m.nextBeat = m.now
 }
 
-// votersAgree reports whether every voter in force has reported that list, without one before it.
+// votersAgree reports whether no voter in force grants to anybody on the list before it: each has reported
+// that very list without one before it, or has gone on from it, or has come up without a state and so with
+// nothing but the list that is wanted.
 func (m *Machine) votersAgree() bool {
-	have := m.lists.id().Digest
+	have, wanted := m.lists.id().Digest, digestOf(m.lists.wanted)
 	return !slices.ContainsFunc(m.lists.inForce, func(v string) bool {
-		p := m.peer(v)
-		stays := p.list == ListID{Digest: have}
-		gone := p.list.Previous == have
-		return !slices.Contains(m.cfg.VotersOff, v) && (!p.heard || !stays && !gone)
+		list := m.reportedList(v)
+		stays := list == ListID{Digest: have}
+		gone := list.Previous == have || list.Digest == wanted
+		return !slices.Contains(m.cfg.VotersOff, v) && !stays && !gone
 	})
+}
+
+// reportedList is the list that a voter last said it goes by: in an answer, or in what it says of itself,
+// since one that the wanted list removes may come up again without a vote. Zero if it has said nothing.
+func (m *Machine) reportedList(voter string) ListID {
+	if voter == m.cfg.Node {
+		return m.lists.id()
+	}
+	p, said := m.peer(voter), m.states[voter]
+	if said.at > p.viewedAt {
+		return said.state.List
+	}
+	return p.list
 }
