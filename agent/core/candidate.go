@@ -18,12 +18,12 @@ const backoffMin = 10 * time.Millisecond
 
 // hinted is told by a voter that a name is free, or kept for this node.
 func (m *Machine) hinted(h Hint) {
-	l := m.leases[h.Name]
 	v, ok := m.vip(h.Name)
-	if l == nil || !ok {
+	if !ok {
 		return
 	}
-	m.hearHint(h)
+	l := v.lease
+	m.hearHint(h, l)
 	switch {
 	case l.role == Candidate && l.try.refused[h.Voter]:
 		m.propose(l) // the voter that stood in the way says that it no longer does
@@ -34,36 +34,34 @@ func (m *Machine) hinted(h Hint) {
 		}
 	case h.Tainted:
 		m.forceProof(v, h.Voter)
-	case m.now >= l.notBefore && !m.heldFor(h.Name, m.cfg.Lease/4):
+	case m.now >= l.notBefore && !m.heldFor(l, m.cfg.Lease/4):
 		m.tryClaim(l, CauseHint)
 	}
 }
 
 // hearHint takes in what a hint says of its voter: that it has granted the name to nobody else.
-func (m *Machine) hearHint(h Hint) {
-	p := m.peer(h.Voter)
-	view := p.views[h.Name]
+func (m *Machine) hearHint(h Hint, l *lease) {
+	view := &m.peer(h.Voter).views[l.no]
 	view.Name, view.Grantee, view.Holding = h.Name, "", false
 	if h.Last.Epoch > view.Last.Epoch {
 		view.Last = h.Last
 	}
-	p.views[h.Name] = view
 }
 
 // tryClaim begins an attempt if this node may serve the name: by continuing its own last term where
 // that is still possible, else with an instance proved clean. A tainted node never claims.
 func (m *Machine) tryClaim(l *lease, cause Cause) bool {
-	v, ok := m.vip(l.name)
-	if !ok || l.role != Idle || m.standing(v) != Eligible {
+	v := l.site
+	if v == nil || l.role != Idle || m.standing(v) != Eligible {
 		return false
 	}
 	switch {
 	case m.mayContinue(v):
-		m.becomeCandidate(l, Continuation, m.record(v).Served, cause)
-	case m.clean(v) && !m.inTouch():
+		m.becomeCandidate(l, Continuation, v.record().Served, cause)
+	case v.clean() && !m.inTouch():
 		m.nextBeat, l.retryAt = m.now, m.now.Add(2*m.rtt())
 		return false
-	case m.clean(v):
+	case v.clean():
 		m.becomeCandidate(l, Fresh, Term{}, cause)
 	default:
 		return false
@@ -85,14 +83,14 @@ func (m *Machine) becomeCandidate(l *lease, kind Kind, term Term, cause Cause) {
 	l.moved = moved{}
 	m.forgetRelease(l.name)
 	m.propose(l)
-	if v, ok := m.vip(l.name); ok {
-		m.stopWatch(v.Instance)
+	if l.site != nil {
+		m.stopWatch(l.site.in)
 	}
 }
 
 // propose sends the attempt's next request. A fresh one proposes a term above all it has heard of (F7).
 func (m *Machine) propose(l *lease) {
-	if last := m.heardTerm(l.name); l.kind == Fresh && (!l.term.Known() || l.term.Epoch <= last.Epoch && l.term != last) {
+	if last := m.heardTerm(l); l.kind == Fresh && (!l.term.Known() || l.term.Epoch <= last.Epoch && l.term != last) {
 		l.supersede()
 		l.term = Term{Epoch: last.Epoch + 1, Node: m.cfg.Node, ID: m.random.draw()}
 	}
@@ -161,12 +159,11 @@ func (m *Machine) weigh(l *lease) {
 // continuityOf judges the grants of a continuation: it holds only if a majority of all voters is in
 // the confirmed set, in the same memory, and still answers with the term (F8). Everyone else is a no.
 func (m *Machine) continuityOf(l *lease) continuity {
-	v, _ := m.vip(l.name)
-	rec := m.record(v)
+	rec := l.site.record()
 	newest, _ := l.newest()
 	speak, left := 0, 0
 	for _, voter := range m.voters() {
-		a, answered := newest.granted[voter]
+		a, answered := newest.grantOf(voter)
 		switch {
 		case !answered:
 			left++
@@ -232,9 +229,8 @@ func (m *Machine) pursue(l *lease) {
 	case Idle:
 		m.pursueIdle(l)
 	case Candidate:
-		v, isVIP := m.vip(l.name)
 		switch {
-		case isVIP && m.standing(v) != Eligible:
+		case l.site != nil && m.standing(l.site) != Eligible:
 			m.giveUp(l, CauseIneligible)
 		case m.now >= m.attemptEnds(l):
 			m.giveUp(l, CauseRefused)
@@ -252,14 +248,14 @@ func (m *Machine) pursue(l *lease) {
 // pursueIdle tries again where a time left is over, where a successor did not come, and where an
 // earlier life's lease may be continued.
 func (m *Machine) pursueIdle(l *lease) {
-	v, isVIP := m.vip(l.name)
-	if !isVIP {
+	v := l.site
+	if v == nil {
 		return
 	}
 	if l.moved.to != "" && m.now >= l.moved.deadline {
 		to := l.moved.to
 		l.moved = moved{}
-		if holder, _ := m.holderOf(l.name); holder != to && m.mayContinue(v) {
+		if holder, _ := m.holderOf(l); holder != to && m.mayContinue(v) {
 			m.tryClaim(l, CauseReclaim)
 			return
 		}
@@ -273,7 +269,7 @@ func (m *Machine) pursueIdle(l *lease) {
 	}
 	if l.retryAt != 0 && m.now >= l.retryAt {
 		l.retryAt = 0
-		if m.heldFor(l.name, 0) {
+		if m.heldFor(l, 0) {
 			l.backoff = 0
 		} else {
 			m.tryClaim(l, CauseRetry)
@@ -283,19 +279,19 @@ func (m *Machine) pursueIdle(l *lease) {
 
 // heldFor reports whether a majority of voters says that another node has the name for at least d more:
 // then a voter that missed it hints in vain, and a claim would only teach it a term nobody serves.
-func (m *Machine) heldFor(n Name, d time.Duration) bool {
-	holder, _ := m.holderAt(n, m.now.Add(d))
+func (m *Machine) heldFor(l *lease, d time.Duration) bool {
+	holder, _ := m.holderAt(l, m.now.Add(d))
 	return holder != "" && holder != m.cfg.Node
 }
 
 // mayResume reports whether an earlier life of this agent may still have the lease: its address is on
 // the link, or a voter still names this node.
-func (m *Machine) mayResume(l *lease, v VIP) bool {
+func (m *Machine) mayResume(l *lease, v *site) bool {
 	if !m.mayContinue(v) || !m.quorate() {
 		return false
 	}
-	for _, voter := range m.voters() {
-		if m.peer(voter).views[l.name].Grantee == m.cfg.Node {
+	for _, p := range m.seats {
+		if p.views[l.no].Grantee == m.cfg.Node {
 			return true
 		}
 	}

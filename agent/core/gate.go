@@ -1,7 +1,6 @@
 package core
 
 import (
-	"maps"
 	"slices"
 	"time"
 )
@@ -18,6 +17,7 @@ type recordKey struct {
 // instance is one local memcached, as last told.
 type instance struct {
 	address    string
+	sites      []*site // that it serves or would serve on this node, sorted by name
 	known, up  bool
 	reason     string // why it is down
 	note       string // what limits it while up
@@ -43,68 +43,20 @@ const flushRetry = time.Second
 // restartGrace is how long a restart for a proof may take before the instance's other VIPs move.
 const restartGrace = time.Second
 
-// vip returns the configuration of a VIP; the hand-back slot is none.
-func (m *Machine) vip(n Name) (VIP, bool) {
-	i, ok := slices.BinarySearchFunc(m.vips, n, func(v VIP, n Name) int {
-		switch {
-		case v.Name < n:
-			return -1
-		case v.Name > n:
-			return 1
-		}
-		return 0
-	})
-	if !ok {
-		return VIP{}, false
-	}
-	return m.vips[i], true
-}
-
-// served returns the VIPs that an instance serves or would serve on this node.
-func (m *Machine) served(address string) []VIP {
-	var out []VIP
-	for _, v := range m.vips {
-		if v.Instance == address {
-			out = append(out, v)
-		}
-	}
-	return out
-}
-
-// record returns what is known of a VIP's values on its instance; an empty record if nothing is.
-func (m *Machine) record(v VIP) *ServiceRecord {
-	if r := m.records[recordKey{v.Name, v.Instance}]; r != nil {
-		return r
-	}
-	return &ServiceRecord{VIP: v.Name, Instance: v.Instance}
-}
-
-// clean reports whether the VIP's instance is proved, in its present incarnation, to hold no old
-// value of the VIP. No record is not clean, whatever the age of the process (F21).
-func (m *Machine) clean(v VIP) bool {
-	in, r := m.instances[v.Instance], m.record(v)
-	return in != nil && in.up && !r.Served.Known() && r.Proof != (Proof{}) && r.Proof.Incarnation == in.life
-}
-
 // serving reports whether the instance has served another VIP since its proof, so that its item
 // counts may have moved for good reasons.
-func (m *Machine) serving(v VIP) bool {
-	for _, o := range m.served(v.Instance) {
-		if o.Name == v.Name {
-			continue
-		}
-		if r := m.leases[o.Name].role; r == Taking || r == Holding || r == Dropping || m.record(o).Served.Known() {
-			return true
-		}
-	}
-	return false
+func (m *Machine) serving(v *site) bool {
+	return slices.ContainsFunc(v.in.sites, func(o *site) bool {
+		r := o.lease.role
+		return o != v && (r == Taking || r == Holding || r == Dropping || o.record().Served.Known())
+	})
 }
 
 // absent returns the VIPs of an instance whose addresses are not up on this node.
-func (m *Machine) absent(address string) []Name {
+func absent(in *instance) []Name {
 	var out []Name
-	for _, v := range m.served(address) {
-		if l := m.leases[v.Name]; l.role != Holding && l.leftover == 0 {
+	for _, v := range in.sites {
+		if l := v.lease; l.role != Holding && l.leftover == 0 {
 			out = append(out, v.Name)
 		}
 	}
@@ -112,13 +64,12 @@ func (m *Machine) absent(address string) []Name {
 }
 
 // continuityVotes counts what the voters' newest answers say of continuing a VIP's last service.
-func (m *Machine) continuityVotes(v VIP) (speak, out int) {
-	r := m.record(v)
-	for _, voter := range m.voters() {
-		p := m.peer(voter)
+func (m *Machine) continuityVotes(v *site) (speak, out int) {
+	r := v.record()
+	for _, p := range m.seats {
 		switch {
 		case !p.heard:
-		case judge(r.Confirmed, r.Served, voter, p.memory, p.views[v.Name].Last) == speaksFor:
+		case judge(r.Confirmed, r.Served, p.name, p.memory, p.views[v.lease.no].Last) == speaksFor:
 			speak++
 		default:
 			out++
@@ -128,35 +79,34 @@ func (m *Machine) continuityVotes(v VIP) (speak, out int) {
 }
 
 // mayContinue reports whether this node's last service of a VIP may still be the VIP's last.
-func (m *Machine) mayContinue(v VIP) bool {
-	if !m.record(v).Served.Known() {
+func (m *Machine) mayContinue(v *site) bool {
+	if v.kept == nil || !v.kept.Served.Known() {
 		return false
 	}
 	_, out := m.continuityVotes(v)
-	return len(m.voters())-out >= m.majority()
+	return len(m.seats)-out >= m.majority()
 }
 
 // continuityOver reports whether a majority of voters answered in a way that rules continuity out.
-func (m *Machine) continuityOver(v VIP) bool {
+func (m *Machine) continuityOver(v *site) bool {
 	_, out := m.continuityVotes(v)
 	return out >= m.majority()
 }
 
 // proveInstances begins a proof wherever one is wanted and nothing speaks against it.
 func (m *Machine) proveInstances() {
-	for _, a := range slices.Sorted(maps.Keys(m.instances)) {
-		in := m.instances[a]
+	for _, in := range m.caches {
 		m.graceOver(in)
-		if in.stage == FlushIdle && m.now >= in.flushNotBefore && m.wantsProof(in) && m.mayFlush(in) {
+		if in.stage == FlushIdle && m.now >= in.flushNotBefore && wantsProof(in) && m.mayFlush(in) {
 			in.stage, in.trouble = FlushQuieting, ""
-			m.emit(WatchQuiet{a})
+			m.emit(WatchQuiet{in.address})
 		}
 	}
 }
 
 // wantsProof reports whether an instance is tainted for a VIP.
-func (m *Machine) wantsProof(in *instance) bool {
-	return slices.ContainsFunc(m.served(in.address), func(v VIP) bool { return !m.clean(v) })
+func wantsProof(in *instance) bool {
+	return slices.ContainsFunc(in.sites, func(v *site) bool { return !v.clean() })
 }
 
 // mayFlush reports whether a flush could cost nothing that is wanted: the instance serves nothing, no
@@ -165,9 +115,9 @@ func (m *Machine) mayFlush(in *instance) bool {
 	if !in.up || in.unprovable != "" || m.stopping {
 		return false
 	}
-	for _, v := range m.served(in.address) {
-		l := m.leases[v.Name]
-		if l.role != Idle || l.leftover != 0 || m.record(v).Served.Known() && !m.continuityOver(v) {
+	for _, v := range in.sites {
+		l := v.lease
+		if l.role != Idle || l.leftover != 0 || v.record().Served.Known() && !m.continuityOver(v) {
 			return false
 		}
 	}
@@ -205,18 +155,16 @@ func (m *Machine) instanceUp(e InstanceUp) {
 // proved marks an instance clean for the VIPs that this node has no part in, and has had none since an
 // instant.
 func (m *Machine) proved(in *instance, p Proof, cause Cause, over map[Name]Term, downBy Instant) {
-	for _, v := range m.served(in.address) {
-		l := m.leases[v.Name]
+	for _, v := range in.sites {
+		l := v.lease
 		if l.role != Idle || l.leftover != 0 || l.downAt > downBy {
 			continue
 		}
-		r := m.record(v)
-		if m.clean(v) && r.Proof == p && r.Over == over[v.Name] {
+		r := v.record()
+		if v.clean() && r.Proof == p && r.Over == over[v.Name] {
 			continue
 		}
-		m.records[recordKey{v.Name, v.Instance}] = &ServiceRecord{
-			VIP: v.Name, Instance: v.Instance, Proof: p, Over: over[v.Name], LastTerm: r.LastTerm,
-		}
+		v.kept = &ServiceRecord{VIP: v.Name, Instance: v.Instance, Proof: p, Over: over[v.Name], LastTerm: r.LastTerm}
 		m.journal.dirty = true
 		m.emit(Transition{Name: v.Name, Instance: in.address, From: "tainted", To: "clean", Cause: cause, Term: over[v.Name]})
 	}
@@ -226,8 +174,8 @@ func (m *Machine) proved(in *instance, p Proof, cause Cause, over map[Name]Term,
 // heardTerms returns the newest term known of each VIP of an instance.
 func (m *Machine) heardTerms(in *instance) map[Name]Term {
 	out := map[Name]Term{}
-	for _, v := range m.served(in.address) {
-		out[v.Name] = m.heardTerm(v.Name)
+	for _, v := range in.sites {
+		out[v.Name] = m.heardTerm(v.lease)
 	}
 	return out
 }
@@ -252,8 +200,8 @@ func (m *Machine) instanceDown(e InstanceWentDown) {
 
 // abandon gives away every VIP that a dead instance serves.
 func (m *Machine) abandon(in *instance) {
-	for _, v := range m.served(in.address) {
-		if l := m.leases[v.Name]; l.role == Taking || l.role == Holding {
+	for _, v := range in.sites {
+		if l := v.lease; l.role == Taking || l.role == Holding {
 			m.vacate(l, CauseInstanceDown)
 		}
 	}
@@ -292,8 +240,8 @@ func (m *Machine) endStage(in *instance) {
 }
 
 // stopWatch ends the wait for quiet when a claim of the instance goes out.
-func (m *Machine) stopWatch(address string) {
-	if in := m.instances[address]; in != nil && in.stage == FlushQuieting {
+func (m *Machine) stopWatch(in *instance) {
+	if in != nil && in.stage == FlushQuieting {
 		m.endStage(in)
 	}
 }
@@ -312,12 +260,12 @@ func (m *Machine) instanceQuiet(address string) {
 		return
 	}
 	in.stage = FlushIdle
-	if !m.mayFlush(in) || !m.wantsProof(in) {
+	if !m.mayFlush(in) || !wantsProof(in) {
 		return
 	}
 	in.stage, in.over = FlushRunning, m.heardTerms(in)
 	in.attempt++
-	m.emit(FlushInstance{Instance: address, Attempt: in.attempt, Drained: m.absent(address)})
+	m.emit(FlushInstance{Instance: address, Attempt: in.attempt, Drained: absent(in)})
 }
 
 // flushDone takes a proof in. The instance was not eligible meanwhile, so that no VIP it serves can
@@ -357,8 +305,8 @@ func (m *Machine) checkFailed(e InstanceChecked) {
 		in.undrainedUntil = m.now.Add(flushRetry)
 		return
 	}
-	for _, v := range m.served(e.Instance) {
-		if b := m.leases[v.Name].take.before; b != nil && !b.Served.Known() {
+	for _, v := range in.sites {
+		if b := v.lease.take.before; b != nil && !b.Served.Known() {
 			b.Proof = Proof{}
 		}
 		m.voidProof(v)
@@ -367,9 +315,9 @@ func (m *Machine) checkFailed(e InstanceChecked) {
 
 // forceProof restarts a busy memcached for a VIP that no clean node is left for, once a majority of
 // voters says so and if the operator configured how. An idle one is flushed without being told.
-func (m *Machine) forceProof(v VIP, voter string) {
-	in := m.instances[v.Instance]
-	if in == nil || !v.CanRestart || m.standing(v) != Eligible || m.clean(v) || m.mayContinue(v) {
+func (m *Machine) forceProof(v *site, voter string) {
+	in := v.in
+	if in == nil || !v.CanRestart || m.standing(v) != Eligible || v.clean() || m.mayContinue(v) {
 		return
 	}
 	if in.taintedHints == nil {

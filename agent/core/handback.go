@@ -36,23 +36,23 @@ const (
 
 // comeHome works towards getting this node's own VIPs back, one at a time in the whole cluster.
 func (m *Machine) comeHome() {
-	for _, v := range m.vips {
+	for _, v := range m.sites {
 		if v.Home == m.cfg.Node {
-			c := m.comings[v.Name]
-			c.state = m.homecoming(v, c)
+			v.coming.state = m.homecoming(v, &v.coming)
 		}
 	}
 	m.freeSlot()
 }
 
 // homecoming takes the next step for one VIP and says what it waits for.
-func (m *Machine) homecoming(v VIP, c *coming) Homecoming {
-	l := m.leases[v.Name]
-	holder, holding := m.holderOf(v.Name)
-	switch {
-	case l.role == Holding:
+func (m *Machine) homecoming(v *site, c *coming) Homecoming {
+	l := v.lease
+	if l.role == Holding {
 		*c = coming{losses: c.losses}
 		return NotAway
+	}
+	holder, holding := m.holderOf(l)
+	switch {
 	case l.role != Idle && m.slotFor == v.Name:
 		return AwayTaking
 	case l.role != Idle || holder == "" || holder == m.cfg.Node || !holding:
@@ -75,7 +75,7 @@ func (m *Machine) homecoming(v VIP, c *coming) Homecoming {
 		return AwayNever
 	case v.Failback == FailbackManual && !c.asked:
 		return AwayManual
-	case !m.clean(v):
+	case !v.clean():
 		m.ask(v, c, holder, false)
 		m.makeRoom(v, c)
 		return AwayTainted
@@ -89,31 +89,30 @@ func (m *Machine) homecoming(v VIP, c *coming) Homecoming {
 // makeRoom gives a guest of the home's instance to a node that is clean for it. An instance that serves a
 // guest is never quiet, so the home could not prove itself; two homes that hold each other's VIP would
 // never part.
-func (m *Machine) makeRoom(v VIP, c *coming) {
-	if m.now < max(m.readyAt(v, c), c.nextTry) || m.instances[v.Instance].unprovable != "" {
+func (m *Machine) makeRoom(v *site, c *coming) {
+	if m.now < max(m.readyAt(v, c), c.nextTry) || v.in.unprovable != "" {
 		return
 	}
-	var guests []*lease
-	for _, g := range m.served(v.Instance) {
-		l := m.leases[g.Name]
+	var guests []*site
+	for _, g := range v.in.sites {
+		l := g.lease
 		switch {
 		case l.role == Idle:
 		case l.role != Holding || g.Home == m.cfg.Node || m.successor(g, true) == "":
 			return
 		default:
-			guests = append(guests, l)
+			guests = append(guests, g)
 		}
 	}
 	if len(guests) == 0 {
 		return
 	}
 	c.nextTry = m.now.Add(handbackMax)
-	g, _ := m.vip(guests[0].name)
-	m.becomeDropping(guests[0], CauseMakeRoom, m.successor(g, true))
+	m.becomeDropping(guests[0].lease, CauseMakeRoom, m.successor(guests[0], true))
 }
 
 // withSlot asks for the VIP once this node holds the hand-back slot.
-func (m *Machine) withSlot(v VIP, c *coming, holder string) Homecoming {
+func (m *Machine) withSlot(v *site, c *coming, holder string) Homecoming {
 	s := m.leases[HandbackSlot]
 	if m.slotFor == "" && s.role == Idle && m.now >= max(c.nextTry, s.notBefore) {
 		m.slotFor, c.finalSince, c.refused, c.heard = v.Name, 0, AskAccepted, false
@@ -124,7 +123,7 @@ func (m *Machine) withSlot(v VIP, c *coming, holder string) Homecoming {
 	}
 	if c.finalSince == 0 {
 		c.finalSince, c.nextAsk, c.rechecked, c.accepted = m.now, 0, false, false
-		m.emit(CheckInstance{Instance: v.Instance, Name: v.Name, Proof: m.record(v).Proof, Serving: m.serving(v)})
+		m.emit(CheckInstance{Instance: v.Instance, Name: v.Name, Proof: v.record().Proof, Serving: m.serving(v)})
 	}
 	if c.heard && c.refused != AskAccepted && c.refused != AskUnderway && c.refused != AskNotYet {
 		return AwayRefused
@@ -141,8 +140,8 @@ func (m *Machine) withSlot(v VIP, c *coming, holder string) Homecoming {
 // proofRechecked lets a home ask for its VIP: its proof still stands, right before the holder lets go.
 // It is read once more before the address goes up here, but by then the holder's cache is given up.
 func (m *Machine) proofRechecked(n Name) {
-	if c := m.comings[n]; c != nil && m.slotFor == n && c.finalSince != 0 {
-		c.rechecked = true
+	if v, ok := m.vip(n); ok && m.slotFor == n && v.coming.finalSince != 0 {
+		v.coming.rechecked = true
 	}
 }
 
@@ -151,7 +150,8 @@ func (m *Machine) freeSlot() {
 	if m.slotFor == "" {
 		return
 	}
-	s, c := m.leases[HandbackSlot], m.comings[m.slotFor]
+	v, _ := m.vip(m.slotFor)
+	s, c := m.leases[HandbackSlot], &v.coming
 	patience := handbackMax
 	if c.accepted {
 		patience = m.cfg.Lease // the holder has let go: this node has the VIP soon or not at all
@@ -174,7 +174,7 @@ func (m *Machine) freeSlot() {
 }
 
 // ask tells the holder that its VIP's home is here, with the proof there is.
-func (m *Machine) ask(v VIP, c *coming, holder string, final bool) {
+func (m *Machine) ask(v *site, c *coming, holder string, final bool) {
 	if m.now < c.nextAsk {
 		return
 	}
@@ -182,12 +182,12 @@ func (m *Machine) ask(v VIP, c *coming, holder string, final bool) {
 	if final {
 		c.nextAsk = m.now.Add(max(20*time.Millisecond, 4*m.rtt()))
 	}
-	r, in := m.record(v), m.instances[v.Instance]
+	r := v.record()
 	a := Ask{From: m.cfg.Node, Name: v.Name, Final: final, Served: r.LastTerm}
-	if m.clean(v) {
+	if v.clean() {
 		a.Proof, a.Over = r.Proof, r.Over
 	} else {
-		a.Why = in.stage.String()
+		a.Why = v.in.stage.String()
 	}
 	m.send(holder, a)
 }
@@ -195,11 +195,11 @@ func (m *Machine) ask(v VIP, c *coming, holder string, final bool) {
 // asked answers a home. The holder lets go only on a proof made over a term later than the home's own
 // last service of the VIP, or on a restart, which is good for every term (F14).
 func (m *Machine) asked(a Ask) {
-	l := m.leases[a.Name]
 	v, ok := m.vip(a.Name)
-	if l == nil || !ok {
+	if !ok {
 		return
 	}
+	l := v.lease
 	reply := AskReply{From: m.cfg.Node, Name: a.Name, Term: l.term, Refused: m.judgeAsk(l, v, a)}
 	m.send(a.From, reply)
 	if reply.Refused == AskAccepted {
@@ -207,7 +207,7 @@ func (m *Machine) asked(a Ask) {
 	}
 }
 
-func (m *Machine) judgeAsk(l *lease, v VIP, a Ask) AskRefusal {
+func (m *Machine) judgeAsk(l *lease, v *site, a Ask) AskRefusal {
 	switch {
 	case v.Home != a.From:
 		return AskNotHome
@@ -238,22 +238,21 @@ func (m *Machine) askReplied(r AskReply) {
 	if !ok {
 		return
 	}
-	c := m.comings[r.Name]
+	c := &v.coming
 	c.refused, c.heard = r.Refused, true
 	c.accepted = c.accepted || r.Refused == AskAccepted
-	if r.Refused == AskOldProof && m.leases[r.Name].role == Idle && m.record(v).Over != m.heardTerm(r.Name) {
+	if r.Refused == AskOldProof && v.lease.role == Idle && v.record().Over != m.heardTerm(v.lease) {
 		m.voidProof(v) // prove it anew, now that the term is known
 	}
 }
 
 // voidProof makes an instance tainted for a VIP that it was proved clean for.
-func (m *Machine) voidProof(v VIP) {
-	key := recordKey{v.Name, v.Instance}
-	r := m.records[key]
+func (m *Machine) voidProof(v *site) {
+	r := v.kept
 	if r == nil || r.Served.Known() {
 		return
 	}
-	m.records[key] = &ServiceRecord{VIP: v.Name, Instance: v.Instance, LastTerm: r.LastTerm}
+	v.kept = &ServiceRecord{VIP: v.Name, Instance: v.Instance, LastTerm: r.LastTerm}
 	m.journal.dirty = true
 }
 
@@ -265,15 +264,14 @@ func (m *Machine) noteLoss(l *lease, cause Cause) {
 	}
 	switch cause {
 	case CauseLeaseLost, CauseInstanceDown, CauseLinkDown, CauseAddress, CauseDisk:
-		c := m.comings[l.name]
-		c.losses = append(c.losses, m.now)
+		v.coming.losses = append(v.coming.losses, m.now)
 	default: // an operator's wish is no loss
 	}
 }
 
 // readyAt is when the delay before a hand-back is over: failback_delay, doubled for every further
 // loss in the last hour, and never more than an hour.
-func (m *Machine) readyAt(v VIP, c *coming) Instant {
+func (m *Machine) readyAt(v *site, c *coming) Instant {
 	if c.asked {
 		return c.readySince
 	}
@@ -288,8 +286,8 @@ func (m *Machine) readyAt(v VIP, c *coming) Instant {
 // comeHomeAt returns when the next step towards home is due, where a heartbeat is too coarse.
 func (m *Machine) comeHomeAt() Instant {
 	at := never
-	for _, v := range m.vips {
-		switch c := m.comings[v.Name]; c.state {
+	for _, v := range m.sites {
+		switch c := &v.coming; c.state {
 		case AwayDelay:
 			at = min(at, m.readyAt(v, c))
 		case AwayAsked:

@@ -15,9 +15,9 @@ func (v *voter) candidates(now Instant, s *slot) []candidate {
 		return nil
 	}
 	var cs []candidate
-	for _, n := range slices.Sorted(maps.Keys(v.heard)) {
-		h := v.heard[n]
-		if now.Sub(h.at) >= h.alive || h.at <= s.gaveUp[n] {
+	for _, n := range slices.Sorted(maps.Keys(v.nodes)) {
+		h := v.nodes[n]
+		if now.Sub(h.at) >= h.alive || h.at <= h.deals[s.no].gaveUp {
 			continue // dead, or what it last said is older than its release
 		}
 		if c, ok := rate(s.vip, s.last, h.state, v.vips); ok {
@@ -141,8 +141,8 @@ func (s *slot) gather(now, trust Instant, patience time.Duration, best candidate
 // heardFrom makes a free name due for a hint when a candidate has just spoken: a VIP without grant
 // and reservation counts as run out.
 func (v *voter) heardFrom(now Instant, node string) {
-	h, ok := v.heard[node]
-	if !ok || h.at != now {
+	h := v.node(node)
+	if h.at != now {
 		return
 	}
 	for _, s := range v.all {

@@ -44,27 +44,27 @@ func (m *Machine) becomeTaking(l *lease, until Instant) {
 	m.turn(l, Taking, CauseMajority)
 	l.validUntil = until
 	won, _ := l.newest()
-	v, isVIP := m.vip(l.name)
-	if isVIP && l.kind == Continuation {
-		l.confirmed = maps.Clone(m.record(v).Confirmed)
+	v := l.site
+	if v != nil && l.kind == Continuation {
+		l.confirmed = maps.Clone(v.record().Confirmed)
 	}
-	for voter, g := range won.granted {
-		l.confirm(voter, g.memory, g.last)
+	for _, g := range won.granted {
+		l.confirm(g.voter, g.memory, g.last)
 	}
 	m.nextBeat = m.now // voters learn at once that this is a holder, and the absent ones its term
-	if !isVIP {
+	if v == nil {
 		m.turn(l, Holding, CauseMajority)
 		return
 	}
 	check := CheckInstance{Instance: v.Instance, Name: v.Name, Term: l.term, Serving: m.serving(v)}
 	if l.kind == Continuation {
-		check.Drained = m.absent(v.Instance)
+		check.Drained = absent(v.in)
 		l.take.drained = check.Drained
 	} else {
-		check.Proof = m.record(v).Proof
+		check.Proof = v.record().Proof
 	}
-	l.take.before = m.records[recordKey{v.Name, v.Instance}]
-	m.records[recordKey{v.Name, v.Instance}] = &ServiceRecord{
+	l.take.before = v.kept
+	v.kept = &ServiceRecord{
 		VIP: v.Name, Instance: v.Instance, Served: l.term, Confirmed: maps.Clone(l.confirmed), LastTerm: l.term,
 	}
 	m.journal.dirty = true
@@ -111,7 +111,7 @@ func (m *Machine) instanceChecked(e InstanceChecked) {
 // checkAgain asks anew if another of the instance's VIPs went up while connections on it were awaited to
 // go: those that came since are welcome.
 func (m *Machine) checkAgain(l *lease, e InstanceChecked) bool {
-	now := m.absent(e.Instance)
+	now := absent(l.site.in)
 	if l.kind != Continuation || slices.Equal(now, l.take.drained) {
 		return false
 	}
@@ -144,21 +144,20 @@ func (m *Machine) addressFailed(e AddressFailed) {
 	if l == nil || l.role != Taking || l.term != e.Term || !l.take.ordered {
 		return
 	}
-	m.stuck[e.Name] = e.Err
+	l.site.stuck = e.Err
 	m.vacate(l, CauseAddress)
 }
 
 // renewed takes a voter's grant of a renewal in.
-func (m *Machine) renewed(l *lease, a Answer, e AnswerEntry) {
+func (m *Machine) renewed(l *lease, a *Answer, e *AnswerEntry) {
 	if until := l.validity(m.cfg, len(m.voters())); until > l.validUntil {
 		l.validUntil = until
 		if l.role == Holding && l.name != HandbackSlot {
 			m.emit(ProlongAddress{l.name, until})
 		}
 	}
-	v, isVIP := m.vip(l.name)
-	if l.confirm(a.Voter, a.Memory, e.Last) && isVIP {
-		m.record(v).Confirmed = maps.Clone(l.confirmed)
+	if l.confirm(a.Voter, a.Memory, e.Last) && l.site != nil {
+		l.site.record().Confirmed = maps.Clone(l.confirmed)
 		m.journal.dirty = true
 	}
 }
@@ -186,13 +185,13 @@ func (m *Machine) vacate(l *lease, cause Cause) {
 		}
 	case Taking, Holding:
 		m.noteLoss(l, cause)
-		v, isVIP := m.vip(l.name)
+		v := l.site
 		switch {
-		case !isVIP:
+		case v == nil:
 			m.sendRelease(l, "")
 			m.becomeIdle(l, cause)
 		case l.role == Taking && !l.take.ordered:
-			m.putRecordBack(l, v)
+			m.putRecordBack(v)
 			if l.leftover != 0 {
 				m.becomeDropping(l, cause, "")
 				return
@@ -210,14 +209,8 @@ func (m *Machine) vacate(l *lease, cause Cause) {
 }
 
 // putRecordBack forgets a record of service for an address that never went up.
-func (m *Machine) putRecordBack(l *lease, v VIP) {
-	key := recordKey{v.Name, v.Instance}
-	if l.take.before == nil {
-		delete(m.records, key)
-	} else {
-		m.records[key] = l.take.before
-	}
-	m.journal.dirty = true
+func (m *Machine) putRecordBack(v *site) {
+	v.kept, m.journal.dirty = v.lease.take.before, true
 }
 
 // becomeDropping orders an address down. Its lease is released only when it is (F3).
@@ -240,11 +233,11 @@ func (m *Machine) addressDown(e AddressDown) {
 		return
 	}
 	if e.Err != "" {
-		m.stuck[e.Name] = e.Err
+		l.site.stuck = e.Err
 		l.drop.repeatAt = m.now.Add(m.cfg.Lease / 4)
 		return
 	}
-	delete(m.stuck, e.Name)
+	l.site.stuck = ""
 	l.downAt = m.now
 	m.measureDrop(e.Took)
 	cause, successor := l.drop.cause, l.drop.successor
@@ -272,14 +265,14 @@ func (m *Machine) measureDrop(took time.Duration) {
 
 // successor chooses who should have a VIP next, from what the nodes last said; "" if nobody can. To spare
 // those that owe a proof of their own VIP is a must, or a preference of the ranking's.
-func (m *Machine) successor(v VIP, spare bool) string {
+func (m *Machine) successor(v *site, spare bool) string {
 	var cs []candidate
 	for _, n := range slices.Sorted(maps.Keys(m.states)) {
 		h := m.states[n]
 		if m.now.Sub(h.at) >= m.cfg.Lease+stateFresh {
 			continue
 		}
-		if c, ok := rate(v, m.heardTerm(v.Name), h.state, m.vips); ok && c.clean && !(spare && c.owesProof) {
+		if c, ok := rate(v.VIP, m.heardTerm(v.lease), h.state, m.vips); ok && c.clean && !(spare && c.owesProof) {
 			c.held += m.promised(n)
 			cs = append(cs, c)
 		}
@@ -287,13 +280,13 @@ func (m *Machine) successor(v VIP, spare bool) string {
 	if len(cs) == 0 {
 		return ""
 	}
-	return rank(v, cs)[0].node
+	return rank(v.VIP, cs)[0].node
 }
 
 // promised counts the VIPs that a node was named for and may not have told of yet.
 func (m *Machine) promised(node string) int {
 	n := 0
-	for _, l := range m.leases {
+	for _, l := range m.all {
 		if l.drop.successor == node || l.moved.to == node {
 			n++
 		}
@@ -383,13 +376,13 @@ func (m *Machine) declined(d Decline) {
 // stay for as long as a lease lasts, the others go at once.
 func (m *Machine) leftovers(present []Name) {
 	for _, n := range present {
-		l := m.leases[n]
 		v, ok := m.vip(n)
 		if !ok {
 			continue
 		}
+		l := v.lease
 		l.leftover = m.now.Add(m.cfg.Lease)
-		if m.record(v).Served.Known() {
+		if v.record().Served.Known() {
 			continue
 		}
 		m.becomeDropping(l, CauseLeftover, "")

@@ -41,14 +41,14 @@ func (m *Machine) checkLease(l *lease) {
 			broken("%s: request %d counted beside %d", l.name, c, l.counted)
 		}
 	}
-	if v, isVIP := m.vip(l.name); isVIP && has {
-		m.checkHeld(l, v)
+	if l.site != nil && has {
+		m.checkHeld(l)
 	}
 }
 
 // checkHeld asserts what must hold of a VIP that this node has.
-func (m *Machine) checkHeld(l *lease, v VIP) {
-	served := m.record(v).Served
+func (m *Machine) checkHeld(l *lease) {
+	served := l.site.record().Served
 	switch {
 	case served != l.term:
 		broken("%s: held term %s, recorded %s", l.name, l.term, served)

@@ -1,9 +1,9 @@
 package core
 
 import (
+	"cmp"
 	"maps"
 	"slices"
-	"strings"
 )
 
 // journal keeps the order between the state file and what depends on it: an answer leaves, and an
@@ -142,17 +142,19 @@ func (m *Machine) durable() Durable {
 	if m.voter != nil {
 		d.Slots = m.voter.records()
 	}
-	for _, k := range slices.SortedFunc(maps.Keys(m.records), recordKey.compare) {
-		r := *m.records[k]
-		r.Confirmed = maps.Clone(r.Confirmed)
-		d.Service = append(d.Service, r)
+	for _, r := range m.strangers {
+		d.Service = append(d.Service, *r)
+	}
+	for _, v := range m.sites {
+		if v.kept != nil {
+			d.Service = append(d.Service, *v.kept)
+		}
+	}
+	slices.SortFunc(d.Service, func(a, b ServiceRecord) int {
+		return cmp.Or(cmp.Compare(a.VIP, b.VIP), cmp.Compare(a.Instance, b.Instance))
+	})
+	for i := range d.Service {
+		d.Service[i].Confirmed = maps.Clone(d.Service[i].Confirmed)
 	}
 	return d
-}
-
-func (k recordKey) compare(o recordKey) int {
-	if c := strings.Compare(string(k.vip), string(o.vip)); c != 0 {
-		return c
-	}
-	return strings.Compare(k.instance, o.instance)
 }

@@ -10,6 +10,8 @@ import (
 // that makes a lease. It can be read alone; what the node does with it is in candidate.go and holder.go.
 type lease struct {
 	name Name
+	no   int   // place among all names
+	site *site // of the VIP; nil for the hand-back slot
 
 	role  Role
 	since Instant // of the role
@@ -45,7 +47,13 @@ type claim struct {
 	length  time.Duration
 	kind    Kind
 	term    Term
-	granted map[string]granted
+	granted []grantedBy // in the order they came
+}
+
+// grantedBy is one voter's grant.
+type grantedBy struct {
+	voter string
+	granted
 }
 
 // granted is a voter's word with its grant: the memory it spoke from, and its last term after it.
@@ -59,7 +67,7 @@ const claimsMax = 12
 
 // ask notes a request that is about to be sent.
 func (l *lease) ask(counter uint64, at Instant, length time.Duration, kind Kind) {
-	l.claims = append(l.claims, claim{counter, at, length, kind, l.term, map[string]granted{}})
+	l.claims = append(l.claims, claim{counter, at, length, kind, l.term, nil})
 	if len(l.claims) > claimsMax {
 		l.claims = slices.Delete(l.claims, 0, 1)
 	}
@@ -75,16 +83,37 @@ func (l *lease) forget(counter uint64) {
 func (l *lease) count(voter string, counter uint64, g granted) {
 	for i := range l.claims {
 		if l.claims[i].counter == counter && counter > l.counted {
-			l.claims[i].granted[voter] = g
+			l.claims[i].note(voter, g)
 		}
 	}
 }
 
+// note keeps a voter's newest word.
+func (c *claim) note(voter string, g granted) {
+	for i := range c.granted {
+		if c.granted[i].voter == voter {
+			c.granted[i].granted = g
+			return
+		}
+	}
+	c.granted = append(c.granted, grantedBy{voter, g})
+}
+
+// grantOf returns a voter's grant.
+func (c *claim) grantOf(voter string) (granted, bool) {
+	for i := range c.granted {
+		if c.granted[i].voter == voter {
+			return c.granted[i].granted, true
+		}
+	}
+	return granted{}, false
+}
+
 // matches counts the voters that granted c and recorded exactly its term.
-func (c claim) matches() int {
+func (c *claim) matches() int {
 	n := 0
-	for _, g := range c.granted {
-		if g.last == c.term {
+	for i := range c.granted {
+		if c.granted[i].last == c.term {
 			n++
 		}
 	}
@@ -96,7 +125,8 @@ func (c claim) matches() int {
 // have recorded the term.
 func (l *lease) validity(cfg Config, voters int) Instant {
 	var until Instant
-	for _, c := range l.claims {
+	for i := range l.claims {
+		c := &l.claims[i]
 		if len(c.granted) < majority(voters) || c.kind == Fresh && c.matches() < majority(voters) {
 			continue
 		}

@@ -75,7 +75,7 @@ func TestContinuity(t *testing.T) {
 				VIPs: []VIP{{Name: "v1", Home: "a", Instance: "mc"}},
 			})
 			m.lists.inForce = m.cfg.Voters
-			m.records[recordKey{"v1", "mc"}] = &ServiceRecord{VIP: "v1", Instance: "mc", Served: served, Confirmed: c.confirmed}
+			m.keepRecord(&ServiceRecord{VIP: "v1", Instance: "mc", Served: served, Confirmed: c.confirmed})
 			l := m.leases["v1"]
 			l.kind, l.term = Continuation, served
 			l.ask(1, 100, leaseConfig.Lease, Continuation)

@@ -1,8 +1,6 @@
 package core
 
 import (
-	"maps"
-	"slices"
 	"time"
 )
 
@@ -19,21 +17,22 @@ type Machine struct {
 	voter      *voter // nil if this node has no vote
 	lists      voterLists
 	peers      map[string]*peer
+	seats      []*peer   // the voters in force, in their list's order
+	majorityAt Instant   // a majority of them answered a request sent then or later; zero: none did. See tally.
 	packets    []*packet // oldest first
 	nextResend Instant   // the first resendAt of packets; never if none is ahead
 	releases   []sentRelease
 	nextBeat   Instant
 	beatsSoon  []Instant // extra heartbeats, to see what became of a release
 
-	vips      []VIP // sorted by name
+	vips      []VIP   // sorted by name
+	sites     []*site // of vips
 	leases    map[Name]*lease
-	all       []*lease      // sorted by name
-	links     map[Name]bool // interface of the VIP is usable
-	stuck     map[Name]string
+	all       []*lease // sorted by name
 	instances map[string]*instance
-	records   map[recordKey]*ServiceRecord
-	comings   map[Name]*coming
-	slotFor   Name // VIP for which the hand-back slot is wanted or held
+	caches    []*instance                  // sorted by address
+	strangers map[recordKey]*ServiceRecord // of VIPs and instances that are not configured any more
+	slotFor   Name                         // VIP for which the hand-back slot is wanted or held
 
 	states   map[string]heardState // by gossip and by claims, newest of each node
 	seq      uint64                // of the own state
@@ -67,28 +66,10 @@ type looped struct{ msg Message }
 func New(cfg Config) *Machine {
 	cfg.valid()
 	m := &Machine{
-		cfg: cfg, vips: slices.Clone(cfg.VIPs), leases: map[Name]*lease{}, links: map[Name]bool{}, stuck: map[Name]string{},
-		instances: map[string]*instance{}, records: map[recordKey]*ServiceRecord{}, comings: map[Name]*coming{},
+		cfg: cfg, leases: map[Name]*lease{}, instances: map[string]*instance{}, strangers: map[recordKey]*ServiceRecord{},
 		margin: cfg.Margin, nextResend: never, peers: map[string]*peer{}, states: map[string]heardState{}, counts: map[string]int{},
 	}
-	slices.SortFunc(m.vips, func(a, b VIP) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
-	for _, v := range m.vips {
-		m.leases[v.Name] = &lease{name: v.Name}
-		m.comings[v.Name] = &coming{}
-		m.links[v.Name] = true
-		if !cfg.Witness && m.instances[v.Instance] == nil {
-			m.instances[v.Instance] = &instance{address: v.Instance}
-		}
-	}
-	m.leases[HandbackSlot] = &lease{name: HandbackSlot}
-	for _, n := range slices.Sorted(maps.Keys(m.leases)) {
-		m.all = append(m.all, m.leases[n])
-	}
+	m.furnish()
 	return m
 }
 
@@ -120,7 +101,12 @@ func (m *Machine) Step(now Instant, ev Event) []Effect {
 
 func isTick(ev Event) bool { _, ok := ev.(Tick); return ok }
 
-func (m *Machine) emit(e Effect) { m.out = append(m.out, e) }
+func (m *Machine) emit(e Effect) {
+	if m.out == nil {
+		m.out = make([]Effect, 0, 4) // most steps order less
+	}
+	m.out = append(m.out, e)
+}
 
 func (m *Machine) count(what string) { m.counts[what]++ }
 
@@ -141,6 +127,7 @@ func (m *Machine) start(s Started) {
 		m.emit(Transition{From: "stopped", To: "started", Cause: cause, Detail: s.Problem})
 	}
 	m.lists = newVoterLists(m.cfg, d)
+	m.seatVoters()
 	if m.lists.problem != "" {
 		m.emit(Transition{From: "started", To: "started", Cause: CauseVoterList, Detail: m.lists.problem})
 	}
@@ -151,7 +138,7 @@ func (m *Machine) start(s Started) {
 		m.journal.memory = m.voter.memory
 	}
 	for _, r := range d.Service {
-		m.records[recordKey{r.VIP, r.Instance}] = &r
+		m.keepRecord(&r)
 	}
 	for _, l := range m.all {
 		l.since = m.now
@@ -211,8 +198,8 @@ func (m *Machine) dispatch(ev Event) {
 	case DrainRequested:
 		m.drain(e.On)
 	case HandbackRequested:
-		if c := m.comings[e.Name]; c != nil {
-			c.asked = true
+		if v, ok := m.vip(e.Name); ok {
+			v.coming.asked = true
 		}
 	default:
 		assert(false, "unknown event %T", ev)
@@ -237,7 +224,7 @@ func (m *Machine) receive(source string, msg Message) {
 			m.voterRelease(x)
 		}
 	case Answer:
-		m.answered(x)
+		m.answered(&x)
 	case Ack:
 		m.acked(x)
 	case Hint:
@@ -289,7 +276,8 @@ func (m *Machine) giveHints() {
 		return
 	}
 	// What this node last told its voter may be a heartbeat old.
-	m.voter.heard[m.cfg.Node] = heardNode{state: m.describe(), at: m.now, alive: m.cfg.Lease}
+	own := m.voter.node(m.cfg.Node)
+	own.state, own.at, own.alive = m.describe(), m.now, m.cfg.Lease
 	for _, h := range m.voter.hints(m.now, m.stagger(), m.trustFrom()) {
 		m.send(h.to, h.hint)
 	}
@@ -377,52 +365,6 @@ const overdue = time.Millisecond
 
 // stagger is how long a voter waits between one candidate's turn and the next's.
 func (m *Machine) stagger() time.Duration { return max(5*time.Millisecond, 3*m.rtt()) }
-
-// standing says whether this node may take a VIP, and if not, the first reason.
-func (m *Machine) standing(v VIP) Standing {
-	in := m.instances[v.Instance]
-	switch {
-	case len(v.Candidates) > 0 && !slices.Contains(v.Candidates, m.cfg.Node):
-		return Excluded
-	case m.cfg.Witness:
-		return NoInstance
-	case m.stopping:
-		return Stopping
-	case m.draining:
-		return Draining
-	case m.journal.err != "":
-		return DiskBroken
-	case !in.known:
-		return InstanceUnknown
-	case !in.up:
-		return InstanceDown
-	case in.unprovable != "":
-		return Unprovable
-	case m.now < in.undrainedUntil:
-		return ConnectionsLeft
-	case in.stage == FlushRunning || in.stage == FlushRestarting:
-		return InstanceFlushing
-	case !m.links[v.Name]:
-		return LinkDown
-	case m.stuck[v.Name] != "":
-		return AddressStuck
-	case !m.quorate():
-		return NotQuorate
-	}
-	return Eligible
-}
-
-// linkChanged notes whether a VIP's interface is usable; a holder without one lets go.
-func (m *Machine) linkChanged(e LinkChanged) {
-	l := m.leases[e.Name]
-	if l == nil {
-		return
-	}
-	m.links[e.Name] = e.Up
-	if !e.Up {
-		m.vacate(l, CauseLinkDown)
-	}
-}
 
 // hearState keeps the newest state of each other node.
 func (m *Machine) hearState(s NodeState) {

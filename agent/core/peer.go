@@ -11,11 +11,11 @@ type peer struct {
 	incarnation uint64
 	memory      uint64
 	list        ListID
-	heard       bool    // has answered since this agent's start
-	answered    Instant // send time of the newest request it answered and did not refuse as a whole
-	viewed      Instant // send time of the request that views answered
-	viewedAt    Instant // when that answer came
-	views       map[Name]AnswerEntry
+	heard       bool          // has answered since this agent's start
+	answered    Instant       // send time of the newest request it answered and did not refuse as a whole
+	viewed      Instant       // send time of the request that views answered
+	viewedAt    Instant       // when that answer came
+	views       []AnswerEntry // of all names, in their order
 	silentUntil Instant
 	refused     Refusal // its last refusal of a whole claim
 	other       string
@@ -44,10 +44,40 @@ const rttMin = 2 * time.Millisecond
 func (m *Machine) peer(name string) *peer {
 	p := m.peers[name]
 	if p == nil {
-		p = &peer{name: name, views: map[Name]AnswerEntry{}}
+		p = &peer{name: name, views: make([]AnswerEntry, len(m.all))}
 		m.peers[name] = p
 	}
 	return p
+}
+
+// seatVoters looks the voters in force up. It is called wherever another list comes into force.
+func (m *Machine) seatVoters() {
+	m.seats = nil
+	for _, v := range m.voters() {
+		m.seats = append(m.seats, m.peer(v))
+	}
+	m.tally()
+}
+
+// tally finds majorityAt. It is called wherever a seat's answered changes.
+func (m *Machine) tally() {
+	var few [9]Instant // room on the stack for what lists usually have
+	answered := few[:0]
+	for _, p := range m.seats {
+		answered = append(answered, p.answered)
+	}
+	slices.Sort(answered)
+	m.majorityAt = answered[len(answered)-m.majority()]
+}
+
+// seat returns a voter in force, nil if it is none.
+func (m *Machine) seat(voter string) *peer {
+	for _, p := range m.seats {
+		if p.name == voter {
+			return p
+		}
+	}
+	return nil
 }
 
 // voters returns the list in force.
@@ -61,30 +91,18 @@ func (m *Machine) quorate() bool { return m.heardWithin(m.cfg.Lease) }
 
 // heardWithin reports whether a majority of voters answered a request sent less than d ago.
 func (m *Machine) heardWithin(d time.Duration) bool {
-	n := 0
-	for _, v := range m.voters() {
-		if p := m.peer(v); p.answered != 0 && m.now.Sub(p.answered) < d {
-			n++
-		}
-	}
-	return n >= m.majority()
+	return m.majorityAt != 0 && m.now.Sub(m.majorityAt) < d
 }
 
 // aloneAt is when this node ceases to be quorate if no further answer comes.
-func (m *Machine) aloneAt() Instant {
-	var answered []Instant
-	for _, v := range m.voters() {
-		answered = append(answered, m.peer(v).answered)
-	}
-	slices.Sort(answered)
-	return answered[len(answered)-m.majority()].Add(m.cfg.Lease)
-}
+func (m *Machine) aloneAt() Instant { return m.majorityAt.Add(m.cfg.Lease) }
 
 // rtt is the round trip to the slowest voter of the fastest majority: max(2 ms, smoothed + 4 x deviation).
 func (m *Machine) rtt() time.Duration {
-	var all []time.Duration
-	for _, v := range m.voters() {
-		if p := m.peer(v); p.answered != 0 && m.now.Sub(p.answered) < 2*m.cfg.Lease {
+	var few [9]time.Duration
+	all := few[:0]
+	for _, p := range m.seats {
+		if p.answered != 0 && m.now.Sub(p.answered) < 2*m.cfg.Lease {
 			all = append(all, p.srtt+4*p.rvar)
 		}
 	}
@@ -113,8 +131,8 @@ func (m *Machine) claim(entries []ClaimEntry) uint64 {
 		Length: m.cfg.Lease, Entries: entries, State: m.state(),
 	}
 	m.remember(&packet{claim: c, at: m.now, answered: make([]string, 0, len(m.voters())), resendAt: m.now.Add(2 * m.rtt())})
-	for _, v := range m.voters() {
-		m.sendClaim(v, c)
+	for _, p := range m.seats {
+		m.sendClaim(p, c)
 	}
 	return m.counter
 }
@@ -149,9 +167,9 @@ func (m *Machine) packet(counter uint64) *packet {
 	return nil
 }
 
-func (m *Machine) sendClaim(voter string, c Claim) {
-	c.Echo = m.peer(voter).incarnation
-	m.send(voter, c)
+func (m *Machine) sendClaim(p *peer, c Claim) {
+	c.Echo = p.incarnation
+	m.send(p.name, c)
 }
 
 // beat renews every lease of the node in one packet, or says that the node is alive. A node that has
@@ -199,15 +217,15 @@ func (m *Machine) resend() {
 
 func (m *Machine) resendPacket(p *packet) {
 	p.resent, p.resendAt = true, never
-	for _, v := range m.voters() {
-		if !slices.Contains(p.answered, v) && m.stillWanted(p.claim) {
-			m.sendClaim(v, p.claim)
+	for _, to := range m.seats {
+		if !slices.Contains(p.answered, to.name) && m.stillWanted(&p.claim) {
+			m.sendClaim(to, p.claim)
 		}
 	}
 }
 
 // stillWanted reports whether a claim's names are still wanted by it: a released request is not repeated.
-func (m *Machine) stillWanted(c Claim) bool {
+func (m *Machine) stillWanted(c *Claim) bool {
 	for _, e := range c.Entries {
 		if l := m.leases[e.Name]; l.counted >= c.Counter || l.role == Idle || l.role == Dropping || l.term != e.Term {
 			return false
@@ -217,12 +235,12 @@ func (m *Machine) stillWanted(c Claim) bool {
 }
 
 // answered takes a voter's answer in: what it teaches first, then what it grants.
-func (m *Machine) answered(a Answer) {
-	if !slices.Contains(m.voters(), a.Voter) {
+func (m *Machine) answered(a *Answer) {
+	p := m.seat(a.Voter)
+	if p == nil {
 		m.count("answer_of_no_voter")
 		return
 	}
-	p := m.peer(a.Voter)
 	if a.Life != m.life || a.Request.Start != m.self.Start {
 		m.count("answer_to_former_life")
 		return
@@ -239,8 +257,8 @@ func (m *Machine) answered(a Answer) {
 	}
 	before := slices.Contains(sent.answered, a.Voter)
 	if a.Refused == WrongIncarnation {
-		if !before && m.stillWanted(sent.claim) {
-			m.sendClaim(a.Voter, sent.claim)
+		if !before && m.stillWanted(&sent.claim) {
+			m.sendClaim(p, sent.claim)
 		}
 		return
 	}
@@ -255,15 +273,16 @@ func (m *Machine) answered(a Answer) {
 		return
 	}
 	p.answered = max(p.answered, sent.at)
-	for _, e := range a.Entries {
-		if e.Asked {
+	m.tally()
+	for i := range a.Entries {
+		if e := &a.Entries[i]; e.Asked {
 			m.verdict(p, a, e)
 		}
 	}
 }
 
 // learn keeps what a voter says of itself and of every name, if it is newer than what it said before.
-func (m *Machine) learn(p *peer, sent *packet, a Answer) {
+func (m *Machine) learn(p *peer, sent *packet, a *Answer) {
 	if sent.at < p.viewed {
 		return
 	}
@@ -274,13 +293,24 @@ func (m *Machine) learn(p *peer, sent *packet, a Answer) {
 		p.silentUntil = m.now.Add(a.Left)
 	}
 	p.viewed, p.viewedAt = sent.at, m.now
-	for _, e := range a.Entries {
-		p.views[e.Name] = e
+	for i := range a.Entries {
+		if l := m.leaseAt(i, a.Entries[i].Name); l != nil {
+			p.views[l.no] = a.Entries[i]
+		}
 	}
 }
 
+// leaseAt returns the lease of a name, nil if it is not configured here. Most lists of names are in the
+// same order as this node's own: then it has the place asked for.
+func (m *Machine) leaseAt(place int, n Name) *lease {
+	if place < len(m.all) && m.all[place].name == n {
+		return m.all[place]
+	}
+	return m.leases[n]
+}
+
 // verdict brings a voter's word on one name to its lease.
-func (m *Machine) verdict(p *peer, a Answer, e AnswerEntry) {
+func (m *Machine) verdict(p *peer, a *Answer, e *AnswerEntry) {
 	l, counter := m.leases[e.Name], a.Request.Counter
 	if l == nil || counter <= l.counted {
 		return
@@ -290,7 +320,7 @@ func (m *Machine) verdict(p *peer, a Answer, e AnswerEntry) {
 	}
 	switch l.role {
 	case Candidate:
-		m.attemptAnswered(l, p, counter, e)
+		m.attemptAnswered(l, p, counter, *e)
 	case Taking, Holding:
 		if e.Refused == NotRefused {
 			m.renewed(l, a, e)
@@ -318,10 +348,10 @@ func (m *Machine) restartAbove(seen Request) {
 }
 
 // heardTerm returns the newest term heard of for a name.
-func (m *Machine) heardTerm(n Name) Term {
+func (m *Machine) heardTerm(l *lease) Term {
 	var best Term
-	for _, v := range m.voters() {
-		if t := m.peer(v).views[n].Last; t.Epoch > best.Epoch && t.Epoch <= numberMax {
+	for _, p := range m.seats {
+		if t := p.views[l.no].Last; t.Epoch > best.Epoch && t.Epoch <= numberMax {
 			best = t
 		}
 	}
@@ -330,26 +360,33 @@ func (m *Machine) heardTerm(n Name) Term {
 
 // holderOf returns the node that a majority of voters names as having the grant (or the reservation),
 // from answers that still hold now, and whether they say that it holds.
-func (m *Machine) holderOf(n Name) (node string, holding bool) { return m.holderAt(n, m.now) }
+func (m *Machine) holderOf(l *lease) (node string, holding bool) { return m.holderAt(l, m.now) }
 
 // holderAt is holderOf for an instant ahead.
-func (m *Machine) holderAt(n Name, at Instant) (node string, holding bool) {
-	votes, holds := map[string]int{}, map[string]int{}
-	for _, v := range m.voters() {
-		p := m.peer(v)
-		e := p.views[n]
-		if e.Grantee == "" || at.Sub(p.viewedAt) >= e.Left {
+func (m *Machine) holderAt(l *lease, at Instant) (node string, holding bool) {
+	for _, p := range m.seats {
+		grantee := p.granteeAt(l, at)
+		if grantee == "" {
 			continue
 		}
-		votes[e.Grantee]++
-		if e.Holding {
-			holds[e.Grantee]++
+		votes, holds := 0, false
+		for _, q := range m.seats {
+			if q.granteeAt(l, at) == grantee {
+				votes++
+				holds = holds || q.views[l.no].Holding
+			}
 		}
-	}
-	for node, k := range votes {
-		if k >= m.majority() {
-			return node, holds[node] > 0
+		if votes >= m.majority() {
+			return grantee, holds
 		}
 	}
 	return "", false
+}
+
+// granteeAt is the node that the voter's newest answer gives a name to at an instant, "" if none.
+func (p *peer) granteeAt(l *lease, at Instant) string {
+	if e := &p.views[l.no]; at.Sub(p.viewedAt) < e.Left {
+		return e.Grantee
+	}
+	return ""
 }

@@ -59,7 +59,7 @@ func (m *Machine) Status(now Instant) Status {
 	own := m.describe()
 	states := map[string]heardState{m.cfg.Node: {own, now}}
 	maps.Copy(states, m.states)
-	for _, v := range m.vips {
+	for _, v := range m.sites {
 		s.VIPs = append(s.VIPs, m.vipStatus(now, v, states))
 	}
 	for _, n := range m.cfg.Nodes {
@@ -83,10 +83,10 @@ func (m *Machine) voterStatus(now Instant, name string) VoterStatus {
 	return v
 }
 
-func (m *Machine) vipStatus(now Instant, v VIP, states map[string]heardState) VIPStatus {
-	s := VIPStatus{Name: v.Name, Home: v.Home, Epoch: m.heardTerm(v.Name).Epoch}
-	s.Holder, s.Holding = m.holderOf(v.Name)
-	if l := m.leases[v.Name]; l.role == Holding {
+func (m *Machine) vipStatus(now Instant, v *site, states map[string]heardState) VIPStatus {
+	s := VIPStatus{Name: v.Name, Home: v.Home, Epoch: m.heardTerm(v.lease).Epoch}
+	s.Holder, s.Holding = m.holderOf(v.lease)
+	if v.lease.role == Holding {
 		s.Holder, s.Holding = m.cfg.Node, true
 	}
 	if h, ok := states[s.Holder]; ok {
@@ -118,32 +118,44 @@ func (m *Machine) state() NodeState {
 
 // describe writes down what this node knows of itself.
 func (m *Machine) describe() NodeState {
-	s := NodeState{
-		Node: m.cfg.Node, Start: m.self.Start, Seq: m.seq, Build: m.cfg.Build, Quorate: m.quorate(), Draining: m.draining,
-		Stopping: m.stopping, Witness: m.cfg.Witness, Detector: m.cfg.Detector, DiskError: m.journal.err, List: m.lists.id(),
+	s := m.describeNode()
+	s.Instances = slices.Grow(s.Instances, len(m.caches))
+	for _, in := range m.caches {
+		s.Instances = append(s.Instances, in.describe())
 	}
-	for _, a := range slices.Sorted(maps.Keys(m.instances)) {
-		in := m.instances[a]
-		x := InstanceState{Address: a, Known: in.known, Up: in.up, Reason: in.reason, PID: in.life.PID, Stage: in.stage, Trouble: in.trouble}
-		if in.up {
-			x.Reason = cmp.Or(in.unprovable, in.note)
-		}
-		s.Instances = append(s.Instances, x)
-	}
-	for _, v := range m.vips {
+	s.VIPs = slices.Grow(s.VIPs, len(m.sites))
+	for _, v := range m.sites {
 		s.VIPs = append(s.VIPs, m.describeVIP(v))
 	}
 	return s
 }
 
-func (m *Machine) describeVIP(v VIP) VIPState {
-	l, c := m.leases[v.Name], m.comings[v.Name]
+// describeNode is describe but for instances and VIPs.
+func (m *Machine) describeNode() NodeState {
+	return NodeState{
+		Node: m.cfg.Node, Start: m.self.Start, Seq: m.seq, Build: m.cfg.Build, Quorate: m.quorate(), Draining: m.draining,
+		Stopping: m.stopping, Witness: m.cfg.Witness, Detector: m.cfg.Detector, DiskError: m.journal.err, List: m.lists.id(),
+	}
+}
+
+func (in *instance) describe() InstanceState {
+	x := InstanceState{
+		Address: in.address, Known: in.known, Up: in.up, Reason: in.reason, PID: in.life.PID, Stage: in.stage, Trouble: in.trouble,
+	}
+	if in.up {
+		x.Reason = cmp.Or(in.unprovable, in.note)
+	}
+	return x
+}
+
+func (m *Machine) describeVIP(v *site) VIPState {
+	l, c := v.lease, &v.coming
 	x := VIPState{
-		Name: v.Name, Role: l.role, Standing: m.standing(v), Clean: m.clean(v), Epoch: l.term.Epoch,
+		Name: v.Name, Role: l.role, Standing: m.standing(v), Clean: v.clean(), Epoch: l.term.Epoch,
 		Coming: c.state, Refused: c.refused,
 	}
 	if m.mayContinue(v) {
-		x.Served = m.record(v).Served
+		x.Served = v.record().Served
 	}
 	if l.role == Holding {
 		x.HeldFor = m.now.Sub(l.holdSince)
@@ -159,23 +171,36 @@ const publishEvery = time.Second
 
 // publish gossips the node's state when it changed, and now and then when it did not.
 func (m *Machine) publish() {
-	s := m.describe()
-	if m.sentAt != 0 && m.now.Sub(m.sentAt) < publishEvery && sameNews(s, m.lastSent) {
+	if m.sentAt != 0 && m.now.Sub(m.sentAt) < publishEvery && m.isTold() {
 		return
 	}
-	m.seq++
-	s.Seq = m.seq
-	m.lastSent, m.sentAt = s, m.now
-	m.emit(PublishState{s})
+	m.lastSent, m.sentAt = m.state(), m.now
+	m.emit(PublishState{m.lastSent})
 }
 
-// sameNews compares two states but for what only counts time.
-func sameNews(a, b NodeState) bool {
-	timeless := func(v VIPState) VIPState {
-		v.HeldFor, v.Wait = 0, 0
-		return v
+// isTold reports whether the state last published is still true, but for what only counts time. It is asked
+// after every step, and so compares without writing the state down.
+func (m *Machine) isTold() bool {
+	a, b := m.describeNode(), &m.lastSent
+	if a.Start != b.Start || a.Quorate != b.Quorate || a.Draining != b.Draining || a.Stopping != b.Stopping ||
+		a.DiskError != b.DiskError || a.List != b.List {
+		return false
 	}
-	return a.Start == b.Start && a.Quorate == b.Quorate && a.Draining == b.Draining && a.Stopping == b.Stopping &&
-		a.DiskError == b.DiskError && a.List == b.List && slices.Equal(a.Instances, b.Instances) &&
-		slices.EqualFunc(a.VIPs, b.VIPs, func(x, y VIPState) bool { return timeless(x) == timeless(y) })
+	for i, in := range m.caches {
+		if in.describe() != b.Instances[i] {
+			return false
+		}
+	}
+	for i, v := range m.sites {
+		if !sameNews(m.describeVIP(v), b.VIPs[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// sameNews compares what was said of a VIP but for what only counts time.
+func sameNews(a, b VIPState) bool {
+	a.HeldFor, a.Wait = b.HeldFor, b.Wait
+	return a == b
 }

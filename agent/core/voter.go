@@ -21,26 +21,31 @@ type voter struct {
 
 	slots map[Name]*slot
 	all   []*slot // sorted by name
-	heard map[string]heardNode
+	nodes map[string]*neighbour
 }
 
-// heardNode is the newest state a node put into a claim, and when that came.
-type heardNode struct {
+// neighbour is a voter's memory of one node: the newest state it put into a claim, and when that came.
+type neighbour struct {
 	state NodeState
-	at    Instant
+	at    Instant       // zero: never
 	alive time.Duration // how long it counts as alive: one lease of its own
+	deals []dealings    // by name, in their order
+}
+
+// dealings is what a node did with one name.
+type dealings struct {
+	newest   Request // newest request seen or cancelled (F15)
+	released Request // newest release carried out; it acts once (F19)
+	gaveUp   Instant // when that was
 }
 
 // slot is a voter's memory of one name.
 type slot struct {
+	no       int // place among all
 	vip      VIP // zero but for the name: the hand-back slot
 	grant    grant
 	reserved reservation
 	last     Term // last recorded term; outlives the grant
-
-	newest   map[string]Request // by node: newest request seen or cancelled (F15)
-	released map[string]Request // by node: newest release carried out; it acts once (F19)
-	gaveUp   map[string]Instant // by node: when that was
 
 	nextHint       Instant
 	hintRank       int
@@ -73,12 +78,13 @@ func (r *reservation) given() bool { return r.node != "" }
 func newVoter(cfg Config, name string, d Durable, valid bool, now Instant, random *entropy, list func() ListID) *voter {
 	v := &voter{
 		name: name, incarnation: random.draw(), memory: d.Memory, lease: cfg.Lease, vips: cfg.VIPs, list: list,
-		slots: map[Name]*slot{}, heard: map[string]heardNode{},
+		slots: map[Name]*slot{}, nodes: map[string]*neighbour{},
 	}
 	for _, vip := range append(slices.Clone(cfg.VIPs), VIP{Name: HandbackSlot}) {
-		v.slots[vip.Name] = &slot{vip: vip, newest: map[string]Request{}, released: map[string]Request{}, gaveUp: map[string]Instant{}}
+		v.slots[vip.Name] = &slot{vip: vip}
 	}
-	for _, n := range slices.Sorted(maps.Keys(v.slots)) {
+	for i, n := range slices.Sorted(maps.Keys(v.slots)) {
+		v.slots[n].no = i
 		v.all = append(v.all, v.slots[n])
 	}
 	if !valid {
@@ -95,13 +101,23 @@ func newVoter(cfg Config, name string, d Durable, valid bool, now Instant, rando
 		s.last = r.Last
 		if r.Grant.Node != "" {
 			s.grant = grant{to: r.Grant, request: r.Request, length: time.Duration(r.Length), expires: now.Add(LeaseMax)}
-			s.newest[r.Grant.Node] = r.Request
+			v.node(r.Grant.Node).deals[s.no].newest = r.Request
 		}
 		if r.Reserved != "" {
 			s.reserved = reservation{node: r.Reserved, by: r.By, until: now.Add(LeaseMax)}
 		}
 	}
 	return v
+}
+
+// node returns what is known of a node.
+func (v *voter) node(name string) *neighbour {
+	n := v.nodes[name]
+	if n == nil {
+		n = &neighbour{deals: make([]dealings, len(v.all))}
+		v.nodes[name] = n
+	}
+	return n
 }
 
 // records returns what has to survive this life.
@@ -148,11 +164,12 @@ func (v *voter) silent(now Instant) (time.Duration, bool) {
 
 // claim handles a claim. changed says that the file has to be written before the answer leaves.
 func (v *voter) claim(now Instant, source string, c Claim) (a Answer, changed bool) {
+	from := v.node(c.From.Node)
 	a = Answer{
 		Voter: v.name, Incarnation: v.incarnation, Memory: v.memory, Life: c.Life,
 		Request: c.Request(), List: v.list(),
 	}
-	a.Refused = v.refuseWhole(now, c)
+	a.Refused = v.refuseWhole(now, &c)
 	if rival, two := v.rivalHost(c.From); two && a.Refused == NotRefused {
 		a.Refused, a.Other = SameName, rival
 	}
@@ -160,37 +177,44 @@ func (v *voter) claim(now Instant, source string, c Claim) (a Answer, changed bo
 		a.Left = left
 	}
 	if a.Refused == NotRefused || a.Refused == Silent {
-		v.hear(now, c)
+		from.hear(now, c.State, c.Length)
 	}
 	if a.Refused != SameName {
-		a.Newest = Request{Start: v.heard[c.From.Node].state.Start}
+		a.Newest = Request{Start: from.state.Start}
 	}
-	asked := map[Name]ClaimEntry{}
-	for _, e := range c.Entries {
-		asked[e.Name] = e
-	}
-	for _, s := range v.all {
-		entry := AnswerEntry{Name: s.vip.Name, Refused: a.Refused}
-		if e, ok := asked[s.vip.Name]; ok {
+	a.Entries = make([]AnswerEntry, len(v.all))
+	for i, s := range v.all {
+		entry, d := &a.Entries[i], &from.deals[i]
+		entry.Name, entry.Refused = s.vip.Name, a.Refused
+		if e := c.entry(s.vip.Name); e != nil {
 			entry.Asked = true
 			if a.Refused == NotRefused {
 				ch := false
-				entry.Refused, ch = s.decide(now, source, c, e)
+				entry.Refused, ch = s.decide(now, source, &c, e, d)
 				changed = changed || ch
-				v.place(now, s, c, &entry)
+				v.place(now, s, &c, entry)
 			}
 		}
-		s.show(now, &entry)
-		a.Entries = append(a.Entries, entry)
-		if nr := s.newest[c.From.Node]; a.Refused != SameName && nr.Compare(a.Newest) > 0 {
-			a.Newest = nr
+		s.show(now, entry)
+		if a.Refused != SameName && d.newest.Compare(a.Newest) > 0 {
+			a.Newest = d.newest
 		}
 	}
 	return a, changed
 }
 
+// entry returns what a claim asks of a name, nil if nothing. Of two entries for one name the last counts.
+func (c *Claim) entry(n Name) *ClaimEntry {
+	for i := len(c.Entries) - 1; i >= 0; i-- {
+		if c.Entries[i].Name == n {
+			return &c.Entries[i]
+		}
+	}
+	return nil
+}
+
 // refuseWhole checks what a claim as a whole must satisfy before any entry is looked at.
-func (v *voter) refuseWhole(now Instant, c Claim) Refusal {
+func (v *voter) refuseWhole(now Instant, c *Claim) Refusal {
 	_, silent := v.silent(now)
 	list := v.list()
 	switch {
@@ -220,24 +244,22 @@ func (v *voter) rivalHost(from Claimant) (source string, two bool) {
 }
 
 // hear keeps the newest state of a node, for ranking.
-func (v *voter) hear(now Instant, c Claim) {
-	if v.heard[c.From.Node].state.newerThan(c.State) {
-		return
+func (n *neighbour) hear(now Instant, s NodeState, alive time.Duration) {
+	if !n.state.newerThan(s) {
+		n.state, n.at, n.alive = s, now, alive
 	}
-	v.heard[c.From.Node] = heardNode{state: c.State, at: now, alive: c.Length}
 }
 
 // decide grants or refuses one entry. A refused claim records nothing (F7).
-func (s *slot) decide(now Instant, source string, c Claim, e ClaimEntry) (r Refusal, changed bool) {
+func (s *slot) decide(now Instant, source string, c *Claim, e *ClaimEntry, d *dealings) (r Refusal, changed bool) {
 	from, req := c.From, c.Request()
-	newest := s.newest[from.Node]
-	switch req.Compare(newest) {
+	switch req.Compare(d.newest) {
 	case -1:
 		return OldRequest, false
 	case 0:
 		return s.again(from, req, c.Life), false
 	}
-	s.newest[from.Node] = req
+	d.newest = req
 	if s.grant.given() && s.grant.to.Node != from.Node {
 		return Held, false
 	}
@@ -267,7 +289,7 @@ func (s *slot) again(from Claimant, req Request, life uint64) Refusal {
 // record notes the term of a granted claim (F7, F8): a fresh or renewed one over none or a smaller
 // epoch, a continued one only over a smaller epoch, so that an old claim cannot teach a voter that
 // forgot.
-func (s *slot) record(e ClaimEntry) (changed bool) {
+func (s *slot) record(e *ClaimEntry) (changed bool) {
 	if e.Term.Epoch > numberMax || s.last.Known() && e.Term.Epoch <= s.last.Epoch || !s.last.Known() && e.Kind == Continuation {
 		return false
 	}
@@ -276,7 +298,7 @@ func (s *slot) record(e ClaimEntry) (changed bool) {
 }
 
 // place tells a refused claimant where it stands: its rank, and whether the rival ranks above it (F16).
-func (v *voter) place(now Instant, s *slot, c Claim, entry *AnswerEntry) {
+func (v *voter) place(now Instant, s *slot, c *Claim, entry *AnswerEntry) {
 	if entry.Refused == NotRefused {
 		return
 	}
@@ -312,25 +334,26 @@ func (v *voter) release(now Instant, r Release) (a Ack, changed bool) {
 		a.Refused = WrongIncarnation
 		return a, false
 	}
+	from := v.node(r.From.Node)
 	for _, e := range r.Entries {
 		if s := v.slots[e.Name]; s != nil {
-			changed = s.release(now, r, e) || changed
+			changed = s.release(now, r, e, &from.deals[s.no]) || changed
 		}
 	}
 	return a, changed
 }
 
-func (s *slot) release(now Instant, r Release, e ReleaseEntry) (changed bool) {
+func (s *slot) release(now Instant, r Release, e ReleaseEntry, d *dealings) (changed bool) {
 	node, req := r.From.Node, r.Request()
-	if req.Compare(s.released[node]) <= 0 {
+	if req.Compare(d.released) <= 0 {
 		return false
 	}
 	if s.grant.given() && s.grant.to.Node == node && s.grant.to.Boot != r.From.Boot {
 		return false // another host of that name has it (F6)
 	}
-	s.released[node], s.gaveUp[node] = req, now
-	if req.Compare(s.newest[node]) > 0 {
-		s.newest[node] = req
+	d.released, d.gaveUp = req, now
+	if req.Compare(d.newest) > 0 {
+		d.newest = req
 	}
 	if s.grant.to.Node == node && s.grant.request.Compare(req) <= 0 {
 		s.grant, changed = grant{}, true

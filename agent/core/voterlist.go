@@ -11,6 +11,7 @@ import (
 // time, and only once every voter of the list in force has reported that very list (F13).
 type voterLists struct {
 	inForce  []string
+	digest   uint64 // of inForce; see goBy
 	previous uint64 // digest of the list before
 	wanted   []string
 	agreed   Instant // since when every voter in force has reported that list and forgotten the one before; zero: not all
@@ -26,9 +27,9 @@ func digestOf(voters []string) uint64 {
 
 // newVoterLists compares the configured list with the one this node last went by.
 func newVoterLists(cfg Config, d Durable) voterLists {
-	ls := voterLists{inForce: d.Voters, previous: d.PreviousVoters, wanted: cfg.Voters}
-	if len(d.Voters) == 0 {
-		ls.inForce = cfg.Voters
+	ls := voterLists{previous: d.PreviousVoters, wanted: cfg.Voters}
+	if ls.goBy(d.Voters); len(d.Voters) == 0 {
+		ls.goBy(cfg.Voters)
 	}
 	if n := distance(ls.inForce, ls.wanted); n > 1 {
 		ls.problem = fmt.Sprintf("configured voters %v differ from those in force %v by %d; add or remove one at a time",
@@ -54,7 +55,10 @@ func distance(a, b []string) int {
 	return n
 }
 
-func (ls *voterLists) id() ListID { return ListID{digestOf(ls.inForce), ls.previous} }
+// goBy puts a list in force.
+func (ls *voterLists) goBy(voters []string) { ls.inForce, ls.digest = voters, digestOf(voters) }
+
+func (ls *voterLists) id() ListID { return ListID{ls.digest, ls.previous} }
 
 // votes reports whether a node is a voter now or is about to become one.
 func (ls *voterLists) votes(node string) bool {
@@ -84,7 +88,9 @@ func (m *Machine) adoptVoterList() {
 		return
 	}
 	m.emit(Transition{From: strings.Join(ls.inForce, ","), To: strings.Join(ls.wanted, ","), Cause: CauseVoterList})
-	ls.previous, ls.inForce = ls.id().Digest, ls.wanted
+	ls.previous = ls.digest
+	ls.goBy(ls.wanted)
+	m.seatVoters()
 	m.journal.dirty = true
 	for _, l := range m.all {
 		l.claims = nil // a majority of one list is none of another
