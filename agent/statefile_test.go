@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"golang.org/x/sys/unix"
 
 	"memvip/agent/core"
@@ -257,6 +259,10 @@ func FuzzDecodeState(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
+		text = bytes.TrimSpace(text) // the sum is of the value alone
+		if _, err := decodeState([]byte(signed(string(text)))); err != nil && strings.Contains(err.Error(), "checksum") {
+			f.Fatalf("%s: %v", path, err)
+		}
 		f.Add(text, true)
 	}
 	f.Fuzz(func(t *testing.T, text []byte, sign bool) {
@@ -274,7 +280,8 @@ func FuzzDecodeState(f *testing.F) {
 		if err != nil {
 			t.Fatalf("what was decoded cannot be encoded: %v", err)
 		}
-		if second, err := decodeState(again); err != nil || cmp.Diff(d, second) != "" {
+		// An empty list or map is written as none.
+		if second, err := decodeState(again); err != nil || cmp.Diff(d, second, cmpopts.EquateEmpty()) != "" {
 			t.Errorf("%+v became %+v, %v", d, second, err)
 		}
 	})
