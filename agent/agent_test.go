@@ -20,6 +20,7 @@ import (
 	"memvip/agent/core"
 	"memvip/configs"
 	"memvip/flush/fake"
+	"memvip/integration/apart"
 	"memvip/vip"
 )
 
@@ -285,7 +286,7 @@ func TestAMissingCapabilityIsNamed(t *testing.T) {
 	newLANs(t)
 	config := newCluster(t, netip.MustParseAddrPort("127.0.0.1:11211"))
 	var err error
-	_ = onOwnThread(func() error {
+	_ = apart.OnOwnThread(func() error {
 		none := [2]unix.CapUserData{}
 		if err = unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &none[0]); err == nil {
 			err = Run(t.Context(), Options{ConfigPath: config, Node: "h1", RuntimeDir: t.TempDir()})

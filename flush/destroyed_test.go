@@ -8,8 +8,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"syscall"
@@ -17,41 +15,10 @@ import (
 	"time"
 
 	"memvip/flush/memcached"
+	"memvip/integration/apart"
 
 	"github.com/vishvananda/netlink"
 )
-
-// namespaceMark is set in the environment of the copy of a test that runs in namespaces of its own.
-const namespaceMark = "FLUSH_TEST_IN_NAMESPACE"
-
-// inNamespace runs the calling test again, in its own user and network namespace with loopback up, and returns true
-// there. Outside it returns false, when that has passed.
-func inNamespace(t *testing.T) bool {
-	t.Helper()
-	if os.Getenv(namespaceMark) != "" {
-		loopback, err := netlink.LinkByName("lo")
-		if err == nil {
-			err = netlink.LinkSetUp(loopback)
-		}
-		if err != nil {
-			t.Fatalf("loopback of the test's own namespace: %v", err)
-		}
-		return true
-	}
-	inside := exec.Command("/proc/self/exe", "-test.v", "-test.run=^"+t.Name()+"$")
-	inside.Env = append(os.Environ(), namespaceMark+"=1")
-	inside.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-		Pdeathsig:   syscall.SIGKILL,
-	}
-	output, err := inside.CombinedOutput()
-	if err != nil {
-		t.Fatalf("in a user and network namespace of its own (which the kernel has to allow): %v\n%s", err, output)
-	}
-	return false
-}
 
 var destroyedVIP = netip.MustParseAddr("127.0.0.5")
 
@@ -96,7 +63,7 @@ func vipSockets(t *testing.T, server netip.AddrPort) []*netlink.Socket {
 // on those that it had not yet accepted. Whenever Drained returns, that has to be over. With a listener of its own for
 // the address, the server accepts our connections before it is through with those.
 func TestDrainedOutlastsDestroyedSockets(t *testing.T) {
-	if !inNamespace(t) {
+	if !apart.Test(t) {
 		return
 	}
 	const rounds, accepted, waiting = 10, 10, 300
@@ -143,7 +110,7 @@ func sendSets(t *testing.T, users []*userConn) {
 
 // While one worker is stuck, connections that were dealt to it are in no list, and the others answer as ever.
 func TestDrainedIsNotFooledByAStuckWorker(t *testing.T) {
-	if !inNamespace(t) {
+	if !apart.Test(t) {
 		return
 	}
 	i := startMemcached(t, settings{wildcard: true}).(*realInstance)
@@ -244,7 +211,7 @@ func connectToLiveWorker(t *testing.T, addr netip.AddrPort) *memcached.Conn {
 // The server lists a connection whose socket was destroyed, with the address it was accepted on, until it has closed
 // it. It has one worker here, which comes to the question before it comes to the dead connection.
 func TestDestroyedSocketStaysListedUntilClosed(t *testing.T) {
-	if !inNamespace(t) {
+	if !apart.Test(t) {
 		return
 	}
 	i := startMemcached(t, settings{wildcard: true, oneThread: true}).(*realInstance)

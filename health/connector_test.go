@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"memvip/integration/apart"
 )
 
 // patience bounds every wait of a test for something that is sure to come.
@@ -316,11 +318,7 @@ func TestConnectorIsNotAllowedInNamespaces(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.Command("/proc/self/exe")
 			cmd.Env = append(os.Environ(), childVariable+"=open", "GORACE=atexit_sleep_ms=0")
-			cmd.SysProcAttr = &syscall.SysProcAttr{
-				Cloneflags:  flags,
-				UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-				GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-			}
+			cmd.SysProcAttr = apart.Attributes(flags)
 			out, err := cmd.CombinedOutput()
 			if err != nil {
 				t.Fatalf("a user namespace is needed (kernel.unprivileged_userns_clone, user.max_user_namespaces): %v: %s", err, out)

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"runtime"
 	"strconv"
 	"sync"
 	"testing"
@@ -19,6 +18,8 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"memvip/integration/apart"
 )
 
 // patience is how long a test waits for what has to happen, on a machine that is busy with other things.
@@ -34,7 +35,7 @@ func newNamespace(t testing.TB) *namespace {
 		t.Fatalf("this test needs a network namespace: %v", outside)
 	}
 	ns := &namespace{handle: netns.None()}
-	err := onOwnThread(func() (err error) {
+	err := apart.OnOwnThread(func() (err error) {
 		ns.handle, err = netns.New()
 		return err
 	})
@@ -49,7 +50,7 @@ func newNamespace(t testing.TB) *namespace {
 // in runs f on a thread that is in the namespace; sockets that f opens stay there.
 func (n *namespace) in(t testing.TB, f func() error) {
 	t.Helper()
-	err := onOwnThread(func() error {
+	err := apart.OnOwnThread(func() error {
 		if err := netns.Set(n.handle); err != nil {
 			return err
 		}
@@ -58,16 +59,6 @@ func (n *namespace) in(t testing.TB, f func() error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-// onOwnThread runs f on a thread that nobody uses afterwards, so that f may change its namespace.
-func onOwnThread(f func() error) error {
-	result := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlock: the thread ends with the goroutine
-		result <- f()
-	}()
-	return <-result
 }
 
 func upLink(name string) error {

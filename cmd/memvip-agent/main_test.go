@@ -2,14 +2,11 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
-	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -17,65 +14,22 @@ import (
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
+	"memvip/integration/apart"
 	"memvip/vip"
 )
 
-const (
-	program = "memvip-agent"
-	// insideVariable is set in the process that runs in namespaces of its own.
-	insideVariable = "MEMVIP_AGENT_TEST_INSIDE"
-)
+const program = "memvip-agent"
 
 // outside is why the tests could not be moved into namespaces of their own; they fail with it rather than
 // touch this machine's interfaces.
 var outside error
 
-// TestMain runs the test binary once more in new network and mount namespaces, of a new user namespace
-// where the caller is not root. Under the program's name it is the program.
+// TestMain: under the program's name the test binary is the program.
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) != program && os.Getenv(insideVariable) == "" {
-		code, err := runInside()
-		if err == nil {
-			os.Exit(code)
-		}
-		outside = err
+	if filepath.Base(os.Args[0]) != program {
+		outside = apart.Enter()
 	}
 	testscript.Main(m, map[string]func(){program: main})
-}
-
-func runInside() (exitCode int, err error) {
-	flags := uintptr(syscall.CLONE_NEWNET | syscall.CLONE_NEWNS)
-	if os.Getuid() == 0 {
-		code, err := startInside(flags)
-		if !errors.Is(err, syscall.EPERM) {
-			return code, err
-		}
-	}
-	return startInside(flags | syscall.CLONE_NEWUSER)
-}
-
-func startInside(flags uintptr) (exitCode int, err error) {
-	runtime.LockOSThread() // the death signal follows the thread
-	defer runtime.UnlockOSThread()
-	attributes := &syscall.SysProcAttr{Cloneflags: flags, Pdeathsig: syscall.SIGKILL}
-	if flags&syscall.CLONE_NEWUSER != 0 {
-		attributes.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
-		attributes.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
-	}
-	process, err := os.StartProcess("/proc/self/exe", os.Args, &os.ProcAttr{
-		Env: append(os.Environ(), insideVariable+"=1"), Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}, Sys: attributes,
-	})
-	if err != nil {
-		return 0, fmt.Errorf("new namespaces (flags %#x) for the tests: %w", flags, err)
-	}
-	state, err := process.Wait()
-	if err != nil {
-		return 0, err
-	}
-	if code := state.ExitCode(); code >= 0 {
-		return code, nil
-	}
-	return 2, nil // ended by a signal
 }
 
 // TestScripts runs the sessions of testdata/script: an operator at a shell, misuse included. Beyond
@@ -135,24 +89,19 @@ func held(ts *testscript.TestScript, _ bool, args []string) {
 // in runs f on a thread that nobody uses afterwards, in the named namespace or, if there is none yet, a
 // new one of that name.
 func in(name string, f func() error) error {
-	result := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlock: the thread ends with the goroutine
-		result <- func() error {
-			handle, err := netns.GetFromName(name)
-			if err == nil {
-				err = netns.Set(handle)
-			} else {
-				handle, err = netns.NewNamed(name)
-			}
-			if err != nil {
-				return err
-			}
-			defer handle.Close()
-			return f()
-		}()
-	}()
-	return <-result
+	return apart.OnOwnThread(func() error {
+		handle, err := netns.GetFromName(name)
+		if err == nil {
+			err = netns.Set(handle)
+		} else {
+			handle, err = netns.NewNamed(name)
+		}
+		if err != nil {
+			return err
+		}
+		defer handle.Close()
+		return f()
+	})
 }
 
 func newNetns(ts *testscript.TestScript, _ bool, args []string) {

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"memvip/integration/apart"
 	"memvip/integration/lab"
 )
 
@@ -112,11 +113,7 @@ func (s *show) end(t *testing.T) int {
 	}
 	// How it ended is in ProcessState.
 	_ = s.cmd.Wait()
-	status := s.cmd.ProcessState.Sys().(syscall.WaitStatus)
-	if status.Signaled() {
-		return 128 + int(status.Signal())
-	}
-	return status.ExitStatus()
+	return apart.ExitCode(s.cmd.ProcessState)
 }
 
 // assertNothingLeft fails the test if a process, a mount or a file of the demo remains.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"memvip/integration/apart"
 )
 
 // How Enter talks to the process it starts again as. The variable is removed on arrival, so that a
@@ -95,12 +97,7 @@ func enterAsUser() error {
 	cmd.Args = os.Args
 	cmd.Env = append(os.Environ(), stageVar+"="+stageUser)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWNET,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
-		Pdeathsig:   unix.SIGKILL,
-	}
+	cmd.SysProcAttr = apart.Attributes(unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWNET)
 	runtime.LockOSThread() // the child dies with this thread, so this thread stays
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT, unix.SIGHUP)
@@ -116,16 +113,8 @@ func enterAsUser() error {
 	}()
 	// Wait's error says no more than the state does.
 	_ = cmd.Wait()
-	os.Exit(exitCode(cmd.ProcessState))
+	os.Exit(apart.ExitCode(cmd.ProcessState))
 	return nil
-}
-
-// exitCode follows the shell: 128 + signal for a process that a signal ended.
-func exitCode(s *os.ProcessState) int {
-	if status, ok := s.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return 128 + int(status.Signal())
-	}
-	return s.ExitCode()
 }
 
 // furnish makes the new mount namespace private and puts an empty tmpfs over /run.
