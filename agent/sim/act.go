@@ -32,7 +32,8 @@ const (
 	CutOneWay                // what one host sends to another is lost
 	CutPair                  // two hosts do not hear each other, others hear both
 	Lossy                    // a third of all packets is lost
-	HoldPackets              // what a host sends arrives later, all at once
+	HoldPackets              // what a host sends, or one kind of it, arrives later, all at once
+	Replay                   // what a host sends, or one kind of it, arrives once more much later
 	CutClient                // one client does not reach one host
 	KillAgent                // and start it again
 	KillLost                 // and the state file is lost
@@ -40,12 +41,14 @@ const (
 	RestartAgent             // at once
 	FreezeAgent              // a long time
 	StallAgent               // a short time
+	TrapKill                 // it is killed at the worst instant: see trap
+	TrapFreeze               // it is frozen then
 	StopAgent                // an operator stops it and starts it later
 	Crash                    // the host loses power
 	PullCable
 	ExitMemcached
 	RestartMemcached // in a moment, so that nobody may notice
-	RestartKept      // it keeps its memory across this and later restarts
+	RestartKept      // it keeps its memory across restarts; a second time it gets back what it held at the first
 	HangMemcached
 	RefuseFlush // it is restarted with -F
 	SlowMemcached
@@ -65,8 +68,8 @@ const (
 )
 
 func (k Kind) String() string {
-	return [...]string{"split", "isolate", "cut_one_way", "cut_pair", "lossy", "hold_packets", "cut_client", "kill_agent",
-		"kill_agent_state_lost", "kill_agent_state_spoilt", "restart_agent", "freeze_agent", "stall_agent", "stop_agent", "crash",
+	return [...]string{"split", "isolate", "cut_one_way", "cut_pair", "lossy", "hold_packets", "replay", "cut_client", "kill_agent",
+		"kill_agent_state_lost", "kill_agent_state_spoilt", "restart_agent", "freeze_agent", "stall_agent", "trap_kill", "trap_freeze", "stop_agent", "crash",
 		"pull_cable", "exit_memcached", "restart_memcached", "restart_memcached_kept", "hang_memcached", "refuse_flush",
 		"slow_memcached", "stick_worker", "own_address", "disk_full", "disk_slow", "refuse_address", "remove_address", "drain",
 		"handback", "change_voters", "replace_voter", "change_lease", "clone_host"}[k]
@@ -74,21 +77,34 @@ func (k Kind) String() string {
 
 // weights say how often each kind is drawn.
 var weights = [kinds]int{
-	Split: 8, Isolate: 4, CutOneWay: 5, CutPair: 4, Lossy: 3, HoldPackets: 4, CutClient: 2, KillAgent: 5, KillLost: 3, KillSpoilt: 1,
-	RestartAgent: 5, FreezeAgent: 5, StallAgent: 5, StopAgent: 3, Crash: 5, PullCable: 4, ExitMemcached: 5, RestartMemcached: 5,
+	Split: 8, Isolate: 4, CutOneWay: 5, CutPair: 4, Lossy: 3, HoldPackets: 4, Replay: 4, CutClient: 2, KillAgent: 5, KillLost: 3, KillSpoilt: 1,
+	RestartAgent: 5, FreezeAgent: 5, StallAgent: 5, TrapKill: 4, TrapFreeze: 4, StopAgent: 3, Crash: 5, PullCable: 4, ExitMemcached: 5, RestartMemcached: 5,
 	RestartKept: 2, HangMemcached: 6, RefuseFlush: 1, SlowMemcached: 3, StickWorker: 4, OwnAddress: 2, DiskFull: 2, DiskSlow: 3,
 	RefuseAddress: 1, RemoveAddress: 2, Drain: 4, Handback: 2, ChangeVoters: 2, ReplaceVoter: 1, ChangeLease: 1, CloneHost: 1,
+}
+
+// themes are kinds that do most harm together.
+var themes = [][]Kind{
+	{RestartAgent, KillAgent, Replay, HoldPackets, Split, Isolate, StallAgent},              // old packets meet voters that restarted
+	{KillLost, Crash, Isolate, Split, HoldPackets, FreezeAgent, Drain},                      // voters that forgot
+	{TrapKill, TrapFreeze, Drain, ExitMemcached, RestartMemcached, Split},                   // the worst instant
+	{StickWorker, HangMemcached, Drain, StopAgent, SlowMemcached},                           // writes that wait
+	{RestartMemcached, RestartKept, HangMemcached, ExitMemcached, Drain, Isolate},           // caches that come and go
+	{Split, Isolate, CutPair, CutOneWay, Lossy, PullCable},                                  // the network alone
+	{ChangeVoters, ReplaceVoter, ChangeLease, Split, Isolate, RestartAgent, CloneHost},      // operators
+	{CloneHost, Isolate, FreezeAgent, Drain, Split, CutPair},                                // a copied host
+	{DiskFull, DiskSlow, RefuseAddress, RemoveAddress, TrapKill, Drain, Split, RefuseFlush}, // kernel and disk
 }
 
 // allowed reports whether a kind may happen to a cluster. A frozen or dead agent's host answers on until a
 // fence stops it: without one that is a declared gap and proves nothing.
 func (k Kind) allowed(s Shape) bool {
 	switch k {
-	case FreezeAgent, StallAgent, DiskSlow: // the loop waits for the disk
+	case FreezeAgent, StallAgent, TrapFreeze, DiskSlow: // the loop waits for the disk
 		return s.Fence.coversFreeze()
 	case RefuseAddress:
 		return s.Fence.kernel()
-	case KillAgent, KillLost, KillSpoilt, RestartAgent:
+	case KillAgent, KillLost, KillSpoilt, RestartAgent, TrapKill:
 		return s.Fence.coversDeath()
 	case ChangeLease:
 		return s.Fence != FenceLifetime
@@ -101,19 +117,27 @@ func (k Kind) allowed(s Shape) bool {
 
 // drawActs picks a bad day: when what happens.
 func drawActs(r *rand.Rand, s Shape, from, to time.Duration) []Act {
-	ws := slices.Clone(weights[:])
+	ws, number := slices.Clone(weights[:]), 5+r.IntN(30)
+	switch r.IntN(3) {
+	case 0: // a day with a theme
+		clear(ws)
+		for _, k := range themes[r.IntN(len(themes))] {
+			ws[k] = weights[k]
+		}
+		number *= 2
+	case 1:
+		for range 4 {
+			ws[r.IntN(int(kinds))] *= 8
+		}
+	}
+	ws[Lossy]++ // one that is always allowed
 	for k := range kinds {
 		if !k.allowed(s) {
 			ws[k] = 0
 		}
 	}
-	if r.IntN(2) == 0 { // a day with a theme
-		for range 4 {
-			ws[r.IntN(int(kinds))] *= 8
-		}
-	}
 	var acts []Act
-	for range 5 + r.IntN(30) {
+	for range number {
 		a := Act{At: from + time.Duration(r.Int64N(int64(to-from))), Kind: Kind(pick(r, ws...)), A: r.IntN(1 << 20), B: r.IntN(1 << 20)}
 		a.For = drawLength(r, s)
 		if a.Kind == StallAgent {
@@ -143,10 +167,10 @@ func (w *World) do(a Act) {
 	h, v, length := w.hosts[a.A%w.shape.hosts()], a.B%len(w.vips), int64(a.For)
 	later := func(do func()) { w.afterwards(length, do) }
 	switch a.Kind {
-	case Split, Isolate, CutOneWay, CutPair, Lossy, HoldPackets, CutClient:
+	case Split, Isolate, CutOneWay, CutPair, Lossy, HoldPackets, Replay, CutClient:
 		w.disturb(a, h)
-	case KillAgent, KillLost, KillSpoilt, RestartAgent, FreezeAgent, StallAgent, StopAgent:
-		h.disturbAgent(a.Kind, length)
+	case KillAgent, KillLost, KillSpoilt, RestartAgent, FreezeAgent, StallAgent, StopAgent, TrapKill, TrapFreeze:
+		h.disturbAgent(a.Kind, length, a.B)
 	case Crash:
 		if !w.mistaken { // a host without state takes its file's voter list for the one in force
 			h.powerOff()
@@ -210,11 +234,13 @@ func (w *World) disturb(a Act, h *host) {
 			}
 		case a.Kind == Isolate:
 			n.cut[i][h.id], n.cut[h.id][i] = end, end
-		case a.Kind == HoldPackets:
-			n.hold[h.id][i] = end
 		}
 	}
 	switch a.Kind {
+	case HoldPackets:
+		n.hold[h.id] = held{end, packetKind(a.B % int(packetKinds))}
+	case Replay:
+		n.replay[h.id] = held{end, packetKind(a.B % int(packetKinds))}
 	case CutOneWay:
 		n.cut[h.id][other.id] = end
 	case CutPair:
@@ -228,16 +254,13 @@ func (w *World) disturb(a Act, h *host) {
 }
 
 // disturbAgent does something to a host's agent.
-func (h *host) disturbAgent(k Kind, length int64) {
+func (h *host) disturbAgent(k Kind, length int64, which int) {
 	switch k {
+	case TrapKill, TrapFreeze:
+		h.trap = trap{set: true, freeze: k == TrapFreeze, at: moment(which % int(moments)), length: length}
+		return
 	case FreezeAgent, StallAgent:
-		h.freeze()
-		life := h.life
-		h.afterwards(length, func() {
-			if h.life == life {
-				h.thaw()
-			}
-		})
+		h.freezeFor(length)
 		return
 	case StopAgent:
 		h.feed(core.StopRequested{})
@@ -265,8 +288,12 @@ func (in *instance) disturb(k Kind, length int64) {
 		in.exit()
 		in.afterwards(in.between(5*ms, 150*ms), in.run)
 	case RestartKept:
-		in.keepsMemory = true
 		in.exit()
+		if !in.keepsMemory {
+			in.keepsMemory, in.snapshot = true, slices.Clone(in.items)
+		} else {
+			in.restore()
+		}
 		in.afterwards(in.between(5*ms, 150*ms), in.run)
 	case HangMemcached:
 		in.hang(length)

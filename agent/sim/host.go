@@ -25,21 +25,21 @@ type host struct {
 	saving  bool     // the loop waits for the disk
 	saved   func()   // what a frozen agent does first when it thaws: a save has ended
 	backlog []func() // what an agent that stands still will do
+	trap    trap
 	wakeAt  core.Instant
 	voters  []string // as its configuration file says
 	lease   int64    // likewise
 	ranWith core.Config
 	said    core.NodeState // what it last told everybody
 
-	file        core.Durable
-	hasFile     bool
-	spoilt      bool // the file cannot be read
-	diskFull    bool
-	diskSlow    int64     // each save takes this long
-	addresses   []address // by VIP
-	instances   []*instance
-	instanceOf  []*instance // by VIP
-	addressBusy int64       // the kernel refuses to change addresses before
+	file       core.Durable
+	hasFile    bool
+	spoilt     bool // the file cannot be read
+	diskFull   bool
+	diskSlow   int64     // each save takes this long
+	addresses  []address // by VIP
+	instances  []*instance
+	instanceOf []*instance // by VIP
 }
 
 func (w *World) addHost(name string, witness bool) *host {
@@ -194,9 +194,11 @@ func (h *host) carryOutAll(effects []core.Effect) {
 		}
 		if save, ok := e.(core.SaveState); ok {
 			h.save(save, effects[i+1:])
+			h.spring(whenSaving)
 			return
 		}
 		h.carryOut(e)
+		h.springOn(e)
 	}
 }
 
@@ -211,6 +213,9 @@ func (h *host) save(e core.SaveState, rest []core.Effect) {
 			result = core.SaveFailed{Seq: e.Seq, Err: "no space left on device"}
 		} else {
 			h.file, h.hasFile, h.spoilt = e.Durable, true, false
+			if h.spring(whenSaved); h.life != life {
+				return
+			}
 		}
 		h.backlog = append([]func(){func() { h.feed(result) }}, h.backlog...)
 		h.carryOutAll(rest)
@@ -264,6 +269,16 @@ func (h *host) freeze() {
 		h.frozen = true
 		h.note("%s: agent frozen", h.name)
 	}
+}
+
+func (h *host) freezeFor(length int64) {
+	h.freeze()
+	life := h.life
+	h.afterwards(length, func() {
+		if h.life == life {
+			h.thaw()
+		}
+	})
 }
 
 func (h *host) thaw() {

@@ -71,6 +71,7 @@ func (h *host) orderTake(v int, e core.TakeAddress) {
 		h.guard(v, h.left(lease))
 		h.putUp(v)
 		h.announce(v, lease, 0)
+		h.spring(whenUp)
 		h.later(h.between(10*us, 100*us), func() { h.feed(core.AddressUp{Name: e.Name, Term: e.Term}) })
 	})
 }

@@ -25,8 +25,9 @@ type instance struct {
 	slowTo  int64
 	busyTo  int64 // somebody uses the host's own address until then
 
-	keepsMemory bool // -e
-	noFlush     bool // -F
+	keepsMemory bool  // -e
+	snapshot    []int // what the memory file held when that began
+	noFlush     bool  // -F
 
 	// What an onlooker notes, by VIP.
 	stored []bool // something was stored through the VIP since it was last empty
@@ -114,6 +115,14 @@ func (in *instance) empty() {
 		in.items[i] = nothing
 	}
 	in.emptied()
+}
+
+// restore brings an old copy of the memory file back. Whatever others have stored since is newer.
+func (in *instance) restore() {
+	copy(in.items, in.snapshot)
+	for v := range in.stored {
+		in.stored[v], in.dirty[v] = true, true
+	}
 }
 
 // emptied notes that nothing old is left.

@@ -11,13 +11,49 @@ type network struct {
 	Net
 	cut   [][]int64 // from, to: nothing arrives before
 	lossy int64     // one packet in three is lost before
-	hold  [][]int64 // from, to: packets wait until
+	// By sender: what waits, and what comes twice.
+	hold, replay []held
+}
+
+// held says until when something is done to packets of a kind.
+type held struct {
+	until int64
+	kind  packetKind
+}
+
+// packetKind tells packets apart by what they carry.
+type packetKind uint8
+
+const (
+	anyPacket packetKind = iota
+	claimPacket
+	answerPacket
+	releasePacket
+	otherPacket
+	packetKinds
+)
+
+func kindOf(msg core.Message) packetKind {
+	switch msg.(type) {
+	case core.Claim:
+		return claimPacket
+	case core.Answer:
+		return answerPacket
+	case core.Release:
+		return releasePacket
+	default:
+		return otherPacket
+	}
+}
+
+func (x held) holds(now int64, k packetKind) bool {
+	return now < x.until && (x.kind == anyPacket || x.kind == k)
 }
 
 func newNetwork(n Net, hosts int) network {
-	net := network{Net: n, cut: make([][]int64, hosts), hold: make([][]int64, hosts)}
+	net := network{Net: n, cut: make([][]int64, hosts), hold: make([]held, hosts), replay: make([]held, hosts)}
 	for i := range hosts {
-		net.cut[i], net.hold[i] = make([]int64, hosts), make([]int64, hosts)
+		net.cut[i] = make([]int64, hosts)
 	}
 	return net
 }
@@ -26,8 +62,9 @@ func newNetwork(n Net, hosts int) network {
 func (n *network) heal() {
 	for i := range n.cut {
 		clear(n.cut[i])
-		clear(n.hold[i])
 	}
+	clear(n.hold)
+	clear(n.replay)
 	n.lossy, n.Loss, n.Double, n.Late, n.Held = 0, 0, 0, 0, 0
 }
 
@@ -42,7 +79,7 @@ func (w *World) send(from *host, to string, msg core.Message) {
 	if len(all) > 1 { // two hosts with one name and address: the packet meets either
 		target = all[w.random.IntN(len(all))]
 	}
-	w.transmit(from, target, func() {
+	w.transmit(from, target, kindOf(msg), func() {
 		target.receive(core.Received{Source: from.source, Msg: msg})
 	})
 }
@@ -69,19 +106,26 @@ func (w *World) passes(from, to *host) bool {
 	return true
 }
 
-func (w *World) transmit(from, to *host, deliver func()) {
+func (w *World) transmit(from, to *host, kind packetKind, deliver func()) {
 	if !w.passes(from, to) {
 		return
 	}
 	n := &w.net
-	w.after(w.travel(from, to), deliver)
+	d := w.travel()
+	if x := n.hold[from.id]; x.holds(w.now, kind) {
+		d += x.until - w.now
+	}
+	w.after(d, deliver)
 	if n.Double > 0 && w.random.IntN(1_000_000) < n.Double {
-		w.after(w.travel(from, to), deliver)
+		w.after(w.travel(), deliver)
+	}
+	if n.replay[from.id].holds(w.now, kind) {
+		w.after(w.between(10*ms, 10*s), deliver)
 	}
 }
 
 // travel draws how long a packet is under way.
-func (w *World) travel(from, to *host) int64 {
+func (w *World) travel() int64 {
 	n := &w.net
 	d := int64(n.Delay) + w.random.Int64N(int64(n.Jitter)+1)
 	if n.Late+n.Held > 0 {
@@ -92,7 +136,7 @@ func (w *World) travel(from, to *host) int64 {
 			d += w.between(0, 120*s)
 		}
 	}
-	return max(d, n.hold[from.id][to.id]-w.now+w.random.Int64N(int64(n.Jitter)+1))
+	return d
 }
 
 // source is a host's network address.

@@ -1,0 +1,122 @@
+package sim
+
+// faults are the deliberate mistakes. The first are the variants that the protocol review's models were
+// tried with.
+var faults = []fault{
+	{"grants forgotten at restart", "F4", []change{
+		{"agent/core/voter.go", `if r.Grant.Node != "" {`, `if r.Grant.Node == "no such node" {`},
+	}},
+	{"no silence without a state file", "F4", []change{
+		{"agent/core/voter.go", `v.silentUntil = now.Add(cfg.grow(LeaseMax))`, `v.silentUntil = now`},
+	}},
+	{"claims and releases without the incarnation's echo", "F1", []change{
+		{"agent/core/voter.go", `case c.Echo != v.incarnation:`, `case false:`},
+		{"agent/core/voter.go", `if r.Echo != v.incarnation {`, `if false {`},
+	}},
+	{"answers counted after the release", "F2", []change{
+		{"agent/core/lease.go", `l.claims, l.counted = nil, max(l.counted, counter)`, `_ = counter`},
+	}},
+	{"a refused renewal is released", "F3", []change{
+		{"agent/core/peer.go", `m.count("renewal_" + e.Refused.String())`, `m.sendRelease(l, "")`},
+	}},
+	{"released before the address is down", "F3", []change{
+		{"agent/core/holder.go", `l.drop = dropping{cause: cause, successor: successor}`, `l.drop = dropping{cause: cause, successor: successor}
+	m.sendRelease(l, successor)`},
+	}},
+	{"epoch learned from renewals", "F7", []change{
+		{"agent/core/voter.go", `|| !s.last.Known() && e.Kind == Continuation {`, `|| e.Kind != Renewal {`},
+		{"agent/core/lease.go", `|| c.kind == Fresh && c.matches() < majority(voters) {`, `{`},
+		{"agent/core/lease.go", `c.matches() < majority(voters) && c.matches() < len(c.granted)`, `false`},
+	}},
+	{"continuity without the confirmed set", "F8", []change{
+		{"agent/core/lease.go", `if id, ok := confirmed[voter]; ok && id == memory && last == served {`, `if _ = confirmed[voter]; last == served {`},
+	}},
+	{"voters that know nothing are left out of continuity", "F8", []change{
+		{"agent/core/lease.go", `if id, ok := confirmed[voter]; ok && id == memory && last == served {`, `if id, ok := confirmed[voter]; ok && id == memory && last == served || !last.Known() {`},
+	}},
+	{"record of service written after the address is up", "F9", []change{
+		{"agent/core/holder.go", `	m.journal.dirty = true
+	l.take.recordIn = m.pendingSave()`, `	l.take.recorded = true`},
+	}},
+	{"a flush clears the records of VIPs that came up meanwhile", "F10", []change{
+		{"agent/core/machine.go", `case in.stage == FlushRunning || in.stage == FlushRestarting:`, `case in.stage == FlushRestarting:`},
+		{"agent/core/gate.go", `if l.role != Idle || l.leftover != 0 || l.downAt > downBy {`, `if l.leftover != 0 || l.downAt > downBy {`},
+	}},
+	{"queued writes not waited for", "F11", []change{
+		{"agent/core/gate.go", `Attempt: in.attempt, Drained: m.absent(address)`, `Attempt: in.attempt`},
+		{"agent/core/holder.go", `check.Drained = m.absent(v.Instance)`, `check.Drained = nil`},
+	}},
+	{"an instance that serves another VIP counts as clean", "taint model", []change{
+		{"agent/core/gate.go", `return in != nil && in.up && !r.Served.Known()`, `return in != nil && in.up && m.serving(v) || in != nil && in.up && !r.Served.Known()`},
+	}},
+	{"certificate of an old incarnation", "F14", []change{
+		{"agent/core/gate.go", `&& r.Proof != (Proof{}) && r.Proof.Incarnation == in.life`, `&& r.Proof != (Proof{})`},
+		{"agent/core/holder.go", `check.Proof = m.record(v).Proof`, `check.Proof = Proof{}`},
+		{"agent/core/handback.go", `Name: v.Name, Proof: m.record(v).Proof, Serving`, `Name: v.Name, Serving`},
+	}},
+	{"certificate of an old term", "F14", []change{
+		{"agent/core/gate.go", `in.up && !r.Served.Known() && r.Proof`, `in.up && r.Proof`},
+		{"agent/core/holder.go", `VIP: v.Name, Instance: v.Instance, Served: l.term,`, `VIP: v.Name, Instance: v.Instance, Served: l.term, Proof: m.record(v).Proof,`},
+	}},
+	{"a release without order", "F15", []change{
+		{"agent/core/voter.go", `if req.Compare(s.released[node]) <= 0 {`, `if req.Compare(s.released[node]) == 0 {`},
+		{"agent/core/voter.go", `if s.grant.to.Node == node && s.grant.request.Compare(req) <= 0 {`, `if s.grant.to.Node == node {`},
+	}},
+	{"old claims granted again", "F15", []change{
+		{"agent/core/voter.go", `		return OldRequest, false
+	case 0:`, `	case 0:`},
+	}},
+	{"the fence written late", "F12", []change{
+		{"agent/sim/kernel.go", `	lease.until = e.Until
+	h.order(v, h.between(20*us, 200*us), func() {
+		if h.reads() >= lease.until {
+			return
+		}
+		h.guard(v, h.left(lease))`, `	lease.until = e.Until
+	left := h.left(lease)
+	h.order(v, h.between(20*us, 200*us), func() {
+		h.guard(v, left)`},
+	}},
+	{"one name, two agents", "F6", []change{
+		{"agent/core/voter.go", `if g := v.slots[n].grant; g.given() && g.to.Node == from.Node && g.to.Boot != from.Boot {`, `if g := v.slots[n].grant; g.given() && g.to.Node == "no such node" {`},
+	}},
+	{"a voter replaced in one step", "F13", []change{
+		{"agent/core/voterlist.go", `n := distance(ls.inForce, ls.wanted); n > 1`, `n := distance(ls.inForce, ls.wanted); n > 2`},
+	}},
+	{"OK taken for a flush", "section 4", []change{
+		{"agent/sim/memcached.go", `case in.count() == 0:`, `case true:`},
+	}},
+	{"any restart taken for a flush", "F21", []change{
+		{"agent/core/gate.go", `case restarted && e.Figures.Restart:`, `case restarted:`},
+	}},
+	{"a tainted node claims", "section 4", []change{
+		{"agent/core/candidate.go", `	case m.clean(v):
+		m.becomeCandidate(l, Fresh, Term{}, cause)`, `	case true:
+		m.becomeCandidate(l, Fresh, Term{}, cause)`},
+	}},
+	{"the instance not looked at before its address goes up", "section 4", []change{
+		{"agent/core/holder.go", `	m.emit(check)
+`, `	_, l.take.checked = check, true
+	m.takeIfReady(l)
+`},
+		{"agent/core/holder.go", `		l.take.recorded = true
+		m.takeIfReady(l)`, `		l.take.recorded, l.take.checked = true, true
+		m.takeIfReady(l)`},
+	}},
+	{"a holder that counts on more than its voters gave", "section 3", []change{
+		{"agent/core/lease.go", `c.at.Add(cfg.shrink(c.length)-cfg.Margin)`, `c.at.Add(c.length+cfg.Margin)`},
+	}},
+	{"an address kept when the lease is over", "section 3", []change{
+		{"agent/core/holder.go", `if (l.role == Taking || l.role == Holding) && m.now >= l.validUntil {`, `if l.role == Taking && m.now >= l.validUntil {`},
+	}},
+	{"restarted voters arm the length in their file", "F5", []change{
+		{"agent/core/voter.go", `length: time.Duration(r.Length), expires: now.Add(LeaseMax)}`, `length: time.Duration(r.Length), expires: now.Add(time.Duration(r.Length) / 8)}`},
+	}},
+	{"a rival is never told that it ranks lower", "F16", []change{
+		{"agent/core/voter.go", `entry.Above = mine < 0 || rival >= 0 && rival < mine`, `entry.Above = true`},
+	}},
+	{"a reservation that nobody ends", "F19", []change{
+		{"agent/core/voter.go", `if s.reserved.given() && s.reserved.node != from.Node && s.reserved.by != from.Node {`, `if s.reserved.given() && s.reserved.node != from.Node {`},
+		{"agent/core/voter.go", `if s.reserved.given() && now >= s.reserved.until {`, `if s.reserved.given() && now >= s.reserved.until.Add(time.Hour) {`},
+	}},
+}
