@@ -3,10 +3,8 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -16,34 +14,27 @@ import (
 
 	"memvip/agent/control"
 	"memvip/agent/core"
+	"memvip/integration/shell"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"agentctl": main})
 }
 
-// TestScripts runs the sessions of testdata/script: an operator at a shell, misuse included. Beyond
-// testscript's own commands they have:
+// TestScripts runs the sessions of testdata/script. Beyond package shell's commands they have:
 //
 //	agent SOCKET SITUATION   an agent whose cluster is well, degraded, or unserved
 //	dead SOCKET              a socket whose agent is dead
 //	frozen SOCKET            an agent that takes connections and never answers
 //	other SOCKET TEXT        something that answers with a line of text
-//	exits CODE COMMAND...    runs a command and demands an exit code
 //	mode FILE MODE           demands a file's mode
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
-		RequireExplicitExec: true,
-		RequireUniqueNames:  true,
-		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
-		Setup: func(env *testscript.Env) error {
-			env.Setenv(socketVariable, "")
-			return nil
-		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"agent": agentCmd, "dead": deadCmd, "frozen": frozenCmd, "other": otherCmd, "exits": exitsCmd, "mode": modeCmd,
-		},
+	noSocket := func(env *testscript.Env) error {
+		env.Setenv(socketVariable, "")
+		return nil
+	}
+	shell.Run(t, noSocket, shell.Commands{
+		"agent": agentCmd, "dead": deadCmd, "frozen": frozenCmd, "other": otherCmd, "mode": modeCmd,
 	})
 }
 
@@ -96,22 +87,6 @@ func listen(ts *testscript.TestScript, path string) *net.UnixListener {
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: ts.MkAbs(path), Net: "unix"})
 	ts.Check(err)
 	return l
-}
-
-func exitsCmd(ts *testscript.TestScript, _ bool, args []string) {
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	got := 0
-	if err := ts.Exec(args[1], args[2:]...); err != nil {
-		exit, ok := errors.AsType[*exec.ExitError](err)
-		if !ok {
-			ts.Fatalf("%v", err)
-		}
-		got = exit.ExitCode()
-	}
-	if got != want {
-		ts.Fatalf("exit code %d, want %d; stderr: %s", got, want, ts.ReadFile("stderr"))
-	}
 }
 
 func modeCmd(ts *testscript.TestScript, _ bool, args []string) {

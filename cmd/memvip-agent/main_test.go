@@ -4,9 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -15,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"memvip/integration/apart"
+	"memvip/integration/shell"
 	"memvip/vip"
 )
 
@@ -32,10 +31,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){program: main})
 }
 
-// TestScripts runs the sessions of testdata/script: an operator at a shell, misuse included. Beyond
-// testscript's own commands they have:
+// TestScripts runs the sessions of testdata/script. Beyond package shell's commands they have:
 //
-//	exits CODE COMMAND...    runs a command and demands an exit code
 //	held DIR                 a runtime directory that a running agent, pid 4711, has
 //	netns NAME               a named network namespace with a link lan0
 //	leave NETNS PREFIX       puts an address on lan0 as an agent that died would have
@@ -51,28 +48,7 @@ func TestScripts(t *testing.T) {
 	if err := unix.Mount("tmpfs", "/run", "tmpfs", 0, ""); err != nil {
 		t.Fatalf("mount tmpfs: %v", err)
 	}
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true, UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "held": held, "netns": newNetns, "leave": leave, "there": there,
-		},
-	})
-}
-
-func exits(ts *testscript.TestScript, _ bool, args []string) {
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	got := 0
-	if err := ts.Exec(args[1], args[2:]...); err != nil {
-		exit, ok := errors.AsType[*exec.ExitError](err)
-		if !ok {
-			ts.Fatalf("%v", err)
-		}
-		got = exit.ExitCode()
-	}
-	if got != want {
-		ts.Fatalf("exit code %d, want %d", got, want)
-	}
+	shell.Run(t, nil, shell.Commands{"held": held, "netns": newNetns, "leave": leave, "there": there})
 }
 
 func held(ts *testscript.TestScript, _ bool, args []string) {
