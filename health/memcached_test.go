@@ -59,40 +59,47 @@ func nextUp(t *testing.T, reports <-chan Report) Report {
 	return r
 }
 
-// idle are options under which, once the instance is up, no question is asked for an hour.
-func idle(addr netip.AddrPort) Options {
-	return Options{Address: addr, Interval: time.Hour, FreshInterval: time.Hour}
+// probed is a real server at an address of its own, and a prober that has found it up.
+type probed struct {
+	*exec.Cmd
+	addr    netip.AddrPort
+	prober  *Prober
+	reports <-chan Report
+}
+
+// startProbed starts both, the server with more arguments.
+func startProbed(t *testing.T, o Options, more ...string) probed {
+	t.Helper()
+	addr := freeAddress(t)
+	cmd := startMemcached(t, addr, more...)
+	p, reports := probe(t, addr, o)
+	if r := nextUp(t, reports); r.PID != cmd.Process.Pid {
+		t.Errorf("process %d is up, want %d", r.PID, cmd.Process.Pid)
+	}
+	return probed{cmd, addr, p, reports}
 }
 
 func TestMemcachedKilledAndRestarted(t *testing.T) {
-	addr := freeAddress(t)
-	first := startMemcached(t, addr)
-	p, reports := probe(t, Options{Address: addr})
-	if r := nextUp(t, reports); r.PID != first.Process.Pid {
-		t.Errorf("process %d is up, want %d", r.PID, first.Process.Pid)
-	}
-	if got := p.Source(); got != SourceConnection {
+	first := startProbed(t, Options{})
+	if got := first.prober.Source(); got != SourceConnection {
 		t.Errorf("source %q without a connector", got)
 	}
-	kill(t, first)
-	r := wait(t, "the end", reports)
+	kill(t, first.Cmd)
+	r := wait(t, "the end", first.reports)
 	if r.Up || r.Reason != ReasonExited && r.Reason != ReasonClosed || r.PID != first.Process.Pid {
 		t.Fatalf("got %+v, want that process %d is down", r, first.Process.Pid)
 	}
-	second := startMemcached(t, addr)
-	if r := next(t, reports, true, ReasonNone); r.PID != second.Process.Pid {
+	second := startMemcached(t, first.addr)
+	if r := next(t, first.reports, true, ReasonNone); r.PID != second.Process.Pid {
 		t.Errorf("process %d is up, want %d", r.PID, second.Process.Pid)
 	}
 }
 
 // TestMemcachedKilledIsSeenByEndOfConnection asks nothing, so only the idle connection's end can tell.
 func TestMemcachedKilledIsSeenByEndOfConnection(t *testing.T) {
-	addr := freeAddress(t)
-	cmd := startMemcached(t, addr)
-	_, reports := probe(t, idle(addr))
-	nextUp(t, reports)
-	kill(t, cmd)
-	if r := wait(t, "the end", reports); r.Up || r.Reason != ReasonExited && r.Reason != ReasonClosed {
+	m := startProbed(t, idle)
+	kill(t, m.Cmd)
+	if r := wait(t, "the end", m.reports); r.Up || r.Reason != ReasonExited && r.Reason != ReasonClosed {
 		t.Fatalf("got %+v, want down", r)
 	}
 }
@@ -104,31 +111,28 @@ func TestMemcachedKilledIsSeenByConnector(t *testing.T) {
 	if c == nil {
 		return
 	}
-	addr := freeAddress(t)
-	cmd := startMemcached(t, addr)
-	o := idle(addr)
+	o := idle
 	o.Connector = c
-	p, reports := probe(t, o)
-	nextUp(t, reports)
-	if got := p.Source(); got != SourceConnector {
+	m := startProbed(t, o)
+	if got := m.prober.Source(); got != SourceConnector {
 		t.Errorf("source %q with a connector", got)
 	}
-	sockets := holdSockets(t, cmd.Process.Pid)
+	sockets := holdSockets(t, m.Process.Pid)
 	before := time.Now()
-	kill(t, cmd)
-	r := next(t, reports, false, ReasonExited)
-	if r.PID != cmd.Process.Pid || r.At.Before(before.Add(-time.Second)) || r.At.After(time.Now()) {
-		t.Errorf("got %+v, killed %d at %v", r, cmd.Process.Pid, before)
+	kill(t, m.Cmd)
+	r := next(t, m.reports, false, ReasonExited)
+	if r.PID != m.Process.Pid || r.At.Before(before.Add(-time.Second)) || r.At.After(time.Now()) {
+		t.Errorf("got %+v, killed %d at %v", r, m.Process.Pid, before)
 	}
-	if got := p.Source(); got != SourceConnection {
+	if got := m.prober.Source(); got != SourceConnection {
 		t.Errorf("source %q after the process's end", got)
 	}
 	closeAll(t, sockets)
-	second := startMemcached(t, addr)
-	if r := next(t, reports, true, ReasonNone); r.PID != second.Process.Pid {
+	second := startMemcached(t, m.addr)
+	if r := next(t, m.reports, true, ReasonNone); r.PID != second.Process.Pid {
 		t.Errorf("process %d is up, want %d", r.PID, second.Process.Pid)
 	}
-	if got := p.Source(); got != SourceConnector {
+	if got := m.prober.Source(); got != SourceConnector {
 		t.Errorf("source %q after the restart", got)
 	}
 }
@@ -136,14 +140,10 @@ func TestMemcachedKilledIsSeenByConnector(t *testing.T) {
 // TestMemcachedKilledIsSeenInProc keeps the dead server's sockets open too, without a connector: the first question
 // that stays unanswered makes the prober look, long before fall deadlines have passed.
 func TestMemcachedKilledIsSeenInProc(t *testing.T) {
-	addr := freeAddress(t)
-	cmd := startMemcached(t, addr)
-	o := Options{Address: addr, Deadline: time.Hour, FreshInterval: time.Hour}
-	_, reports := probe(t, o)
-	nextUp(t, reports)
-	holdSockets(t, cmd.Process.Pid)
-	kill(t, cmd)
-	next(t, reports, false, ReasonExited)
+	m := startProbed(t, Options{Deadline: time.Hour, FreshInterval: time.Hour})
+	holdSockets(t, m.Process.Pid)
+	kill(t, m.Cmd)
+	next(t, m.reports, false, ReasonExited)
 }
 
 // holdSockets makes copies of a process's sockets, which so outlive it, and closes them with the test at the latest.
@@ -192,49 +192,40 @@ func closeAll(t *testing.T, files []*os.File) {
 }
 
 func TestMemcachedStoppedAndContinued(t *testing.T) {
-	addr := freeAddress(t)
-	cmd := startMemcached(t, addr)
-	_, reports := probe(t, Options{Address: addr})
-	nextUp(t, reports)
+	m := startProbed(t, Options{})
 	for range 2 {
-		if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		if err := m.Process.Signal(syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}
-		next(t, reports, false, ReasonTimeout)
-		if err := cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		next(t, m.reports, false, ReasonTimeout)
+		if err := m.Process.Signal(syscall.SIGCONT); err != nil {
 			t.Fatal(err)
 		}
-		if r := next(t, reports, true, ReasonNone); r.PID != cmd.Process.Pid {
-			t.Errorf("process %d is up, want %d", r.PID, cmd.Process.Pid)
+		if r := next(t, m.reports, true, ReasonNone); r.PID != m.Process.Pid {
+			t.Errorf("process %d is up, want %d", r.PID, m.Process.Pid)
 		}
 	}
 }
 
 // TestMemcachedKilledWhileStopped: down for silence, then gone; the report says so.
 func TestMemcachedKilledWhileStopped(t *testing.T) {
-	addr := freeAddress(t)
-	cmd := startMemcached(t, addr)
-	_, reports := probe(t, Options{Address: addr})
-	nextUp(t, reports)
-	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+	m := startProbed(t, Options{})
+	if err := m.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	next(t, reports, false, ReasonTimeout)
-	kill(t, cmd)
-	if r := wait(t, "the new reason", reports); r.Up || !r.Reason.gone() {
+	next(t, m.reports, false, ReasonTimeout)
+	kill(t, m.Cmd)
+	if r := wait(t, "the new reason", m.reports); r.Up || !r.Reason.gone() {
 		t.Errorf("got %+v, want that the process is gone", r)
 	}
 }
 
 func TestMemcachedStoppedByOperator(t *testing.T) {
-	addr := freeAddress(t)
-	cmd := startMemcached(t, addr)
-	_, reports := probe(t, Options{Address: addr})
-	nextUp(t, reports)
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	m := startProbed(t, Options{})
+	if err := m.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if r := wait(t, "the end", reports); r.Up || !r.Reason.gone() {
+	if r := wait(t, "the end", m.reports); r.Up || !r.Reason.gone() {
 		t.Errorf("got %+v, want that the process is gone", r)
 	}
 }
@@ -245,27 +236,24 @@ func TestMemcachedThreadEnds(t *testing.T) {
 	if c == nil {
 		return
 	}
-	addr := freeAddress(t)
-	cmd := startMemcached(t, addr)
-	o := idle(addr)
+	o := idle
 	o.Connector = c
-	_, reports := probe(t, o)
-	nextUp(t, reports)
+	m := startProbed(t, o)
 	ends := make(chan Exit, 10)
-	defer c.Watch(cmd.Process.Pid, func(e Exit) { ends <- e })()
-	if got := command(t, addr, "lru_crawler disable"); got != "OK" {
+	defer c.Watch(m.Process.Pid, func(e Exit) { ends <- e })()
+	if got := command(t, m.addr, "lru_crawler disable"); got != "OK" {
 		t.Fatalf("memcached says %q", got)
 	}
 	if e := wait(t, "the thread's end", ends); e.Kind != ExitThread {
 		t.Fatalf("got %v, want a thread's end", e.Kind)
 	}
-	kill(t, cmd)
+	kill(t, m.Cmd)
 	// Had the thread's end been taken for death, this would be the report after that one.
-	if r := next(t, reports, false, ReasonExited); r.Detail == "" {
+	if r := next(t, m.reports, false, ReasonExited); r.Detail == "" {
 		t.Error("no detail")
 	}
 	select {
-	case r := <-reports:
+	case r := <-m.reports:
 		t.Errorf("one report too many: %+v", r)
 	default:
 	}
@@ -291,24 +279,21 @@ func command(t *testing.T, addr netip.AddrPort, line string) string {
 }
 
 func TestMemcachedFull(t *testing.T) {
-	addr := freeAddress(t)
-	startMemcached(t, addr, "-c", "40")
-	_, reports := probe(t, Options{Address: addr, FreshInterval: 50 * time.Millisecond})
-	nextUp(t, reports)
+	m := startProbed(t, Options{FreshInterval: 50 * time.Millisecond}, "-c", "40")
 	clients := make([]net.Conn, 100)
 	for i := range clients {
-		c, err := net.Dial("tcp", addr.String())
+		c, err := net.Dial("tcp", m.addr.String())
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
 		clients[i] = c
 	}
-	next(t, reports, true, ReasonFull)
+	next(t, m.reports, true, ReasonFull)
 	for _, c := range clients {
 		c.Close()
 	}
-	next(t, reports, true, ReasonNone)
+	next(t, m.reports, true, ReasonNone)
 }
 
 func TestMemcachedWantsLogin(t *testing.T) {
@@ -318,7 +303,7 @@ func TestMemcachedWantsLogin(t *testing.T) {
 		t.Fatal(err)
 	}
 	first := startMemcached(t, addr, "-Y", users)
-	_, reports := probe(t, Options{Address: addr})
+	_, reports := probe(t, addr, Options{})
 	r := wait(t, "an instance", reports)
 	if !r.Up {
 		r = wait(t, "an instance that is up", reports)
@@ -334,14 +319,7 @@ func TestMemcachedWantsLogin(t *testing.T) {
 }
 
 // TestMemcachedOfAnotherUser: its open files can be seen only with the right to trace it. Known it is in both cases.
-func TestMemcachedOfAnotherUser(t *testing.T) {
-	addr := freeAddress(t)
-	cmd := startMemcached(t, addr, "-u", "nobody")
-	_, reports := probe(t, Options{Address: addr})
-	if r := nextUp(t, reports); r.PID != cmd.Process.Pid {
-		t.Errorf("process %d is up, want %d", r.PID, cmd.Process.Pid)
-	}
-}
+func TestMemcachedOfAnotherUser(t *testing.T) { startProbed(t, Options{}, "-u", "nobody") }
 
 // TestPlausible: without the right to see a process's files, the id it tells has to fit what /proc shows to everybody.
 func TestPlausible(t *testing.T) {

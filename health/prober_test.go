@@ -39,7 +39,7 @@ func TestFirstContact(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := startScripted(t, always(c.treat))
-			p, reports := probe(t, hasty(s.addr))
+			p, reports := probe(t, s.addr, hasty)
 			r := next(t, reports, c.up, c.reason)
 			if c.up && r.PID != os.Getpid() {
 				t.Errorf("process %d, want this one, which has the listening socket: %d", r.PID, os.Getpid())
@@ -55,18 +55,12 @@ func TestFirstContact(t *testing.T) {
 }
 
 // TestFirstContactNeedsOneAnswer has an interval so long that a second question would never come.
-func TestFirstContactNeedsOneAnswer(t *testing.T) {
-	s := startScripted(t, always(serves))
-	o := hasty(s.addr)
-	o.Interval, o.FreshInterval = time.Hour, time.Hour
-	_, reports := probe(t, o)
-	next(t, reports, true, ReasonNone)
-}
+func TestFirstContactNeedsOneAnswer(t *testing.T) { serving(t, idle) }
 
 func TestNobodyListens(t *testing.T) {
 	s := startScripted(t, always(serves))
 	s.stop()
-	_, reports := probe(t, hasty(s.addr))
+	_, reports := probe(t, s.addr, hasty)
 	next(t, reports, false, ReasonRefused)
 	s.listen(s.addr.String())
 	next(t, reports, true, ReasonNone)
@@ -74,7 +68,7 @@ func TestNobodyListens(t *testing.T) {
 
 func TestNoRoute(t *testing.T) {
 	// 240.0.0.0/4 is reserved: the kernel refuses it without a packet, or as unreachable.
-	_, reports := probe(t, hasty(netip.MustParseAddrPort("255.255.255.255:11211")))
+	_, reports := probe(t, netip.MustParseAddrPort("255.255.255.255:11211"), hasty)
 	if r := wait(t, "a report", reports); r.Up || r.Reason != ReasonNoRoute && r.Reason != ReasonIO {
 		t.Errorf("got %+v", r)
 	}
@@ -82,11 +76,7 @@ func TestNoRoute(t *testing.T) {
 
 // TestEndOfConnectionIsNoticedWhileIdle has an interval so long that only the end itself can tell.
 func TestEndOfConnectionIsNoticedWhileIdle(t *testing.T) {
-	s := startScripted(t, always(serves))
-	o := hasty(s.addr)
-	o.Interval, o.FreshInterval = time.Hour, time.Hour
-	_, reports := probe(t, o)
-	next(t, reports, true, ReasonNone)
+	s, reports := serving(t, idle)
 	s.stop()
 	next(t, reports, false, ReasonClosed)
 	s.listen(s.addr.String())
@@ -96,9 +86,7 @@ func TestEndOfConnectionIsNoticedWhileIdle(t *testing.T) {
 // TestKickedConnectionIsNothing: the server hangs up on everybody, as after an idle_timeout, and goes on as the same
 // process.
 func TestKickedConnectionIsNothing(t *testing.T) {
-	s := startScripted(t, always(serves))
-	_, reports := probe(t, hasty(s.addr))
-	next(t, reports, true, ReasonNone)
+	s, reports := serving(t, hasty)
 	for range 5 {
 		s.awaitConnections(s.total() + 1)
 		s.hangUp()
@@ -128,11 +116,7 @@ func (s *scripted) awaitConnections(n int) {
 
 // TestRestartThatNoProbeMet: the old process's connection ends and the next is answered by another process at once.
 func TestRestartThatNoProbeMet(t *testing.T) {
-	s := startScripted(t, always(serves))
-	o := hasty(s.addr)
-	o.Interval, o.FreshInterval = time.Hour, time.Hour
-	_, reports := probe(t, o)
-	next(t, reports, true, ReasonNone)
+	s, reports := serving(t, idle)
 	for range 3 {
 		s.reincarnate()
 		next(t, reports, false, ReasonClosed)
@@ -142,9 +126,7 @@ func TestRestartThatNoProbeMet(t *testing.T) {
 
 // TestConnectionsThatEndUnanswered: a server that closes every connection is down, but not asked without a pause.
 func TestConnectionsThatEndUnanswered(t *testing.T) {
-	s := startScripted(t, always(serves))
-	_, reports := probe(t, hasty(s.addr))
-	next(t, reports, true, ReasonNone)
+	s, reports := serving(t, hasty)
 	s.script(always(hangsUp))
 	s.hangUp()
 	next(t, reports, false, ReasonClosed)
@@ -154,9 +136,7 @@ func TestConnectionsThatEndUnanswered(t *testing.T) {
 
 func TestSilenceAndThaw(t *testing.T) {
 	frozen := make(chan struct{})
-	s := startScripted(t, always(serves))
-	_, reports := probe(t, hasty(s.addr))
-	next(t, reports, true, ReasonNone)
+	s, reports := serving(t, hasty)
 	// All at once: no connection is answered any more, as long as the lock that every answer needs is held.
 	s.freeze(frozen)
 	next(t, reports, false, ReasonTimeout)
@@ -179,9 +159,7 @@ func (s *scripted) freeze(until <-chan struct{}) {
 // TestStuckWorker: one connection in four hangs, never the kept-open one.
 func TestStuckWorker(t *testing.T) {
 	release := make(chan struct{})
-	s := startScripted(t, always(serves))
-	_, reports := probe(t, hasty(s.addr))
-	next(t, reports, true, ReasonNone)
+	s, reports := serving(t, hasty)
 	s.script(func(n int) manner {
 		select {
 		case <-release:
@@ -207,9 +185,7 @@ func TestStuckWorker(t *testing.T) {
 
 // TestFullForOthers: the kept-open connection works, new ones are turned away.
 func TestFullForOthers(t *testing.T) {
-	s := startScripted(t, always(serves))
-	_, reports := probe(t, hasty(s.addr))
-	next(t, reports, true, ReasonNone)
+	s, reports := serving(t, hasty)
 	s.script(always(full))
 	next(t, reports, true, ReasonFull)
 	s.script(always(serves))
@@ -224,9 +200,7 @@ func TestFullForOthers(t *testing.T) {
 }
 
 func TestBadRepliesToNewConnections(t *testing.T) {
-	s := startScripted(t, always(serves))
-	_, reports := probe(t, hasty(s.addr))
-	next(t, reports, true, ReasonNone)
+	s, reports := serving(t, hasty)
 	s.script(always(nonsense))
 	r := next(t, reports, false, ReasonBadReply)
 	if want := `got "500 what?"`; !strings.Contains(r.Detail, want) {
@@ -238,9 +212,7 @@ func TestBadRepliesToNewConnections(t *testing.T) {
 
 // TestListenerGone: the port is closed while established connections live on.
 func TestListenerGone(t *testing.T) {
-	s := startScripted(t, always(serves))
-	_, reports := probe(t, hasty(s.addr))
-	next(t, reports, true, ReasonNone)
+	s, reports := serving(t, hasty)
 	s.mu.Lock()
 	s.listener.Close()
 	s.mu.Unlock()
@@ -255,7 +227,8 @@ func TestRunLeavesNothing(t *testing.T) {
 		s := startScripted(t, always(treat))
 		ctx, cancel := context.WithCancel(context.Background())
 		reported := make(chan struct{}, 100)
-		o := hasty(s.addr)
+		o := hasty
+		o.Address = s.addr
 		o.Report = func(Report) { reported <- struct{}{} }
 		done := make(chan struct{})
 		go func() {

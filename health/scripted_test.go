@@ -152,13 +152,24 @@ func (s *scripted) reply(m manner, command string) string {
 }
 
 // hasty are options that decide soon, but leave a busy machine some time to answer.
-func hasty(addr netip.AddrPort) Options {
-	return Options{Address: addr, Interval: 20 * time.Millisecond, Deadline: 200 * time.Millisecond, FreshInterval: 20 * time.Millisecond}
+var hasty = Options{Interval: 20 * time.Millisecond, Deadline: 200 * time.Millisecond, FreshInterval: 20 * time.Millisecond}
+
+// idle are options under which, once the instance is up, no question is asked for an hour.
+var idle = Options{Interval: time.Hour, FreshInterval: time.Hour}
+
+// serving starts a server that serves, and a prober that has found it up.
+func serving(t *testing.T, o Options) (*scripted, <-chan Report) {
+	t.Helper()
+	s := startScripted(t, always(serves))
+	_, reports := probe(t, s.addr, o)
+	next(t, reports, true, ReasonNone)
+	return s, reports
 }
 
-// probe runs a prober until the test ends, and gives its reports.
-func probe(t *testing.T, o Options) (*Prober, <-chan Report) {
+// probe runs a prober of the address until the test ends, and gives its reports.
+func probe(t *testing.T, addr netip.AddrPort, o Options) (*Prober, <-chan Report) {
 	t.Helper()
+	o.Address = addr
 	reports := make(chan Report, 1000)
 	o.Report = func(r Report) {
 		select {
