@@ -3,9 +3,6 @@
 package integration
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -149,12 +146,7 @@ func TestStandInRefusesSecondVisit(t *testing.T) {
 // built compiles a program of this module for one test.
 func built(t *testing.T, pkg string, flags ...string) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), filepath.Base(pkg))
-	args := append([]string{"build", "-trimpath", "-o", path}, flags...)
-	build := exec.Command("go", append(args, pkg)...)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build %s: %v\n%s", pkg, err, out)
-	}
+	path, err := lab.Build(t.TempDir(), pkg, flags...)
+	must(t, err)
 	return path
 }

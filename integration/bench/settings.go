@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"memvip/integration/lab"
 )
 
 // settings are what the command line and the environment say.
@@ -26,9 +29,6 @@ type settings struct {
 }
 
 const (
-	// binVar names the folder of the programs under test.
-	binVar = "MEMVIP_BIN"
-
 	runsDefault = 10
 	fillDefault = 1 << 30
 	fillQuick   = 128 << 20
@@ -45,7 +45,7 @@ var errHelp = errors.New("help")
 
 // parse reads the command line. Usage goes to out.
 func parse(args []string, out io.Writer) (settings, error) {
-	set := settings{fillBytes: fillDefault, linger: lingerWhole, bin: os.Getenv(binVar)}
+	set := settings{fillBytes: fillDefault, linger: lingerWhole, bin: cmp.Or(os.Getenv(lab.BinVar), lab.BinDefault)}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(out)
 	flags.IntVar(&set.runs, "runs", runsDefault, "runs of each fault")
@@ -71,9 +71,6 @@ func parse(args []string, out io.Writer) (settings, error) {
 	}
 	if set.runs < 1 {
 		return set, fmt.Errorf("-runs %d: want at least 1", set.runs)
-	}
-	if set.bin == "" {
-		set.bin = "bin"
 	}
 	var err error
 	if set.faults, err = choose(*names); err != nil || set.list {

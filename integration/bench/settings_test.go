@@ -6,10 +6,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"memvip/integration/lab"
 )
 
 func TestParse(t *testing.T) {
-	t.Setenv(binVar, "/opt/bin")
+	t.Setenv(lab.BinVar, "/opt/bin")
 	tests := []struct {
 		args   string
 		runs   int
@@ -61,7 +63,7 @@ func TestParseRefuses(t *testing.T) {
 }
 
 func TestProgramsAreLookedForInBinUnlessTold(t *testing.T) {
-	t.Setenv(binVar, "")
+	t.Setenv(lab.BinVar, "")
 	set, err := parse(nil, io.Discard)
 	if err != nil {
 		t.Fatal(err)

@@ -35,29 +35,14 @@ func TestMain(m *testing.M) {
 	if os.Getenv(roleVar) != "" {
 		main()
 	}
-	code, err := runWithPrograms(m)
+	code, err := lab.WithPrograms(func(dir string) int {
+		programDir = dir
+		return m.Run()
+	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		code = 1
 	}
 	os.Exit(code)
-}
-
-// runWithPrograms runs the tests with the programs that MEMVIP_BIN names, or else builds them.
-func runWithPrograms(m *testing.M) (code int, err error) {
-	if programDir = os.Getenv(binVar); programDir != "" {
-		return m.Run(), nil
-	}
-	if programDir, err = os.MkdirTemp("", "memvip-demo-"); err != nil {
-		return 1, err
-	}
-	defer os.RemoveAll(programDir)
-	build := exec.Command("go", "build", "-o", programDir+"/", "memvip/cmd/memvip-agent", "memvip/cmd/agentctl")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return 1, fmt.Errorf("build the programs: %w\n%s", err, out)
-	}
-	return m.Run(), nil
 }
 
 // show is one demo under way.
@@ -73,7 +58,7 @@ func begin(t *testing.T, env ...string) *show {
 	t.Helper()
 	s := &show{token: fmt.Sprintf("MEMVIP_DEMO_TEST_TOKEN=%d-%s", os.Getpid(), t.Name()), tmp: t.TempDir()}
 	s.cmd = exec.Command("/proc/self/exe")
-	s.cmd.Env = append(os.Environ(), roleVar+"=demo", binVar+"="+programDir, "TMPDIR="+s.tmp, s.token)
+	s.cmd.Env = append(os.Environ(), roleVar+"=demo", lab.BinVar+"="+programDir, "TMPDIR="+s.tmp, s.token)
 	s.cmd.Env = append(s.cmd.Env, env...)
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	s.cmd.Stderr = os.Stderr
