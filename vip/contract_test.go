@@ -234,8 +234,7 @@ var contract = []struct {
 	{"link_down_is_told_and_keeps_the_holding", func(t *testing.T, w world) {
 		m := w.open(t)
 		take(t, m, service)
-		told := make(chan Link, 100)
-		stop := watch(t, m, told)
+		told := watch(t, m)
 		awaitLink(t, told, func(l Link) bool { return l.Up && slices.Contains(l.Prefixes, service.Prefix) })
 		w.setLink(t, false)
 		awaitLink(t, told, func(l Link) bool { return !l.Up })
@@ -249,7 +248,6 @@ var contract = []struct {
 		}
 		drop(t, m, service)
 		awaitLink(t, told, func(l Link) bool { return !slices.Contains(l.Prefixes, service.Prefix) })
-		stop()
 	}},
 	{"links_are_listed_with_their_addresses", func(t *testing.T, w world) {
 		links, err := w.open(t).Links()
@@ -429,23 +427,26 @@ func absent(t *testing.T, w world, prefix netip.Prefix) {
 	}
 }
 
-// watch sends the changes of hostLink to told until stop is called.
-func watch(t *testing.T, m *Manager, told chan<- Link) (stop func()) {
+// watch tells the changes of hostLink until the test ends.
+func watch(t *testing.T, m *Manager) (told <-chan Link) {
+	t.Helper()
+	links := make(chan Link, 100)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
 		ended <- m.WatchLinks(ctx, func(l Link) {
 			if l.Name == hostLink {
-				told <- l
+				links <- l
 			}
 		})
 	}()
-	return func() {
+	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; !errors.Is(err, context.Canceled) {
 			t.Errorf("WatchLinks: %v, want canceled", err)
 		}
-	}
+	})
+	return links
 }
 
 func awaitLink(t *testing.T, told <-chan Link, want func(Link) bool) {

@@ -43,9 +43,7 @@ func TestKernelTellsOfTheEndOfALifetime(t *testing.T) {
 	if err := killed.Close(); err != nil {
 		t.Fatal(err)
 	}
-	told := make(chan Link, 100)
-	stop := watch(t, w.open(t), told)
-	defer stop()
+	told := watch(t, w.open(t))
 	awaitLink(t, told, func(l Link) bool { return slices.Contains(l.Prefixes, service.Prefix) })
 	awaitLink(t, told, func(l Link) bool {
 		return !slices.Contains(l.Prefixes, service.Prefix) && !slices.Contains(l.Prefixes, service6.Prefix)
@@ -78,9 +76,7 @@ func TestKernelLinkGoneIsToldAndDropped(t *testing.T) {
 	w := newRealWorld(t)
 	m := w.open(t)
 	take(t, m, service)
-	told := make(chan Link, 100)
-	stop := watch(t, m, told)
-	defer stop()
+	told := watch(t, m)
 	awaitLink(t, told, func(l Link) bool { return l.Up })
 	w.host.in(t, func() error {
 		link, err := netlink.LinkByName(hostLink)
@@ -100,9 +96,7 @@ func TestKernelLinkGoneIsToldAndDropped(t *testing.T) {
 func TestKernelLostCarrierIsTold(t *testing.T) {
 	t.Parallel()
 	w := newRealWorld(t)
-	told := make(chan Link, 100)
-	stop := watch(t, w.open(t), told)
-	defer stop()
+	told := watch(t, w.open(t))
 	awaitLink(t, told, func(l Link) bool { return l.Up })
 	w.peer.in(t, func() error {
 		link, err := netlink.LinkByName(peerLink)
