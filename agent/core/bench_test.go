@@ -83,7 +83,7 @@ func newCarousel(n int, shared bool) *carousel {
 }
 
 // untilHome lets time pass until every VIP is held by its home, and a while longer.
-func (c *carousel) untilHome(b *testing.B) {
+func (c *carousel) untilHome(b testing.TB) {
 	limit := c.now.Add(time.Minute)
 	for home := 0; home < len(c.nodes); {
 		if c.now > limit {

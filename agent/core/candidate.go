@@ -1,6 +1,7 @@
 package core
 
 import (
+	"slices"
 	"time"
 )
 
@@ -41,7 +42,9 @@ func (m *Machine) hinted(h Hint) {
 
 // hearHint takes in what a hint says of its voter: that it has granted the name to nobody else.
 func (m *Machine) hearHint(h Hint, l *lease) {
-	view := &m.peer(h.Voter).views[l.no]
+	p := m.peer(h.Voter)
+	p.views = slices.Clone(p.views)
+	view := &p.views[l.no]
 	view.Name, view.Grantee, view.Holding = h.Name, "", false
 	if h.Last.Epoch > view.Last.Epoch {
 		view.Last = h.Last

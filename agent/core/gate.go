@@ -56,40 +56,48 @@ func (m *Machine) serving(v *site) bool {
 func absent(in *instance) []Name {
 	var out []Name
 	for _, v := range in.sites {
-		if l := v.lease; l.role != Holding && l.leftover == 0 {
+		if l := v.lease; l.role != Holding && l.leftover == 0 && !(l.role == Taking && l.take.stayed) {
 			out = append(out, v.Name)
 		}
 	}
 	return out
 }
 
-// continuityVotes counts what the voters' newest answers say of continuing a VIP's last service.
-func (m *Machine) continuityVotes(v *site) (speak, out int) {
-	r := v.record()
-	for _, p := range m.seats {
-		switch {
-		case !p.heard:
-		case judge(r.Confirmed, r.Served, p.name, p.memory, p.views[v.lease.no].Last) == speaksFor:
-			speak++
-		default:
-			out++
-		}
+// wordOn is what a voter's newest answer says of continuing a VIP's last service.
+func wordOn(v *site, p *peer) continuity {
+	if !p.heard {
+		return unheard
 	}
-	return speak, out
+	r := v.record()
+	return judge(r.Confirmed, r.Served, p.name, p.memory, p.views[v.lease.no].Last)
 }
 
-// mayContinue reports whether this node's last service of a VIP may still be the VIP's last.
+// mayContinue reports whether this node's last service of a VIP may still be the VIP's last: a majority of
+// voters has not ruled that out.
 func (m *Machine) mayContinue(v *site) bool {
 	if v.kept == nil || !v.kept.Served.Known() {
 		return false
 	}
-	_, out := m.continuityVotes(v)
-	return len(m.seats)-out >= m.majority()
+	open := 0
+	for _, p := range m.seats {
+		if wordOn(v, p) != ruledOut {
+			open++
+		}
+		if open >= m.majority() {
+			return true
+		}
+	}
+	return false
 }
 
 // continuityOver reports whether a majority of voters answered in a way that rules continuity out.
 func (m *Machine) continuityOver(v *site) bool {
-	_, out := m.continuityVotes(v)
+	out := 0
+	for _, p := range m.seats {
+		if wordOn(v, p) == ruledOut {
+			out++
+		}
+	}
 	return out >= m.majority()
 }
 

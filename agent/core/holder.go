@@ -12,6 +12,7 @@ type taking struct {
 	recordIn uint64         // the save that holds the record of service
 	recorded bool           // it is in the file (F9)
 	checked  bool           // the instance is still as its proof says
+	stayed   bool           // an earlier life's address is still up, and its connections are this VIP's
 	ordered  bool           // TakeAddress is out: from here on only AddressDown ends it
 	drained  []Name         // VIPs whose connections the check wants gone
 }
@@ -122,7 +123,7 @@ func (m *Machine) checkAgain(l *lease, e InstanceChecked) bool {
 
 func (m *Machine) takeIfReady(l *lease) {
 	if l.take.recorded && l.take.checked && !l.take.ordered {
-		l.take.ordered, l.leftover = true, 0
+		l.take.ordered, l.take.stayed, l.leftover = true, l.leftover != 0, 0
 		m.emit(TakeAddress{l.name, l.term, l.validUntil})
 	}
 }

@@ -36,9 +36,9 @@ func (m *Machine) checkLease(l *lease) {
 	case l.role != Dropping && (l.role == Idle) == l.term.Known():
 		broken("%s: term %s while %s", l.name, l.term, l.role)
 	}
-	for i := range l.claims {
-		if c := l.claims[i].counter; c > m.counter || c <= l.counted {
-			broken("%s: request %d counted beside %d", l.name, c, l.counted)
+	if n := len(l.claims); n > 0 { // in the order of their numbers, so that first and last stand for all
+		if first, last := l.claims[0].counter, l.claims[n-1].counter; first <= l.counted || last > m.counter {
+			broken("%s: requests %d to %d counted beside %d", l.name, first, last, l.counted)
 		}
 	}
 	if l.site != nil && has {

@@ -67,10 +67,12 @@ const claimsMax = 12
 
 // ask notes a request that is about to be sent.
 func (l *lease) ask(counter uint64, at Instant, length time.Duration, kind Kind) {
-	l.claims = append(l.claims, claim{counter, at, length, kind, l.term, nil})
-	if len(l.claims) > claimsMax {
+	var grants []grantedBy
+	if len(l.claims) == claimsMax {
+		grants = l.claims[0].granted[:0] // nobody else has it
 		l.claims = slices.Delete(l.claims, 0, 1)
 	}
+	l.claims = append(l.claims, claim{counter, at, length, kind, l.term, grants})
 }
 
 // forget makes every request sent so far count no more: the name is or will be released (F2).
@@ -81,9 +83,13 @@ func (l *lease) forget(counter uint64) {
 // count notes that a voter granted a request. A grant that arrives after a newer request was sent
 // still counts, for its own send time; one for a released request never does.
 func (l *lease) count(voter string, counter uint64, g granted) {
-	for i := range l.claims {
-		if l.claims[i].counter == counter && counter > l.counted {
-			l.claims[i].note(voter, g)
+	if counter <= l.counted {
+		return
+	}
+	for i := len(l.claims) - 1; i >= 0; i-- { // mostly the newest
+		if c := &l.claims[i]; c.counter == counter {
+			c.note(voter, g)
+			return
 		}
 	}
 }
@@ -124,15 +130,13 @@ func (c *claim) matches() int {
 // less drift and margin; zero if no request has a majority. Fresh claims also need the majority to
 // have recorded the term.
 func (l *lease) validity(cfg Config, voters int) Instant {
-	var until Instant
-	for i := range l.claims {
+	for i := len(l.claims) - 1; i >= 0; i-- { // all ask for the same length: the newest lasts longest
 		c := &l.claims[i]
-		if len(c.granted) < majority(voters) || c.kind == Fresh && c.matches() < majority(voters) {
-			continue
+		if len(c.granted) >= majority(voters) && (c.kind != Fresh || c.matches() >= majority(voters)) {
+			return max(0, c.at.Add(cfg.shrink(c.length)-cfg.Margin))
 		}
-		until = max(until, c.at.Add(cfg.shrink(c.length)-cfg.Margin))
 	}
-	return until
+	return 0
 }
 
 // outbid reports that a fresh claim has grants enough, but that some voters know a greater epoch and

@@ -34,8 +34,8 @@ type Machine struct {
 	strangers map[recordKey]*ServiceRecord // of VIPs and instances that are not configured any more
 	slotFor   Name                         // VIP for which the hand-back slot is wanted or held
 
-	states   map[string]heardState // by gossip and by claims, newest of each node
-	seq      uint64                // of the own state
+	states   map[string]*heardState // by gossip and by claims, newest of each node
+	seq      uint64                 // of the own state
 	lastSent NodeState
 	sentAt   Instant
 
@@ -67,7 +67,7 @@ func New(cfg Config) *Machine {
 	cfg.valid()
 	m := &Machine{
 		cfg: cfg, leases: map[Name]*lease{}, instances: map[string]*instance{}, strangers: map[recordKey]*ServiceRecord{},
-		margin: cfg.Margin, nextResend: never, peers: map[string]*peer{}, states: map[string]heardState{}, counts: map[string]int{},
+		margin: cfg.Margin, nextResend: never, peers: map[string]*peer{}, states: map[string]*heardState{}, counts: map[string]int{},
 	}
 	m.furnish()
 	return m
@@ -165,7 +165,7 @@ func (m *Machine) dispatch(ev Event) {
 	case Received:
 		m.receive(e.Source, e.Msg)
 	case StateHeard:
-		m.hearState(e.State)
+		m.hearState(&e.State)
 	case StateSaved:
 		m.saved(e.Seq)
 	case SaveFailed:
@@ -210,7 +210,7 @@ func (m *Machine) dispatch(ev Event) {
 func (m *Machine) receive(source string, msg Message) {
 	switch x := msg.(type) {
 	case Claim:
-		m.hearState(x.State)
+		m.hearState(&x.State)
 		if m.voter == nil {
 			m.count("claim_without_vote")
 			return
@@ -367,9 +367,16 @@ const overdue = time.Millisecond
 func (m *Machine) stagger() time.Duration { return max(5*time.Millisecond, 3*m.rtt()) }
 
 // hearState keeps the newest state of each other node.
-func (m *Machine) hearState(s NodeState) {
-	if s.Node == m.cfg.Node || s.Node == "" || m.states[s.Node].state.newerThan(s) {
+func (m *Machine) hearState(s *NodeState) {
+	if s.Node == m.cfg.Node || s.Node == "" {
 		return
 	}
-	m.states[s.Node] = heardState{s, m.now}
+	h := m.states[s.Node]
+	if h == nil {
+		h = &heardState{}
+		m.states[s.Node] = h
+	}
+	if !h.state.newerThan(s) {
+		h.state, h.at = *s, m.now
+	}
 }

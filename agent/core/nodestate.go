@@ -151,7 +151,7 @@ type NodeState struct {
 }
 
 // newerThan orders two states of one node.
-func (s NodeState) newerThan(o NodeState) bool {
+func (s *NodeState) newerThan(o *NodeState) bool {
 	return Request{s.Start, s.Seq}.Compare(Request{o.Start, o.Seq}) > 0
 }
 

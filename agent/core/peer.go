@@ -15,7 +15,7 @@ type peer struct {
 	answered    Instant       // send time of the newest request it answered and did not refuse as a whole
 	viewed      Instant       // send time of the request that views answered
 	viewedAt    Instant       // when that answer came
-	views       []AnswerEntry // of all names, in their order
+	views       []AnswerEntry // of all names, in their order; never written to, an answer has them too
 	silentUntil Instant
 	refused     Refusal // its last refusal of a whole claim
 	other       string
@@ -293,20 +293,23 @@ func (m *Machine) learn(p *peer, sent *packet, a *Answer) {
 		p.silentUntil = m.now.Add(a.Left)
 	}
 	p.viewed, p.viewedAt = sent.at, m.now
-	for i := range a.Entries {
-		if l := m.leaseAt(i, a.Entries[i].Name); l != nil {
-			p.views[l.no] = a.Entries[i]
-		}
-	}
+	p.views = m.viewsOf(p, a)
 }
 
-// leaseAt returns the lease of a name, nil if it is not configured here. Most lists of names are in the
-// same order as this node's own: then it has the place asked for.
-func (m *Machine) leaseAt(place int, n Name) *lease {
-	if place < len(m.all) && m.all[place].name == n {
-		return m.all[place]
+// viewsOf returns what a voter has said of every name, its answer included. Voters mostly list the names
+// that this node has, in the same order: then the answer says it all.
+func (m *Machine) viewsOf(p *peer, a *Answer) []AnswerEntry {
+	same := func(e AnswerEntry, l *lease) bool { return e.Name == l.name }
+	if slices.EqualFunc(a.Entries, m.all, same) {
+		return a.Entries
 	}
-	return m.leases[n]
+	views := slices.Clone(p.views)
+	for _, e := range a.Entries {
+		if l := m.leases[e.Name]; l != nil {
+			views[l.no] = e
+		}
+	}
+	return views
 }
 
 // verdict brings a voter's word on one name to its lease.

@@ -80,7 +80,7 @@ func (v *site) record() *ServiceRecord {
 // value of the VIP. No record is not clean, whatever the age of the process (F21).
 func (v *site) clean() bool {
 	in, r := v.in, v.kept
-	return in != nil && in.up && r != nil && !r.Served.Known() && r.Proof != (Proof{}) && r.Proof.Incarnation == in.life
+	return in != nil && in.up && r != nil && !r.Served.Known() && r.Proof.Incarnation == in.life && r.Proof != (Proof{})
 }
 
 // standing says whether this node may take a VIP, and if not, the first reason.

@@ -177,7 +177,7 @@ func (v *voter) claim(now Instant, source string, c Claim) (a Answer, changed bo
 		a.Left = left
 	}
 	if a.Refused == NotRefused || a.Refused == Silent {
-		from.hear(now, c.State, c.Length)
+		from.hear(now, &c.State, c.Length)
 	}
 	if a.Refused != SameName {
 		a.Newest = Request{Start: from.state.Start}
@@ -244,9 +244,9 @@ func (v *voter) rivalHost(from Claimant) (source string, two bool) {
 }
 
 // hear keeps the newest state of a node, for ranking.
-func (n *neighbour) hear(now Instant, s NodeState, alive time.Duration) {
+func (n *neighbour) hear(now Instant, s *NodeState, alive time.Duration) {
 	if !n.state.newerThan(s) {
-		n.state, n.at, n.alive = s, now, alive
+		n.state, n.at, n.alive = *s, now, alive
 	}
 }
 

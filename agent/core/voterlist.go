@@ -118,7 +118,7 @@ func (m *Machine) reportedList(voter string) ListID {
 		return m.lists.id()
 	}
 	p, said := m.peer(voter), m.states[voter]
-	if said.at > p.viewedAt {
+	if said != nil && said.at > p.viewedAt {
 		return said.state.List
 	}
 	return p.list

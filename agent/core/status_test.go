@@ -1,0 +1,60 @@
+package core
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+)
+
+// TestIsTold changes one field after the other of what a node has published, and wants it to notice each
+// but those that only count time or never change.
+func TestIsTold(t *testing.T) {
+	c := newCarousel(3, true)
+	c.untilHome(t)
+	m := c.nodes[0].m
+	silent := []string{"Node", "Seq", "Build", "Witness", "Detector", "Name", "HeldFor", "Wait"}
+	probe := func(part any) {
+		v := reflect.ValueOf(part).Elem()
+		for i := range v.NumField() {
+			name, f := v.Type().Field(i).Name, v.Field(i)
+			if f.Kind() == reflect.Slice {
+				continue // its elements are probed
+			}
+			was := reflect.ValueOf(f.Interface())
+			f.Set(another(t, f))
+			if got, want := m.isTold(), slices.Contains(silent, name); got != want {
+				t.Errorf("%s.%s differs: told %t", v.Type().Name(), name, got)
+			}
+			f.Set(was)
+		}
+	}
+	if !m.isTold() {
+		t.Fatal("not told what it has just published")
+	}
+	probe(&m.lastSent)
+	probe(&m.lastSent.Instances[0])
+	for i := range m.lastSent.VIPs {
+		probe(&m.lastSent.VIPs[i])
+	}
+}
+
+// another returns a value that differs from f's in its first part.
+func another(t *testing.T, f reflect.Value) reflect.Value {
+	x := reflect.New(f.Type()).Elem()
+	x.Set(f)
+	switch {
+	case f.Kind() == reflect.Struct:
+		x.Field(0).Set(another(t, f.Field(0)))
+	case f.Kind() == reflect.Bool:
+		x.SetBool(!f.Bool())
+	case f.Kind() == reflect.String:
+		x.SetString(f.String() + "x")
+	case f.CanInt():
+		x.SetInt(f.Int() + 1)
+	case f.CanUint():
+		x.SetUint(f.Uint() + 1)
+	default:
+		t.Fatalf("no other value of %s", f.Type())
+	}
+	return x
+}
