@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"memvip/configs/mistakes"
 )
 
 // FuzzParse: any text is either a configuration that keeps its word, or an error with lines.
@@ -26,8 +28,8 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(string(text))
 	}
-	for _, b := range badConfigs {
-		f.Add(b.text(f))
+	for _, b := range mistakes.All {
+		f.Add(b.Text())
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := Parse("agent.toml", text)

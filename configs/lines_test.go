@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/BurntSushi/toml"
+
+	"memvip/configs/mistakes"
 )
 
 // Where keys stand, in every way that TOML lets one write them: a question is a path, the answer a line.
@@ -105,8 +107,8 @@ func checkPlaces(t *testing.T, path string, value any, at *place, lines int) {
 
 // FuzzPlaces holds the index against the decoder: whatever the one accepts, the other finds.
 func FuzzPlaces(f *testing.F) {
-	for _, b := range badConfigs {
-		f.Add(b.text(f))
+	for _, b := range mistakes.All {
+		f.Add(b.Text())
 	}
 	f.Add("a.b = { c = [[{d = 1}], []] }\r\n\"\" = ''\n[a.e]\n")
 	f.Fuzz(func(t *testing.T, text string) {
