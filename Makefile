@@ -6,7 +6,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 LDFLAGS  := -X memvip/agent.stamped=$(VERSION)
 LAB_ENV  := MEMVIP_BIN=$(BIN)
 
-.PHONY: build demo test check unit integration bench fuzz clean need-demo need-test
+.PHONY: build demo test check unit sim integration bench soak faults fuzz clean need-demo need-test
 
 ## build: the two programs, in bin/
 build:
@@ -18,7 +18,7 @@ demo: need-demo build
 	$(LAB_ENV) $(BIN)/demo
 
 ## test: everything that CI runs
-test: need-test check unit integration
+test: need-test check unit sim integration
 
 ## check: formatting, vet, lint; no root, no network
 check:
@@ -30,10 +30,23 @@ check:
 	$(GO) vet -tags faults ./agent
 	$(GO) tool staticcheck -tags integration ./...
 
-## unit: every package's own tests, with the race detector; more random bad days without it
+## unit: every package's own tests, with the race detector; the simulator's deliberate faults are sim's
 unit:
-	$(GO) test -race -shuffle=on -timeout 8m ./...
-	$(GO) test -run TestRandomSchedules ./agent/core
+	$(GO) test -race -shuffle=on -timeout 8m -skip TestFaultsAreCaught ./...
+
+## sim: a thousand bad days in the simulator, and the deliberate faults that it has to notice
+sim:
+	$(GO) test -timeout 15m ./agent/sim
+
+## soak: bad days for FOR, from seed FROM, on all cores; more with SOAK='-go-on' and the like
+FOR  ?= 10m
+FROM ?= 1
+soak:
+	$(GO) run ./agent/sim/soak -for $(FOR) -from $(FROM) $(SOAK)
+
+## faults: write anew how soon the simulator notices each deliberate fault
+faults:
+	$(GO) test -timeout 2h ./agent/sim -run TestFaultsAreCaught -v -write-faults
 
 ## integration: real agents and memcacheds in network namespaces
 integration: need-demo build

@@ -40,7 +40,7 @@ func CertifyRestart(former, first Figures) (Certificate, error) {
 }
 
 // Verify reads the figures again, right before a service address goes up, and returns nil if the instance is still as
-// certified: the same process, not flushed again and, unless it serves another address by now, without a single item
+// certified: the same process and, unless it serves another address by now, not flushed again and without a single item
 // stored since. It takes one fresh connection and two round trips.
 func Verify(ctx context.Context, addr netip.AddrPort, cert Certificate, serving bool) error {
 	return clientOf(addr).verify(ctx, cert, serving)
@@ -56,10 +56,10 @@ func (c client) verify(ctx context.Context, cert Certificate, serving bool) erro
 		return c.refuse(ReasonRestarted, anotherProcess(f, cert.PID, cert.Start))
 	case f.DelayedFlushPending():
 		return c.refuse(ReasonDelayedFlush, delayedFlush(f))
+	case serving:
+		return nil // what its clients stored or flushed since cannot bring back what was gone
 	case f.Oldest != cert.Oldest:
 		return c.refuse(ReasonFlushedAgain, fmt.Sprintf("oldest went from %d to %d", cert.Oldest, f.Oldest))
-	case serving:
-		return nil
 	case f.TotalItems != cert.TotalItems:
 		return c.refuse(ReasonItemsChanged, fmt.Sprintf("total_items went from %d to %d", cert.TotalItems, f.TotalItems))
 	case f.CurrItems != 0:

@@ -28,7 +28,7 @@ func TestVerify(t *testing.T) {
 			}
 		}, ReasonItemsChanged, 0},
 		{"a restart", (*fake.Server).Restart, ReasonRestarted, ReasonRestarted},
-		{"another flush", func(s *fake.Server) { s.Do("flush_all") }, ReasonFlushedAgain, ReasonFlushedAgain},
+		{"another flush", func(s *fake.Server) { s.Do("flush_all") }, ReasonFlushedAgain, 0},
 		{"a delayed flush", func(s *fake.Server) { s.Do("flush_all 50") }, ReasonDelayedFlush, ReasonDelayedFlush},
 		{"a full server", func(s *fake.Server) { s.SetFull(true) }, ReasonFull, ReasonFull},
 		{"garbage", func(s *fake.Server) { s.SetReply("STAT pid x\r\nEND\r\n") }, ReasonBadReply, ReasonBadReply},

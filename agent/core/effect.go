@@ -48,7 +48,7 @@ type CheckInstance struct {
 	Name     Name
 	Term     Term
 	Proof    Proof  // compared, unless zero
-	Serving  bool   // it serves another VIP since the proof: only incarnation and oldest are compared
+	Serving  bool   // it serves another VIP since the proof: only the incarnation is compared
 	Drained  []Name // connections accepted on these VIPs must be gone from the process (F11)
 }
 

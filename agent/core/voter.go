@@ -267,7 +267,8 @@ func (s *slot) decide(now Instant, source string, c *Claim, e *ClaimEntry, d *de
 		return Reserved, false
 	}
 	changed = s.grant.to != from || s.grant.length != c.Length || s.reserved.given()
-	s.grant = grant{to: from, source: source, life: c.Life, request: req, length: c.Length, expires: now.Add(c.Length), holding: e.Kind == Renewal}
+	until := max(s.grant.expires, now.Add(c.Length)) // a shorter lease than before does not end what the longer one allows
+	s.grant = grant{to: from, source: source, life: c.Life, request: req, length: c.Length, expires: until, holding: e.Kind == Renewal}
 	s.reserved = reservation{}
 	s.noCleanSince = 0
 	return NotRefused, s.record(e) || changed

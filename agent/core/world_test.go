@@ -430,7 +430,7 @@ func (h *host) checked(e CheckInstance) Event {
 	now := c.figures()
 	now.Restart = e.Proof.Restart
 	if e.Serving {
-		now.TotalItems = e.Proof.TotalItems
+		now.TotalItems, now.Oldest = e.Proof.TotalItems, e.Proof.Oldest
 	}
 	switch {
 	case !c.running || c.hung:

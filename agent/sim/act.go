@@ -48,7 +48,7 @@ const (
 	PullCable
 	ExitMemcached
 	RestartMemcached // in a moment, so that nobody may notice
-	RestartKept      // it keeps its memory across restarts; a second time it gets back what it held at the first
+	RestartKept      // it keeps its memory across this and later restarts
 	HangMemcached
 	RefuseFlush // it is restarted with -F
 	SlowMemcached
@@ -289,11 +289,7 @@ func (in *instance) disturb(k Kind, length int64) {
 		in.afterwards(in.between(5*ms, 150*ms), in.run)
 	case RestartKept:
 		in.exit()
-		if !in.keepsMemory {
-			in.keepsMemory, in.snapshot = true, slices.Clone(in.items)
-		} else {
-			in.restore()
-		}
+		in.keepsMemory = true
 		in.afterwards(in.between(5*ms, 150*ms), in.run)
 	case HangMemcached:
 		in.hang(length)

@@ -39,27 +39,23 @@ var faults = []fault{
 	l.take.recordIn = m.pendingSave()`, `	l.take.recorded = true`},
 	}},
 	{"a flush clears the records of VIPs that came up meanwhile", "F10", []change{
-		{"agent/core/machine.go", `case in.stage == FlushRunning || in.stage == FlushRestarting:`, `case in.stage == FlushRestarting:`},
+		{"agent/core/site.go", `case in.stage == FlushRunning || in.stage == FlushRestarting:`, `case in.stage == FlushRestarting:`},
 		{"agent/core/gate.go", `if l.role != Idle || l.leftover != 0 || l.downAt > downBy {`, `if l.leftover != 0 || l.downAt > downBy {`},
 	}},
 	{"queued writes not waited for", "F11", []change{
-		{"agent/core/gate.go", `Attempt: in.attempt, Drained: m.absent(address)`, `Attempt: in.attempt`},
-		{"agent/core/holder.go", `check.Drained = m.absent(v.Instance)`, `check.Drained = nil`},
+		{"agent/core/gate.go", `Attempt: in.attempt, Drained: absent(in)`, `Attempt: in.attempt`},
+		{"agent/core/holder.go", `check.Drained = absent(v.in)`, `check.Drained = nil`},
 	}},
 	{"an instance that serves another VIP counts as clean", "taint model", []change{
-		{"agent/core/gate.go", `return in != nil && in.up && !r.Served.Known()`, `return in != nil && in.up && m.serving(v) || in != nil && in.up && !r.Served.Known()`},
-	}},
-	{"certificate of an old incarnation", "F14", []change{
-		{"agent/core/gate.go", `&& r.Proof != (Proof{}) && r.Proof.Incarnation == in.life`, `&& r.Proof != (Proof{})`},
-		{"agent/core/holder.go", `check.Proof = m.record(v).Proof`, `check.Proof = Proof{}`},
-		{"agent/core/handback.go", `Name: v.Name, Proof: m.record(v).Proof, Serving`, `Name: v.Name, Serving`},
+		{"agent/core/site.go", `return in != nil && in.up && r != nil && !r.Served.Known()`, `serves := func(o *site) bool { return o != v && o.lease.role == Holding }
+	return in != nil && in.up && slices.ContainsFunc(in.sites, serves) || in != nil && in.up && r != nil && !r.Served.Known()`},
 	}},
 	{"certificate of an old term", "F14", []change{
-		{"agent/core/gate.go", `in.up && !r.Served.Known() && r.Proof`, `in.up && r.Proof`},
-		{"agent/core/holder.go", `VIP: v.Name, Instance: v.Instance, Served: l.term,`, `VIP: v.Name, Instance: v.Instance, Served: l.term, Proof: m.record(v).Proof,`},
+		{"agent/core/site.go", `r != nil && !r.Served.Known() && r.Proof`, `r != nil && r.Proof`},
+		{"agent/core/holder.go", `VIP: v.Name, Instance: v.Instance, Served: l.term,`, `VIP: v.Name, Instance: v.Instance, Served: l.term, Proof: v.record().Proof,`},
 	}},
 	{"a release without order", "F15", []change{
-		{"agent/core/voter.go", `if req.Compare(s.released[node]) <= 0 {`, `if req.Compare(s.released[node]) == 0 {`},
+		{"agent/core/voter.go", `if req.Compare(d.released) <= 0 {`, `if req.Compare(d.released) == 0 {`},
 		{"agent/core/voter.go", `if s.grant.to.Node == node && s.grant.request.Compare(req) <= 0 {`, `if s.grant.to.Node == node {`},
 	}},
 	{"old claims granted again", "F15", []change{
@@ -78,7 +74,7 @@ var faults = []fault{
 		h.guard(v, left)`},
 	}},
 	{"one name, two agents", "F6", []change{
-		{"agent/core/voter.go", `if g := v.slots[n].grant; g.given() && g.to.Node == from.Node && g.to.Boot != from.Boot {`, `if g := v.slots[n].grant; g.given() && g.to.Node == "no such node" {`},
+		{"agent/core/voter.go", `if g := &s.grant; g.given() && g.to.Node == from.Node && g.to.Boot != from.Boot {`, `if g := &s.grant; g.given() && g.to.Node == "no such node" {`},
 	}},
 	{"a voter replaced in one step", "F13", []change{
 		{"agent/core/voterlist.go", `n := distance(ls.inForce, ls.wanted); n > 1`, `n := distance(ls.inForce, ls.wanted); n > 2`},
@@ -90,7 +86,7 @@ var faults = []fault{
 		{"agent/core/gate.go", `case restarted && e.Figures.Restart:`, `case restarted:`},
 	}},
 	{"a tainted node claims", "section 4", []change{
-		{"agent/core/candidate.go", `	case m.clean(v):
+		{"agent/core/candidate.go", `	case v.clean():
 		m.becomeCandidate(l, Fresh, Term{}, cause)`, `	case true:
 		m.becomeCandidate(l, Fresh, Term{}, cause)`},
 	}},

@@ -25,9 +25,8 @@ type instance struct {
 	slowTo  int64
 	busyTo  int64 // somebody uses the host's own address until then
 
-	keepsMemory bool  // -e
-	snapshot    []int // what the memory file held when that began
-	noFlush     bool  // -F
+	keepsMemory bool // -e
+	noFlush     bool // -F
 
 	// What an onlooker notes, by VIP.
 	stored []bool // something was stored through the VIP since it was last empty
@@ -115,14 +114,6 @@ func (in *instance) empty() {
 		in.items[i] = nothing
 	}
 	in.emptied()
-}
-
-// restore brings an old copy of the memory file back. Whatever others have stored since is newer.
-func (in *instance) restore() {
-	copy(in.items, in.snapshot)
-	for v := range in.stored {
-		in.stored[v], in.dirty[v] = true, true
-	}
 }
 
 // emptied notes that nothing old is left.
@@ -228,7 +219,7 @@ func (in *instance) check(e core.CheckInstance) {
 		now := in.figures()
 		now.Restart = e.Proof.Restart
 		if e.Serving {
-			now.TotalItems = e.Proof.TotalItems
+			now.TotalItems, now.Oldest = e.Proof.TotalItems, e.Proof.Oldest
 		}
 		switch {
 		case !in.running || in.hung:
