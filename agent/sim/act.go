@@ -307,6 +307,7 @@ func (in *instance) disturb(k Kind, length int64) {
 	case StickWorker:
 		in.stick(length)
 	case OwnAddress:
+		in.ownUse = true
 		in.busyTo = in.now + length
 		in.last = in.now
 		in.total++

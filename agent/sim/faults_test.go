@@ -25,7 +25,7 @@ var faults = []fault{
 	}},
 	{"epoch learned from renewals", "F7", []change{
 		{"agent/core/voter.go", `|| !s.last.Known() && e.Kind == Continuation {`, `|| e.Kind != Renewal {`},
-		{"agent/core/lease.go", `|| c.kind == Fresh && c.matches() < majority(voters) {`, `{`},
+		{"agent/core/lease.go", `&& (c.kind != Fresh || c.matches() >= majority(voters)) {`, `{`},
 		{"agent/core/lease.go", `c.matches() < majority(voters) && c.matches() < len(c.granted)`, `false`},
 	}},
 	{"continuity without the confirmed set", "F8", []change{

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"memvip/agent/sim"
@@ -23,6 +24,7 @@ func main() {
 	flag.IntVar(&o.workers, "workers", runtime.NumCPU(), "how many at a time")
 	flag.BoolVar(&o.goOn, "go-on", false, "do not stop at the first seed that breaks a rule")
 	flag.Parse()
+	debug.SetGCPercent(1000) // a world is small, short-lived garbage
 	if *seed != 0 {
 		os.Exit(again(*seed, *trace, *whole))
 	}
