@@ -32,6 +32,7 @@ type World struct {
 	broken             *Violation
 	seen               Seen
 	mended             bool
+	ownUse             bool // somebody used a host's own address
 }
 
 // vip is one service address as an onlooker sees it.
