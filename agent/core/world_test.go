@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// world is a small deterministic cluster around real machines: a network with one fixed delay, links,
-// state files and memcacheds. It judges what it sees on the links and in the caches, never the
-// machines' own opinion. Scenario files drive it (scenario_test.go).
+// world is a small deterministic cluster around real machines, without anything random: a network with one
+// fixed delay, links, state files and memcacheds. It judges what it sees on the links and in the caches, never
+// the machines' own opinion. Scenario files drive it (scenario_test.go); bad days are agent/sim's.
 type world struct {
 	now    Instant
 	queue  tasks
@@ -35,9 +35,8 @@ type world struct {
 	moves               int                    // addresses that went up
 	saveTime, flushTime time.Duration
 
-	fence   bool // the kernel takes an address down when its lease ends, agent or no agent
-	network func() (delay time.Duration, copies int)
-	stale   int // reads of an old value
+	fence bool // the kernel takes an address down when its lease ends, agent or no agent
+	stale int  // reads of an old value
 }
 
 // task is something that happens at an instant.
@@ -531,13 +530,7 @@ func (w *world) transmit(from, to, kind string, deliver func()) {
 			return
 		}
 	}
-	delay, copies := w.delay, 1
-	if w.network != nil {
-		delay, copies = w.network()
-	}
-	for range copies {
-		w.after(delay, deliver)
-	}
+	w.after(w.delay, deliver)
 }
 
 // split cuts every pair of nodes that is not in one group, both ways.
@@ -602,4 +595,25 @@ func (w *world) show() string {
 		}
 	}
 	return b.String()
+}
+
+// reboot begins host and memcacheds anew; nothing on tmpfs is left.
+func (h *host) reboot() {
+	h.m, h.valid, h.up, h.isIced, h.frozen = nil, false, map[Name]bool{}, false, nil
+	h.life++
+	h.boot++
+	for a := range h.caches {
+		h.run(a)
+	}
+	h.start()
+}
+
+// thaw ends a freeze: what happened meanwhile is noticed now. Or begins one.
+func (h *host) thaw(freeze bool) {
+	h.isIced = freeze
+	events := h.frozen
+	h.frozen = nil
+	for _, e := range events {
+		h.step(e)
+	}
 }

@@ -1,6 +1,0 @@
-//go:build !race
-
-package core
-
-// randomSeeds is how many bad days are tried.
-const randomSeeds = 80
