@@ -115,31 +115,52 @@ func (k Kind) allowed(s Shape) bool {
 	}
 }
 
-// drawActs picks a bad day: when what happens.
-func drawActs(r *rand.Rand, s Shape, from, to time.Duration) []Act {
-	ws, number := slices.Clone(weights[:]), 5+r.IntN(30)
+// day is what kind of a bad day it is.
+type day struct {
+	weights [kinds]int
+	number  int
+	dense   bool // many short faults on a small cluster
+}
+
+// drawDay picks an ordinary day, one with a liking for a few kinds, or one with a theme.
+func drawDay(r *rand.Rand) day {
+	d := day{weights: weights, number: 5 + r.IntN(30)}
 	switch r.IntN(3) {
-	case 0: // a day with a theme
-		clear(ws)
-		for _, k := range themes[r.IntN(len(themes))] {
-			ws[k] = weights[k]
-		}
-		number *= 2
-	case 1:
+	case 0:
 		for range 4 {
-			ws[r.IntN(int(kinds))] *= 8
+			d.weights[r.IntN(int(kinds))] *= 8
+		}
+	case 1:
+		d.weights = [kinds]int{Lossy: 1} // one that is always allowed
+		for _, k := range themes[r.IntN(len(themes))] {
+			d.weights[k] += weights[k]
+		}
+		d.number *= 2
+		if d.dense = r.IntN(2) == 0; d.dense {
+			d.number *= 2
 		}
 	}
-	ws[Lossy]++ // one that is always allowed
+	return d
+}
+
+// acts draws what happens when.
+func (d day) acts(r *rand.Rand, s Shape, from, to time.Duration) []Act {
+	ws := d.weights
 	for k := range kinds {
 		if !k.allowed(s) {
 			ws[k] = 0
 		}
 	}
+	if ws == [kinds]int{} {
+		ws[Lossy] = 1
+	}
 	var acts []Act
-	for range number {
-		a := Act{At: from + time.Duration(r.Int64N(int64(to-from))), Kind: Kind(pick(r, ws...)), A: r.IntN(1 << 20), B: r.IntN(1 << 20)}
+	for range d.number {
+		a := Act{At: from + time.Duration(r.Int64N(int64(to-from))), Kind: Kind(pick(r, ws[:]...)), A: r.IntN(1 << 20), B: r.IntN(1 << 20)}
 		a.For = drawLength(r, s)
+		if d.dense {
+			a.For = min(a.For, 2*s.Lease+time.Duration(r.Int64N(int64(time.Second))))
+		}
 		if a.Kind == StallAgent {
 			a.For = time.Duration(r.Int64N(int64(s.Lease)))
 		}

@@ -40,8 +40,9 @@ func (c *conn) destroy() { c.alive = false }
 // key is what the world knows of one key of a VIP. One client writes it, so that its versions have an
 // order; everybody reads it.
 type key struct {
-	issued int // highest version that may exist
-	floor  int // a read that begins now and finds an older version is stale
+	issued int   // highest version that may exist
+	floor  int   // a read that begins now and finds an older version is stale
+	late   int64 // when memcached last executed a write after a newer one, by no fault of ours
 }
 
 // newKeys gives every key a history: version 0, which the memcacheds hold at the beginning, is old.
@@ -51,6 +52,15 @@ func newKeys() []key {
 		keys[i] = key{issued: 1, floor: 1}
 	}
 	return keys
+}
+
+// raise notes that an operation was acknowledged: nothing older may be read from now on, unless memcached
+// wrote something older after it had executed the operation.
+func (k *key) raise(o *op, version int) {
+	if o.executed >= k.late {
+		k.floor = max(k.floor, version)
+	}
+	k.issued = max(k.issued, version)
 }
 
 type verb uint8
@@ -78,6 +88,8 @@ type op struct {
 	conn     *conn // nil until accepted
 	over     bool  // the client has its answer or has given up
 	tries    int
+	began    int64
+	executed int64
 	received bool // the host's kernel has it
 }
 
@@ -138,6 +150,7 @@ func (c *client) begin(o *op) {
 		}
 	}
 	c.seen.Operations++
+	o.began = c.now
 	c.pending[o.vip], o.conn = o, c.conns[o.vip]
 	c.after(c.timeout, func() { c.giveUp(o) })
 	c.transmit(o)
@@ -211,7 +224,7 @@ func (in *instance) execute(o *op) {
 	if o.conn.pid != in.pid || !in.running {
 		return
 	}
-	in.last = in.now
+	in.last, o.executed = in.now, in.now
 	v := in.vips[o.vip]
 	i := o.vip*keysPerVIP + o.key
 	write := func(version int) {
@@ -220,7 +233,7 @@ func (in *instance) execute(o *op) {
 		in.total++
 		in.touched[i] = 0
 		if v.keys[o.key].floor > version && o.conn.tenure == v.tenure {
-			v.keys[o.key].floor = version
+			v.keys[o.key].floor, v.keys[o.key].late = version, in.now
 		}
 	}
 	switch o.verb {
@@ -303,12 +316,10 @@ func (c *client) answered(o *op) {
 	case get:
 		c.judgeRead(o)
 	case set, remove, increment:
-		k.floor = max(k.floor, o.version)
-		k.issued = max(k.issued, o.version)
+		k.raise(o, o.version)
 	case flushAll:
 		for i, floor := range o.floors {
-			keys[i].floor = max(keys[i].floor, floor+1)
-			keys[i].issued = max(keys[i].issued, floor+1)
+			keys[i].raise(o, floor+1)
 		}
 	}
 }

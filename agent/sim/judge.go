@@ -57,6 +57,9 @@ func (c *client) judgeRead(o *op) {
 	}
 	c.seen.Hits++
 	v := c.vips[o.vip]
+	if v.keys[o.key].late >= o.began {
+		return // memcached wrote an older version meanwhile, by no fault of ours
+	}
 	if must := min(o.floor, v.keys[o.key].floor); o.version < must {
 		c.fail(ruleStale, "client %d read version %d of key %d of %s on %s, the newest was %d", c.number, o.version, o.key, v.name, o.conn.host.name, must)
 	}

@@ -25,7 +25,11 @@ const (
 func Draw(seed uint64) Plan {
 	r := rand.New(rand.NewPCG(seed, 1))
 	p := Plan{Seed: seed, Shape: drawShape(r)}
-	p.Acts = drawActs(r, p.Shape, calmFor, calmFor+badFor)
+	day := drawDay(r)
+	if day.dense {
+		p.Shape = p.Shape.small(r)
+	}
+	p.Acts = day.acts(r, p.Shape, calmFor, calmFor+badFor)
 	return p
 }
 

@@ -99,6 +99,19 @@ func drawShape(r *rand.Rand) Shape {
 	return s
 }
 
+// small makes a shape the least that the protocol's finer points need, and quick: three hosts, short leases.
+func (s Shape) small(r *rand.Rand) Shape {
+	s.Nodes, s.Witnesses, s.Voters, s.VIPs = 3, 0, 3, 1+r.IntN(2)
+	if r.IntN(3) == 0 {
+		s.Nodes++ // one without a vote
+	}
+	if s.Fence == FenceLifetime || s.Fence == FenceNone {
+		s.Fence = FenceKernel
+	}
+	s.Lease = [...]time.Duration{200, 300, 600}[r.IntN(3)] * time.Millisecond
+	return s
+}
+
 // pick draws an index by weight.
 func pick(r *rand.Rand, weights ...int) int {
 	sum := 0
