@@ -54,10 +54,19 @@ func newKeys() []key {
 	return keys
 }
 
+// execute notes that memcached did a write. One that is older than another it did before is nobody's fault but
+// the client's, if the instance has been the VIP's only server since it accepted the connection.
+func (k *key) execute(version int, now int64, served bool) {
+	if version < k.done && served {
+		k.late, k.floor = now, min(k.floor, version)
+	}
+	k.done = max(k.done, version)
+}
+
 // raise notes that an operation was acknowledged: nothing older may be read from now on, unless memcached
 // wrote something older after it had executed the operation.
 func (k *key) raise(o *op, version int) {
-	if o.executed >= k.late {
+	if o.executed > k.late {
 		k.floor = max(k.floor, version)
 	}
 	k.issued = max(k.issued, version)
@@ -217,9 +226,7 @@ func (h *host) serve(o *op) {
 // stuck reports whether the connection is one of the worker's that stands still: every other one is.
 func (c *conn) stuck() bool { return c.tenure%2 == 0 }
 
-// execute is what memcached does with a request. A version older than what the clients know by now can
-// only be written here by a request that the instance received long ago; if it has been the VIP's only
-// server since then, that is between memcached and its client.
+// execute is what memcached does with a request.
 func (in *instance) execute(o *op) {
 	if o.conn.pid != in.pid || !in.running {
 		return
@@ -232,9 +239,7 @@ func (in *instance) execute(o *op) {
 		in.stored[o.vip] = true
 		in.total++
 		in.touched[i] = 0
-		if v.keys[o.key].floor > version && o.conn.tenure == v.tenure {
-			v.keys[o.key].floor, v.keys[o.key].late = version, in.now
-		}
+		v.keys[o.key].execute(version, in.now, o.conn.tenure == v.tenure)
 	}
 	switch o.verb {
 	case get:
@@ -246,6 +251,7 @@ func (in *instance) execute(o *op) {
 		write(o.version)
 	case remove:
 		in.items[i] = nothing
+		v.keys[o.key].execute(o.version, in.now, false)
 	case increment:
 		if in.items[i] != nothing {
 			o.version = in.items[i] + 1
