@@ -42,6 +42,7 @@ func (c *conn) destroy() { c.alive = false }
 type key struct {
 	issued int   // highest version that may exist
 	floor  int   // a read that begins now and finds an older version is stale
+	done   int   // newest version that was executed anywhere
 	late   int64 // when memcached last executed a write after a newer one, by no fault of ours
 }
 
