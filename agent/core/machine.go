@@ -20,7 +20,7 @@ type Machine struct {
 	seats      []*peer   // the voters in force, in their list's order
 	majorityAt Instant   // a majority of them answered a request sent then or later; zero: none did. See tally.
 	packets    []*packet // oldest first
-	nextResend Instant   // the first resendAt of packets; never if none is ahead
+	toResend   []*packet // those of packets whose resendAt is ahead
 	releases   []sentRelease
 	nextBeat   Instant
 	beatsSoon  []Instant // extra heartbeats, to see what became of a release
@@ -67,7 +67,7 @@ func New(cfg Config) *Machine {
 	cfg.valid()
 	m := &Machine{
 		cfg: cfg, leases: map[Name]*lease{}, instances: map[string]*instance{}, strangers: map[recordKey]*ServiceRecord{},
-		margin: cfg.Margin, nextResend: never, peers: map[string]*peer{}, states: map[string]*heardState{}, counts: map[string]int{},
+		margin: cfg.Margin, peers: map[string]*peer{}, states: map[string]*heardState{}, counts: map[string]int{},
 	}
 	m.furnish()
 	return m
@@ -337,12 +337,15 @@ func (m *Machine) giveAll(cause Cause) {
 
 // wake returns the next instant at which something is due.
 func (m *Machine) wake() Instant {
-	at := min(m.nextBeat, m.nextResend, m.journal.retryAt())
+	at := min(m.nextBeat, m.journal.retryAt())
 	if m.voter != nil {
 		at = min(at, m.voter.wake(m.now))
 	}
 	for _, t := range m.beatsSoon {
 		at = min(at, t)
+	}
+	for _, p := range m.toResend {
+		at = min(at, p.resendAt)
 	}
 	for _, r := range m.releases {
 		at = min(at, r.resendAt, r.until)

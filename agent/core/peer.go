@@ -28,7 +28,7 @@ type packet struct {
 	at       Instant  // clock read before the first send
 	answered []string // voters that did
 	resent   bool
-	resendAt Instant // never, once resent or answered by all
+	resendAt Instant
 }
 
 // Sent claims are remembered while an answer could still count, and never more than packetsMax.
@@ -139,21 +139,14 @@ func (m *Machine) claim(entries []ClaimEntry) uint64 {
 
 // remember keeps a packet, and forgets those that are too old or too many.
 func (m *Machine) remember(p *packet) {
-	m.packets = append(m.packets, p)
+	m.packets, m.toResend = append(m.packets, p), append(m.toResend, p)
 	old := 0
 	for m.now.Sub(m.packets[old].at) > packetAge || len(m.packets)-old > packetsMax {
 		old++
 	}
 	m.packets = slices.Delete(m.packets, 0, old)
-	m.planResend()
-}
-
-// planResend is called wherever packets or a resendAt of theirs change.
-func (m *Machine) planResend() {
-	m.nextResend = never
-	for _, p := range m.packets {
-		m.nextResend = min(m.nextResend, p.resendAt)
-	}
+	oldest := m.packets[0].claim.Counter
+	m.toResend = slices.DeleteFunc(m.toResend, func(p *packet) bool { return p.claim.Counter < oldest })
 }
 
 // packet returns the claim that was sent under a number, nil if it is forgotten. Answers are mostly to
@@ -204,19 +197,18 @@ func (m *Machine) renew() {
 
 // resend repeats claims that voters left unanswered for two round trips, once, with the same number.
 func (m *Machine) resend() {
-	if m.now >= m.nextResend {
-		for _, p := range m.packets {
-			if m.now >= p.resendAt {
-				m.resendPacket(p)
-			}
+	m.toResend = slices.DeleteFunc(m.toResend, func(p *packet) bool {
+		due := m.now >= p.resendAt
+		if due {
+			m.resendPacket(p)
 		}
-		m.planResend()
-	}
+		return due
+	})
 	m.resendReleases()
 }
 
 func (m *Machine) resendPacket(p *packet) {
-	p.resent, p.resendAt = true, never
+	p.resent = true
 	for _, to := range m.seats {
 		if !slices.Contains(p.answered, to.name) && m.stillWanted(&p.claim) {
 			m.sendClaim(to, p.claim)
@@ -345,8 +337,7 @@ func (m *Machine) restartAbove(seen Request) {
 		l.forget(m.counter)
 	}
 	m.self.Start, m.journal.dirty = seen.Start+1, true
-	m.packets = nil
-	m.planResend()
+	m.packets, m.toResend = nil, nil
 	m.nextBeat = m.now
 }
 
