@@ -39,6 +39,8 @@ const (
 	KillLost                 // and the state file is lost
 	KillSpoilt               // and it cannot be read
 	RestartAgent             // at once
+	RestartMany              // half of all agents, within a lease: an upgrade in a hurry
+	LoseMany                 // and their state is lost
 	FreezeAgent              // a long time
 	StallAgent               // a short time
 	TrapKill                 // it is killed at the worst instant: see trap
@@ -69,7 +71,7 @@ const (
 
 func (k Kind) String() string {
 	return [...]string{"split", "isolate", "cut_one_way", "cut_pair", "lossy", "hold_packets", "replay", "cut_client", "kill_agent",
-		"kill_agent_state_lost", "kill_agent_state_spoilt", "restart_agent", "freeze_agent", "stall_agent", "trap_kill", "trap_freeze", "stop_agent", "crash",
+		"kill_agent_state_lost", "kill_agent_state_spoilt", "restart_agent", "restart_many", "lose_many", "freeze_agent", "stall_agent", "trap_kill", "trap_freeze", "stop_agent", "crash",
 		"pull_cable", "exit_memcached", "restart_memcached", "restart_memcached_kept", "hang_memcached", "refuse_flush",
 		"slow_memcached", "stick_worker", "own_address", "disk_full", "disk_slow", "refuse_address", "remove_address", "drain",
 		"handback", "change_voters", "replace_voter", "change_lease", "clone_host"}[k]
@@ -78,15 +80,15 @@ func (k Kind) String() string {
 // weights say how often each kind is drawn.
 var weights = [kinds]int{
 	Split: 8, Isolate: 4, CutOneWay: 5, CutPair: 4, Lossy: 3, HoldPackets: 4, Replay: 4, CutClient: 2, KillAgent: 5, KillLost: 3, KillSpoilt: 1,
-	RestartAgent: 5, FreezeAgent: 5, StallAgent: 5, TrapKill: 4, TrapFreeze: 4, StopAgent: 3, Crash: 5, PullCable: 4, ExitMemcached: 5, RestartMemcached: 5,
+	RestartAgent: 5, RestartMany: 3, LoseMany: 1, FreezeAgent: 5, StallAgent: 5, TrapKill: 4, TrapFreeze: 4, StopAgent: 3, Crash: 5, PullCable: 4, ExitMemcached: 5, RestartMemcached: 5,
 	RestartKept: 2, HangMemcached: 6, RefuseFlush: 1, SlowMemcached: 3, StickWorker: 4, OwnAddress: 2, DiskFull: 2, DiskSlow: 3,
 	RefuseAddress: 1, RemoveAddress: 2, Drain: 4, Handback: 2, ChangeVoters: 2, ReplaceVoter: 1, ChangeLease: 1, CloneHost: 1,
 }
 
 // themes are kinds that do most harm together.
 var themes = [][]Kind{
-	{RestartAgent, KillAgent, Replay, HoldPackets, Split, Isolate, StallAgent},              // old packets meet voters that restarted
-	{KillLost, Crash, Isolate, Split, HoldPackets, FreezeAgent, Drain},                      // voters that forgot
+	{RestartAgent, RestartMany, KillAgent, Replay, HoldPackets, Split, Isolate, StallAgent}, // old packets meet voters that restarted
+	{KillLost, LoseMany, Crash, Isolate, Split, HoldPackets, FreezeAgent, Drain},            // voters that forgot
 	{TrapKill, TrapFreeze, Drain, ExitMemcached, RestartMemcached, Split},                   // the worst instant
 	{StickWorker, HangMemcached, Drain, StopAgent, SlowMemcached},                           // writes that wait
 	{RestartMemcached, RestartKept, HangMemcached, ExitMemcached, Drain, Isolate},           // caches that come and go
@@ -104,7 +106,7 @@ func (k Kind) allowed(s Shape) bool {
 		return s.Fence.coversFreeze()
 	case RefuseAddress:
 		return s.Fence.kernel()
-	case KillAgent, KillLost, KillSpoilt, RestartAgent, TrapKill:
+	case KillAgent, KillLost, KillSpoilt, RestartAgent, RestartMany, LoseMany, TrapKill:
 		return s.Fence.coversDeath()
 	case ChangeLease:
 		return s.Fence != FenceLifetime
@@ -192,6 +194,12 @@ func (w *World) do(a Act) {
 		w.disturb(a, h)
 	case KillAgent, KillLost, KillSpoilt, RestartAgent, FreezeAgent, StallAgent, StopAgent, TrapKill, TrapFreeze:
 		h.disturbAgent(a.Kind, length, a.B)
+	case RestartMany, LoseMany:
+		for i, h := range w.hosts[:w.shape.hosts()] {
+			if a.B>>i&1 == 1 {
+				w.afterwards(w.random.Int64N(int64(w.lease)), func() { h.restart(a.Kind == LoseMany) })
+			}
+		}
 	case Crash:
 		if !w.mistaken { // a host without state takes its file's voter list for the one in force
 			h.powerOff()
@@ -286,9 +294,8 @@ func (h *host) disturbAgent(k Kind, length int64, which int) {
 	case StopAgent:
 		h.feed(core.StopRequested{})
 	case RestartAgent:
-		length = h.between(ms, 300*ms)
-		h.note("%s: agent killed", h.name)
-		h.kill()
+		h.restart(false)
+		return
 	default:
 		h.note("%s: agent killed", h.name)
 		h.kill()
@@ -297,6 +304,14 @@ func (h *host) disturbAgent(k Kind, length int64, which int) {
 	}
 	// Nobody starts an agent before the last one's cleanup is over.
 	h.afterwards(max(length, 11*ms), h.start)
+}
+
+// restart kills the agent and starts it at once, or as soon as a cleanup is over.
+func (h *host) restart(lost bool) {
+	h.note("%s: agent killed", h.name)
+	h.kill()
+	h.hasFile = h.hasFile && (!lost || h.mistaken)
+	h.afterwards(h.between(11*ms, 300*ms), h.start)
 }
 
 // disturb does something to a memcached.
