@@ -32,7 +32,7 @@ const (
 	CutOneWay                // what one host sends to another is lost
 	CutPair                  // two hosts do not hear each other, others hear both
 	Lossy                    // a third of all packets is lost
-	HoldPackets              // what a host sends, or one kind of it, arrives later, all at once
+	HoldPackets              // what a host sends, or one kind of it, arrives later, or when its receiver restarts
 	Replay                   // what a host sends, or one kind of it, arrives once more much later
 	CutClient                // one client does not reach one host
 	KillAgent                // and start it again
@@ -168,7 +168,6 @@ func (d day) acts(r *rand.Rand, s Shape, from, to time.Duration) []Act {
 		}
 		acts = append(acts, a)
 	}
-	slices.SortStableFunc(acts, func(a, b Act) int { return int(a.At - b.At) })
 	return acts
 }
 

@@ -26,6 +26,7 @@ type host struct {
 	saved   func()   // what a frozen agent does first when it thaws: a save has ended
 	backlog []func() // what an agent that stands still will do
 	trap    trap
+	waiting []func() // packets that are held back
 	wakeAt  core.Instant
 	voters  []string // as its configuration file says
 	lease   int64    // likewise
@@ -132,6 +133,7 @@ func (h *host) start() {
 	h.ranWith = h.config()
 	h.machine = core.New(h.ranWith)
 	h.feed(started)
+	h.arrivals()
 	for _, in := range h.instances {
 		in.told = told{}
 		in.observe(h.between(200*us, 5*ms))

@@ -111,17 +111,38 @@ func (w *World) transmit(from, to *host, kind packetKind, deliver func()) {
 		return
 	}
 	n := &w.net
-	d := w.travel()
 	if x := n.hold[from.id]; x.holds(w.now, kind) {
-		d += x.until - w.now
+		w.holdBack(to, x.until, deliver)
+	} else {
+		w.after(w.travel(), deliver)
 	}
-	w.after(d, deliver)
 	if n.Double > 0 && w.random.IntN(1_000_000) < n.Double {
 		w.after(w.travel(), deliver)
 	}
 	if n.replay[from.id].holds(w.now, kind) {
 		w.after(w.between(10*ms, 10*s), deliver)
 	}
+}
+
+// holdBack delivers a packet at an instant, or before if its receiver's agent starts anew: when it does most harm.
+func (w *World) holdBack(to *host, until int64, deliver func()) {
+	arrived := false
+	arrive := func() {
+		if !arrived {
+			arrived = true
+			deliver()
+		}
+	}
+	to.waiting = append(to.waiting, arrive)
+	w.after(until-w.now+w.travel(), arrive)
+}
+
+// arrivals brings an agent that has just started what was held back for its earlier life.
+func (h *host) arrivals() {
+	for _, arrive := range h.waiting {
+		h.after(h.between(0, 20*ms), arrive)
+	}
+	h.waiting = nil
 }
 
 // travel draws how long a packet is under way.

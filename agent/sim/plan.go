@@ -1,9 +1,11 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -25,11 +27,17 @@ const (
 func Draw(seed uint64) Plan {
 	r := rand.New(rand.NewPCG(seed, 1))
 	p := Plan{Seed: seed, Shape: drawShape(r)}
-	day := drawDay(r)
-	if day.dense {
+	if r.IntN(4) == 0 {
 		p.Shape = p.Shape.small(r)
+		p.Acts = drawPatterns(r, p.Shape, calmFor, calmFor+badFor)
+	} else {
+		day := drawDay(r)
+		if day.dense {
+			p.Shape = p.Shape.small(r)
+		}
+		p.Acts = day.acts(r, p.Shape, calmFor, calmFor+badFor)
 	}
-	p.Acts = day.acts(r, p.Shape, calmFor, calmFor+badFor)
+	slices.SortStableFunc(p.Acts, func(a, b Act) int { return cmp.Compare(a.At, b.At) })
 	return p
 }
 
