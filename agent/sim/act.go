@@ -266,9 +266,9 @@ func (w *World) disturb(a Act, h *host) {
 	}
 	switch a.Kind {
 	case HoldPackets:
-		n.hold[h.id] = held{end, packetKind(a.B % int(packetKinds))}
+		n.hold[h.id] = w.packets(end, a.B)
 	case Replay:
-		n.replay[h.id] = held{end, packetKind(a.B % int(packetKinds))}
+		n.replay[h.id] = w.packets(end, a.B)
 	case CutOneWay:
 		n.cut[h.id][other.id] = end
 	case CutPair:

@@ -19,10 +19,15 @@ import (
 // at a time, by building the simulator with a changed copy of a source file (go build -overlay): the code
 // that ships needs no seam for it. Each fault has to be noticed.
 
-var writeFaults = flag.Bool("write-faults", false, "write how many schedules each deliberate fault took into FAULTS.md")
+var (
+	allFaults = flag.Bool("all-faults", false, "try every deliberate fault, not only those that are noticed soon, and write into FAULTS.md how many schedules each took")
+	// A fault that has to be noticed sooner than it was once makes the test fail by bad luck: the order of
+	// seeds is new with every change of core.
+	soon, patience = uint64(40), uint64(10)
+)
 
-// faultLimit is within how many schedules a fault has to be noticed.
-var faultLimit = flag.Int("fault-limit", 5000, "within how many schedules each deliberate fault has to be noticed")
+// faultLimit is within how many schedules every fault has to be noticed.
+const faultLimit = 5000
 
 // change replaces one passage of a source file, which has to be there exactly once.
 type change struct{ file, old, new string }
@@ -38,37 +43,73 @@ type fault struct {
 var unasserted = change{"agent/core/invariant.go", "func (m *Machine) check() {\n", "func (m *Machine) check() {\n\tif m != nil {\n\t\treturn\n\t}\n"}
 
 func TestFaultsAreCaught(t *testing.T) {
-	type result struct {
-		seed  uint64
-		rule  string
-		tried uint64
-	}
-	results := make([]result, len(faults))
+	known := readFaultsPage(t)
+	results := make([]noticed, len(faults))
 	t.Run("each", func(t *testing.T) {
 		for i, f := range faults {
+			limit := uint64(faultLimit)
+			if !*allFaults {
+				if limit = known[f.name].schedules * patience; limit > soon*patience {
+					continue
+				}
+			}
 			t.Run(strings.ReplaceAll(f.name, " ", "_"), func(t *testing.T) {
+				t.Parallel()
 				soak := buildSoak(t, overlay(t, f))
-				out, err := soak("-count", fmt.Sprint(*faultLimit), "-workers", "1")
+				out, err := soak("-count", fmt.Sprint(limit), "-workers", "1")
 				m := regexp.MustCompile(`BROKEN by seed (\d+) at [0-9.]+s ([a-z ]+):`).FindStringSubmatch(out)
 				if err == nil || m == nil {
-					t.Fatalf("not noticed in %d schedules: %v\n%s", *faultLimit, err, out)
+					t.Fatalf("not noticed in %d schedules: %v\n%s", limit, err, out)
 				}
 				seed, _ := strconv.ParseUint(m[1], 10, 64)
-				results[i] = result{seed: seed, rule: m[2], tried: seed}
-				t.Logf("noticed by seed %d: %s", seed, m[2])
+				results[i] = noticed{schedules: seed, rule: m[2]}
+				t.Logf("%s: noticed by seed %d: %s", f.name, seed, m[2])
 			})
 		}
 	})
-	if *writeFaults && !t.Failed() {
+	if *allFaults && !t.Failed() {
 		var b strings.Builder
 		b.WriteString(faultsPage)
 		for i, f := range faults {
-			fmt.Fprintf(&b, "| %s | %s | %d | %s |\n", f.name, f.review, results[i].tried, results[i].rule)
+			fmt.Fprintf(&b, "| %s | %s | %d | %s |\n", f.name, f.review, results[i].schedules, results[i].rule)
 		}
 		if err := os.WriteFile("FAULTS.md", []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+// noticed is how a fault was: after how many schedules, and by which rule.
+type noticed struct {
+	schedules uint64
+	rule      string
+}
+
+// readFaultsPage reads what the page says of every fault there is, and of none that is not.
+func readFaultsPage(t *testing.T) map[string]noticed {
+	page, err := os.ReadFile("FAULTS.md")
+	if err != nil && !*allFaults {
+		t.Fatal(err)
+	}
+	known := map[string]noticed{}
+	for line := range strings.Lines(string(page)) {
+		cells := strings.Split(line, " | ")
+		if len(cells) != 4 {
+			continue
+		}
+		if n, err := strconv.ParseUint(cells[2], 10, 64); err == nil {
+			known[strings.TrimPrefix(cells[0], "| ")] = noticed{n, strings.TrimRight(cells[3], " |\n")}
+		}
+	}
+	for _, f := range faults {
+		if _, ok := known[f.name]; !ok && !*allFaults {
+			t.Errorf("FAULTS.md does not know %q: run make faults", f.name)
+		}
+	}
+	if len(known) != len(faults) && !*allFaults {
+		t.Errorf("FAULTS.md has %d faults, there are %d: run make faults", len(known), len(faults))
+	}
+	return known
 }
 
 const faultsPage = `# Deliberate faults, and how soon the simulator notices them
@@ -80,28 +121,6 @@ of the simulator (doc.go) that noticed it.
 | fault | review | schedules | noticed as |
 | --- | --- | --- | --- |
 `
-
-// TestFaultsPage sees that the page names the faults there are.
-func TestFaultsPage(t *testing.T) {
-	page, err := os.ReadFile("FAULTS.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows := 0
-	for line := range strings.Lines(string(page)) {
-		if strings.HasPrefix(line, "| ") {
-			rows++
-		}
-	}
-	for _, f := range faults {
-		if !strings.Contains(string(page), "| "+f.name+" | "+f.review+" |") {
-			t.Errorf("FAULTS.md does not know %q: run make faults", f.name)
-		}
-	}
-	if rows != len(faults)+2 {
-		t.Errorf("FAULTS.md has %d rows, there are %d faults: run make faults", rows-2, len(faults))
-	}
-}
 
 // overlay writes the changed copies of a fault's files, and the list that go build wants of them.
 func overlay(t *testing.T, f fault) string {

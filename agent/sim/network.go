@@ -19,7 +19,18 @@ type network struct {
 type held struct {
 	until int64
 	kind  packetKind
+	to    int // a host, or everybody
 }
+
+const everybody = -1
+
+// packets reads which packets an act means from its number: the kind, and to whom.
+func (w *World) packets(until int64, b int) held {
+	return held{until, packetKind(b % int(packetKinds)), b/int(packetKinds)%(w.shape.hosts()+1) - 1}
+}
+
+// to is the number that means packets of a kind to one host.
+func (k packetKind) to(host int) int { return int(k) + int(packetKinds)*(host+1) }
 
 // packetKind tells packets apart by what they carry.
 type packetKind uint8
@@ -46,8 +57,8 @@ func kindOf(msg core.Message) packetKind {
 	}
 }
 
-func (x held) holds(now int64, k packetKind) bool {
-	return now < x.until && (x.kind == anyPacket || x.kind == k)
+func (x held) holds(now int64, to *host, k packetKind) bool {
+	return now < x.until && (x.kind == anyPacket || x.kind == k) && (x.to == everybody || x.to == to.id)
 }
 
 func newNetwork(n Net, hosts int) network {
@@ -111,7 +122,7 @@ func (w *World) transmit(from, to *host, kind packetKind, deliver func()) {
 		return
 	}
 	n := &w.net
-	if x := n.hold[from.id]; x.holds(w.now, kind) {
+	if x := n.hold[from.id]; x.holds(w.now, to, kind) {
 		w.holdBack(to, x.until, deliver)
 	} else {
 		w.after(w.travel(), deliver)
@@ -119,7 +130,7 @@ func (w *World) transmit(from, to *host, kind packetKind, deliver func()) {
 	if n.Double > 0 && w.random.IntN(1_000_000) < n.Double {
 		w.after(w.travel(), deliver)
 	}
-	if n.replay[from.id].holds(w.now, kind) {
+	if n.replay[from.id].holds(w.now, to, kind) {
 		w.after(w.between(10*ms, 10*s), deliver)
 	}
 }

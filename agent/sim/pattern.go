@@ -20,7 +20,7 @@ var patterns = []pattern{
 	func(r *rand.Rand, lease time.Duration, a, b, c int) []Act {
 		return []Act{
 			{Kind: CutPair, A: a, B: c, For: 8 * lease},
-			{At: around(r, lease), Kind: HoldPackets, A: a, B: int(releasePacket), For: 5 * lease},
+			{At: around(r, lease), Kind: HoldPackets, A: a, B: releasePacket.to(b), For: 5 * lease},
 			{At: around(r, 2*lease), Kind: StallAgent, A: a, For: around(r, lease)},
 			{At: around(r, 3*lease), Kind: RestartAgent, A: b},
 			{At: around(r, 4*lease), Kind: RestartAgent, A: b},
@@ -33,7 +33,7 @@ var patterns = []pattern{
 			{Kind: CutPair, A: a, B: b, For: loss},
 			{Kind: CutPair, A: a, B: c, For: loss + 2*lease},
 			{Kind: CutPair, A: b, B: c, For: loss + around(r, lease/4)},
-			{At: loss - time.Millisecond, Kind: HoldPackets, A: b, B: int(answerPacket), For: around(r, lease/2)},
+			{At: loss - time.Millisecond, Kind: HoldPackets, A: b, B: answerPacket.to(a), For: around(r, lease/2)},
 		}
 	},
 	// F8: a serves by itself and b; b forgets; c serves by b and itself, dies; a's old claim arrives.
