@@ -117,7 +117,7 @@ func (c *cluster) rewriteConfig(t *testing.T, text string) {
 
 // secondAgent is how a second agent is started beside a host's own, as that node.
 func (c *cluster) secondAgent(h *lab.Host, node, runtimeDir string) []string {
-	return []string{"--config", "agent.toml", "--node", node, "--runtime-dir", runtimeDir, "--netns", h.Name}
+	return []string{"--config", "agent.toml", "--node", node, "--runtime-dir", runtimeDir, "--netns", h.Netns()}
 }
 
 // refuses runs a program in the configuration's folder. It must end with the exit code and say on standard error

@@ -122,7 +122,7 @@ func (s *show) assertNothingLeft(t *testing.T) {
 	if err != nil || strings.Contains(string(mounts), "memvip") {
 		t.Errorf("mounts left (%v):\n%s", err, mounts)
 	}
-	for _, pattern := range []string{s.tmp + "/*", "/run/memvip-lab-*", "/run/netns/cache*", "/tmp/memvip-lab-*"} {
+	for _, pattern := range []string{s.tmp + "/*", "/run/memvip-lab-*", "/run/netns/memvip-lab-*", "/tmp/memvip-lab-*"} {
 		if files, err := filepath.Glob(pattern); err != nil || len(files) > 0 {
 			t.Errorf("%s: files left: %v %v", pattern, files, err)
 		}

@@ -30,11 +30,12 @@ func newAgent(h *Host) *Agent {
 		name:    h.Name + ": agent",
 		thread:  a.thread,
 		logPath: filepath.Join(h.dir, "agent.log"),
+		env:     o.AgentEnv,
 		dir:     a.RuntimeDir(),
 		argv: func() []string {
 			own := []string{o.Agent, "--config", h.lab.config, "--node", h.Name, "--runtime-dir", a.RuntimeDir()}
 			if !a.Inside {
-				own = append(own, "--netns", h.Name)
+				own = append(own, "--netns", h.Netns())
 			}
 			return append(own, o.AgentArgs...)
 		},

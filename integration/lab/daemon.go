@@ -21,6 +21,7 @@ type daemon struct {
 	name    string         // "cache1: memcached", for errors
 	thread  func() *thread // where it is started; nil for a host without power
 	argv    func() []string
+	env     []string      // beside the lab's own environment
 	born    func(pid int) // told of every start; may be nil
 	logPath string        // standard output and error, all lives one after the other
 	pidPath string        // the pid of the newest process; "" for none
@@ -76,6 +77,7 @@ func (d *daemon) start() error {
 	defer log.Close()
 	argv := d.argv()
 	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Env = append(os.Environ(), d.env...)
 	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, d.dir
 	// A group of its own, so that Ctrl-C reaches the lab alone, which ends the others in order.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}

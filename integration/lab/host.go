@@ -85,7 +85,7 @@ func (h *Host) equip() error {
 
 // boot makes the host's namespace and cable.
 func (h *Host) boot() error {
-	n, err := newNode(h.Name)
+	n, err := h.lab.newNode(h.Name)
 	if err != nil {
 		return err
 	}
@@ -99,6 +99,9 @@ func (h *Host) boot() error {
 	// Each instance listens on its VIP long before the host holds it.
 	return n.sysctl("ipv4/ip_nonlocal_bind", "1")
 }
+
+// Netns is the name of the host's network namespace, as `ip netns` and the agent's --netns know it.
+func (h *Host) Netns() string { return h.lab.netnsOf(h.Name) }
 
 func (h *Host) setNode(n *node) {
 	h.lab.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -27,6 +28,7 @@ type Options struct {
 	Agent     string   // path of memvip-agent; "" for a lab without agents
 	AgentCtl  string   // path of agentctl, for Agent.Status and Agent.Ctl
 	AgentArgs []string // arguments of memvip-agent behind those of DESIGN.md section 9
+	AgentEnv  []string // memvip-agent's environment, as NAME=value, beside the lab's own
 
 	Lease         time.Duration // cluster.lease; left to the agent's default if zero
 	ClusterTOML   string        // lines for [cluster]
@@ -52,7 +54,8 @@ type VIP struct {
 	Home  *Host
 }
 
-// Lab is a set of hosts on one switch, with a client and a watcher beside them. There may be one at a time.
+// Lab is a set of hosts on one switch, with a client and a watcher beside them. Labs of one process share
+// nothing but the machine.
 type Lab struct {
 	Hosts []*Host
 	VIPs  []VIP
@@ -106,7 +109,7 @@ func (l *Lab) build() error {
 	if l.base, err = newThread(func() error { return nil }); err != nil {
 		return err
 	}
-	if l.net, err = newNetwork(); err != nil {
+	if l.net, err = newNetwork(l); err != nil {
 		return err
 	}
 	if l.client, err = l.bystander(clientName, 9); err != nil {
@@ -134,9 +137,12 @@ func (l *Lab) build() error {
 	return nil
 }
 
+// netnsOf names the network namespace of a node. Labs have folders of their own, and so namespaces.
+func (l *Lab) netnsOf(node string) string { return filepath.Base(l.dir) + "-" + node }
+
 // bystander makes a node that is no host.
 func (l *Lab) bystander(name string, last int) (*node, error) {
-	n, err := newNode(name)
+	n, err := l.newNode(name)
 	if err != nil {
 		return nil, err
 	}

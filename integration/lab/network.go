@@ -30,8 +30,8 @@ type port struct {
 
 const switchName = "switch"
 
-func newNetwork() (*network, error) {
-	sw, err := newNode(switchName)
+func newNetwork(l *Lab) (*network, error) {
+	sw, err := l.newNode(switchName)
 	if err != nil {
 		return nil, err
 	}

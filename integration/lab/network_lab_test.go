@@ -30,6 +30,34 @@ func TestCutAndHeal(t *testing.T) {
 	}
 }
 
+// Two labs at once have the same names and addresses, and nothing that happens in one reaches the other.
+func TestTwoLabs(t *testing.T) {
+	one := newLab(t, Options{})
+	two, err := New(Options{})
+	must(t, err)
+	t.Cleanup(func() {
+		if err := two.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	must(t, two.StartMemcached())
+	for _, v := range two.VIPs {
+		serve(t, v.Home, v.Addr)
+	}
+	c, other := startClient(t, one, ClientOptions{}), startClient(t, two, ClientOptions{})
+	at := struck(t)(one.Cut(one.Hosts[0]))
+	must(t, c.WaitNotServed(within(t), one.VIPs[0].Addr, patience/100))
+	must(t, other.WaitAllServed(within(t), homes(two)))
+	for _, v := range two.VIPs {
+		assertUnharmed(t, other, v.Addr, at)
+	}
+	for _, c := range []*Client{c, other} {
+		if n := len(c.Stale(0, Now())); n != 0 {
+			t.Errorf("%d stale reads", n)
+		}
+	}
+}
+
 func TestUnplugTakesTheCarrier(t *testing.T) {
 	l := newLab(t, Options{})
 	vip, h := l.VIPs[0].Addr, l.Hosts[0]

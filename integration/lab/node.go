@@ -17,22 +17,23 @@ import (
 
 // node is a network namespace with a name under /run/netns, and a thread that lives in it.
 type node struct {
-	name   string
+	name   string // among the nodes of its lab
+	netns  string // among all network namespaces
 	thread *thread
 	ns     netns.NsHandle
 	inode  uint64          // tells the namespace of any process
 	nl     *netlink.Handle // speaks to the kernel about this namespace
 }
 
-func newNode(name string) (*node, error) {
-	n := &node{name: name, ns: netns.None()}
+func (l *Lab) newNode(name string) (*node, error) {
+	n := &node{name: name, netns: l.netnsOf(name), ns: netns.None()}
 	var err error
 	n.thread, err = newThread(func() (err error) {
-		n.ns, err = netns.NewNamed(name)
+		n.ns, err = netns.NewNamed(n.netns)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("lab: make network namespace %s: %w", name, err)
+		return nil, fmt.Errorf("lab: make network namespace %s: %w", n.netns, err)
 	}
 	if err := n.furnish(); err != nil {
 		return nil, errors.Join(err, n.close())
@@ -67,11 +68,11 @@ func (n *node) close() error {
 	}
 	n.thread.close()
 	err := n.ns.Close()
-	if e := netns.DeleteNamed(n.name); err == nil {
+	if e := netns.DeleteNamed(n.netns); err == nil {
 		err = e
 	}
 	if err != nil {
-		return fmt.Errorf("lab: remove network namespace %s: %w", n.name, err)
+		return fmt.Errorf("lab: remove network namespace %s: %w", n.netns, err)
 	}
 	return nil
 }

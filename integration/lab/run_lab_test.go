@@ -65,7 +65,7 @@ func TestAgentLife(t *testing.T) {
 	})
 	must(t, l.StartAgents())
 	a := l.Host("cache2").Agent()
-	waitLog(t, a, "started --config "+l.Config()+" --node cache2 --runtime-dir "+a.RuntimeDir()+" --netns cache2 --more")
+	waitLog(t, a, "started --config "+l.Config()+" --node cache2 --runtime-dir "+a.RuntimeDir()+" --netns "+l.Host("cache2").Netns()+" --more")
 	if info, err := os.Stat(filepath.Join(l.Dir(), "gossip.key")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("key file: %v, %v, want mode 0600", info, err)
 	}
