@@ -34,7 +34,7 @@ check:
 unit:
 	$(GO) test -race -shuffle=on -timeout 8m -skip TestFaultsAreCaught ./...
 
-## sim: a thousand bad days in the simulator, and the deliberate faults that it has to notice
+## sim: a thousand bad days in the simulator, drills, and the deliberate faults that it notices soon
 sim:
 	$(GO) test -timeout 15m ./agent/sim
 
@@ -46,7 +46,7 @@ soak:
 
 ## faults: write anew how soon the simulator notices each deliberate fault
 faults:
-	$(GO) test -timeout 2h ./agent/sim -run TestFaultsAreCaught -v -write-faults
+	$(GO) test -timeout 2h ./agent/sim -run TestFaultsAreCaught -v -all-faults
 
 ## integration: real agents and memcacheds in network namespaces
 integration: need-demo build
