@@ -1,7 +1,5 @@
 package sim
 
-import "slices"
-
 // client is one of the cluster's users: it finds a VIP's host by ARP, keeps one connection per VIP, and
 // does one operation after the other on it. It gives up what takes too long; what it sent may still arrive.
 type client struct {
@@ -25,83 +23,6 @@ const (
 	retransmit  = 200 * ms
 	retransmits = 4
 )
-
-// conn is a TCP connection to a VIP, as the host that accepted it has it.
-type conn struct {
-	host     *host
-	instance *instance
-	pid      int
-	tenure   int // of the VIP, when it was accepted
-	alive    bool
-}
-
-func (c *conn) destroy() { c.alive = false }
-
-// key is what the world knows of one key of a VIP. One client writes it, so that its versions have an
-// order; everybody reads it.
-type key struct {
-	issued int   // highest version that may exist
-	floor  int   // a read that begins now and finds an older version is stale
-	done   int   // newest version that was executed anywhere
-	late   int64 // when memcached last executed a write after a newer one, by no fault of ours
-}
-
-// newKeys gives every key a history: version 0, which the memcacheds hold at the beginning, is old.
-func newKeys() []key {
-	keys := make([]key, keysPerVIP)
-	for i := range keys {
-		keys[i] = key{issued: 1, floor: 1}
-	}
-	return keys
-}
-
-// execute notes that memcached did a write. One that is older than another it did before is nobody's fault but
-// the client's, if the instance has been the VIP's only server since it accepted the connection.
-func (k *key) execute(version int, now int64, served bool) {
-	if version < k.done && served {
-		k.late, k.floor = now, min(k.floor, version)
-	}
-	k.done = max(k.done, version)
-}
-
-// raise notes that an operation was acknowledged: nothing older may be read from now on, unless memcached
-// wrote something older after it had executed the operation.
-func (k *key) raise(o *op, version int) {
-	if o.executed > k.late {
-		k.floor = max(k.floor, version)
-	}
-	k.issued = max(k.issued, version)
-}
-
-type verb uint8
-
-const (
-	get verb = iota
-	set
-	remove
-	increment
-	flushAll
-)
-
-func (v verb) String() string { return [...]string{"get", "set", "delete", "incr", "flush_all"}[v] }
-
-// op is one operation of a client.
-type op struct {
-	client   *client
-	vip      int
-	key      int
-	verb     verb
-	version  int   // set: of the value; delete and flush_all: floor once acknowledged; incr: the number answered
-	floors   []int // of the VIP's keys, when a flush_all began
-	floor    int   // get: when it began
-	hit      bool
-	conn     *conn // nil until accepted
-	over     bool  // the client has its answer or has given up
-	tries    int
-	began    int64
-	executed int64
-	received bool // the host's kernel has it
-}
 
 func newClient(w *World, number int) *client {
 	return &client{
@@ -192,79 +113,6 @@ func (c *client) askARP(v int) *host {
 		}
 	}
 	return found
-}
-
-// serve takes a request in that arrived at the host.
-func (h *host) serve(o *op) {
-	if o.received || !h.answers(o.vip) || !o.client.reaches(h) {
-		return // silence
-	}
-	in := h.instanceOf[o.vip]
-	switch c := o.conn; {
-	case c == nil && o.over:
-		return
-	case c == nil && !in.running:
-		o.client.reset(o)
-		return
-	case c == nil:
-		c = &conn{host: h, instance: in, pid: in.pid, tenure: h.vips[o.vip].tenure, alive: true}
-		a := &h.addresses[o.vip]
-		a.conns = append(slices.DeleteFunc(a.conns, func(c *conn) bool { return !c.alive }), c)
-		o.conn = c
-		o.client.conns[o.vip] = c
-	case c.host != h || !c.alive || c.pid != in.pid:
-		o.client.reset(o)
-		return
-	}
-	o.received = true
-	if in.hung || h.now < in.stuckTo && o.conn.stuck() {
-		in.queue = append(in.queue, o)
-		return
-	}
-	in.execute(o)
-}
-
-// stuck reports whether the connection is one of the worker's that stands still: every other one is.
-func (c *conn) stuck() bool { return c.tenure%2 == 0 }
-
-// execute is what memcached does with a request.
-func (in *instance) execute(o *op) {
-	if o.conn.pid != in.pid || !in.running {
-		return
-	}
-	in.last, o.executed = in.now, in.now
-	v := in.vips[o.vip]
-	i := o.vip*keysPerVIP + o.key
-	write := func(version int) {
-		in.items[i] = version
-		in.stored[o.vip] = true
-		in.total++
-		in.touched[i] = 0
-		v.keys[o.key].execute(version, in.now, o.conn.tenure == v.tenure)
-	}
-	switch o.verb {
-	case get:
-		o.version, o.hit = in.items[i], in.items[i] != nothing
-		if o.hit {
-			in.touched[i] = in.now
-		}
-	case set:
-		write(o.version)
-	case remove:
-		in.items[i] = nothing
-		v.keys[o.key].execute(o.version, in.now, false)
-	case increment:
-		if in.items[i] != nothing {
-			o.version = in.items[i] + 1
-		}
-		write(o.version)
-	case flushAll:
-		in.flushAll()
-	}
-	h := in.host
-	if o.conn.alive && h.answers(o.vip) && o.client.reaches(h) {
-		h.after(h.between(30*us, 250*us), func() { o.client.answered(o) })
-	}
 }
 
 // reset ends an operation whose connection the other side does not know.
