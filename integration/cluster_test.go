@@ -103,13 +103,9 @@ func (c *cluster) awaitNobody(t *testing.T) {
 // awaitAway waits until a host serves a VIP that is not the given one, and returns its name.
 func (c *cluster) awaitAway(t *testing.T, vip netip.Addr, not string) string {
 	t.Helper()
-	asked, found := lab.Now(), ""
-	await(t, vip.String()+" is served elsewhere than at "+not, func() bool {
-		host, at, ok := c.client.Last(vip)
-		found = host
-		return ok && at > asked && host != not
-	})
-	return found
+	host, err := c.client.WaitMoved(within(t), vip, not)
+	must(t, err)
+	return host
 }
 
 // status asks the agent of a host, and returns agentctl's exit code too.

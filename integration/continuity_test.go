@@ -99,7 +99,7 @@ func (c *cluster) fill(t *testing.T) kept {
 		}
 	}
 	for _, h := range c.Hosts {
-		stats := statsOf(t, h)
+		stats := statsOf(t, h.Memcached())
 		k.flushes[h.Name], k.pids[h.Name] = number(t, stats, "cmd_flush"), number(t, stats, "pid")
 	}
 	return k
@@ -109,7 +109,7 @@ func (c *cluster) fill(t *testing.T) kept {
 func (k kept) assert(t *testing.T) {
 	t.Helper()
 	for _, h := range k.c.Hosts {
-		stats := statsOf(t, h)
+		stats := statsOf(t, h.Memcached())
 		if got := number(t, stats, "cmd_flush"); got != k.flushes[h.Name] {
 			t.Errorf("memcached on %s was flushed %d times", h.Name, got-k.flushes[h.Name])
 		}
@@ -147,10 +147,10 @@ func (c *cluster) openVIP(t *testing.T, vip netip.Addr) *lab.Session {
 	return s
 }
 
-// statsOf asks a host's memcached on its private address.
-func statsOf(t *testing.T, h *lab.Host) map[string]string {
+// statsOf asks a memcached on its private address.
+func statsOf(t *testing.T, m *lab.Memcached) map[string]string {
 	t.Helper()
-	s, err := h.Memcached().Open(within(t))
+	s, err := m.Open(within(t))
 	must(t, err)
 	defer s.Close()
 	stats, err := s.Stats("")

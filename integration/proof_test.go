@@ -29,10 +29,12 @@ var journeys = []struct {
 }
 
 func TestProofOfHome(t *testing.T) {
-	c := startCluster(t, lab.Options{VIPs: 1, Lease: calmLease, VIPTOML: soonHome})
-	for _, j := range journeys {
-		t.Run(j.name, func(t *testing.T) { j.make(t, c.trace(t, c.VIPs[0])) })
-	}
+	inEach(t, []setUp{idleStandIn, perVIP}, soonHome, func(t *testing.T, o lab.Options) {
+		c := startCluster(t, o)
+		for _, j := range journeys {
+			t.Run(j.name, func(t *testing.T) { j.make(t, c.trace(t, c.VIPs[0])) })
+		}
+	})
 }
 
 // cutAndOverwrite has a value written at home, the home cut off, and a newer value written at the stand-in.
@@ -54,11 +56,11 @@ func losesState(t *testing.T, r *tracer) {
 	cutAndOverwrite(t, r)
 	struck(t)(home.Agent().Kill())
 	must(t, home.Agent().LoseState())
-	flushes := number(t, statsOf(t, home), "cmd_flush")
+	flushes := number(t, statsOf(t, r.instance(home)), "cmd_flush")
 	struck(t)(r.HealHost(home))
 	must(t, home.Agent().Start())
 	r.assertFresh(t, home)
-	if got := number(t, statsOf(t, home), "cmd_flush"); got <= flushes {
+	if got := number(t, statsOf(t, r.instance(home)), "cmd_flush"); got <= flushes {
 		t.Errorf("memcached at home was flushed %d times before and %d after, want more", flushes, got)
 	}
 }
@@ -189,11 +191,11 @@ func (r *tracer) writeFrom(t *testing.T, h *lab.Host, value string) {
 func cannotFlush(t *testing.T, r *tracer) {
 	home := r.vip.Home
 	r.write(t, "first, at home", home)
-	struck(t)(home.Memcached().Kill())
+	struck(t)(r.instance(home).Kill())
 	first := r.awaitStandIn(t)
 	r.write(t, "second, at the stand-in", first)
-	home.Memcached().Args = append(home.Memcached().Args, "-F")
-	must(t, home.StartMemcached())
+	r.instance(home).Args = append(r.instance(home).Args, "-F")
+	must(t, r.instance(home).Start())
 	r.plant(t, "first, at home", home)
 
 	const refused = "flush_all is switched off (-F)"
@@ -204,15 +206,15 @@ func cannotFlush(t *testing.T, r *tracer) {
 	r.assertFresh(t, first)
 
 	began := lab.Now()
-	struck(t)(first.Memcached().Kill())
+	struck(t)(r.instance(first).Kill())
 	second := r.awaitStandIn(t)
 	r.write(t, "third, at the other stand-in", second)
-	struck(t)(second.Memcached().Kill())
+	struck(t)(r.instance(second).Kill())
 	r.awaitSaid(t, second, "nobody may", func(v control.VIP, _ control.Node) bool {
 		return v.Place == control.PlaceUnserved && v.WhyCode == control.WhyNobodyMay && strings.Contains(v.Why, refused)
 	})
 	r.assertLurking(t, "first, at home", home)
-	must(t, first.StartMemcached())
+	must(t, r.instance(first).Start())
 	r.assertFresh(t, first)
 	for _, turn := range r.client.Turns(r.vip.Addr, began, lab.Now()) {
 		if turn.Host == home.Name {

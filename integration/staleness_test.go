@@ -30,56 +30,62 @@ type setUp struct {
 	options lab.Options
 }
 
-// setUps are those in which both journeys below are made.
-var setUps = []setUp{
-	{"one instance per host, idle stand-in", lab.Options{VIPs: 1, Lease: calmLease, VIPTOML: onlyTwo}},
-	{"one instance per host, busy stand-in", lab.Options{VIPs: 2, Lease: calmLease, VIPTOML: onlyTwo, MemcachedTOML: restartHere, Respawn: respawn}},
-	{"one instance per VIP", lab.Options{VIPs: 2, Lease: calmLease, VIPTOML: onlyTwo, InstancePerVIP: true}},
+// A stand-in may have a memcached of its own for the guest, the same for all, or the same for all with nothing else
+// to do. The last two differ in how it can be proved clean.
+var (
+	idleStandIn = setUp{"one instance per host, idle stand-in", lab.Options{VIPs: 1, Lease: calmLease}}
+	busyStandIn = setUp{"one instance per host, busy stand-in", lab.Options{VIPs: 2, Lease: calmLease, MemcachedTOML: restartHere, Respawn: respawn}}
+	perVIP      = setUp{"one instance per VIP", lab.Options{VIPs: 2, Lease: calmLease, InstancePerVIP: true}}
+)
+
+// inEach runs a test in each set-up, on a lab of its own and beside other such tests: they wait for most of their
+// time, and what they want does not depend on how fast things go.
+func inEach(t *testing.T, setUps []setUp, vipTOML string, test func(t *testing.T, o lab.Options)) {
+	t.Parallel()
+	for _, s := range setUps {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			o := s.options
+			o.VIPTOML = vipTOML
+			test(t, o)
+		})
+	}
 }
 
-// The variable that names a fault, and the fault that opens the flush gate. Only an agent built with the tag
-// "faults" obeys.
-const (
-	faultVariable = "MEMVIP_FAULT"
-	noFlushGate   = "no_flush_gate"
-)
+// noFlushGate names the fault that opens the flush gate. Only an agent built with the tag "faults" obeys.
+var noFlushGate = []string{"MEMVIP_FAULT=no_flush_gate"}
 
 // A home that returns with old data serves none of it, and neither does a stand-in that takes the same VIP a
 // second time. The fault is named all the while: the ordinary agent must not know it.
 func TestOldDataIsNotServed(t *testing.T) {
-	for _, s := range setUps {
-		t.Run(s.name, func(t *testing.T) {
-			t.Setenv(faultVariable, noFlushGate)
-			c := startCluster(t, s.options)
-			j := c.judge(t)
-			for _, r := range awayTwice(t, c, j) {
-				if r.found && r.value != r.newest {
-					t.Errorf("%s: read %q, though %q was acknowledged later", r.who, r.value, r.newest)
-				}
+	inEach(t, []setUp{idleStandIn, busyStandIn, perVIP}, onlyTwo, func(t *testing.T, o lab.Options) {
+		o.AgentEnv = noFlushGate
+		c := startCluster(t, o)
+		j := c.judge(t)
+		for _, r := range awayTwice(t, c, j) {
+			if r.found && r.value != r.newest {
+				t.Errorf("%s: read %q, though %q was acknowledged later", r.who, r.value, r.newest)
 			}
-		})
-	}
+		}
+	})
 }
 
 // The check can fail: with the flush gate open the same journeys read old values. What the client then reads
 // depends on when it writes, so it is counted only.
 func TestOpenFlushGateIsSeen(t *testing.T) {
 	agent := built(t, "memvip/cmd/memvip-agent", "-tags", "faults")
-	for _, s := range []setUp{setUps[0], setUps[2]} {
-		t.Run(s.name, func(t *testing.T) {
-			t.Setenv(faultVariable, noFlushGate)
-			s.options.Agent = agent
-			c := newCluster(t, s.options)
-			j := c.judgeExcused(t, "the flush gate is open")
-			must(t, c.Start())
-			c.awaitHome(t)
-			for _, r := range awayTwice(t, c, j) {
-				if !r.found || r.value == r.newest {
-					t.Errorf("%s: read %q (found: %v), want the old value", r.who, r.value, r.found)
-				}
+	inEach(t, []setUp{idleStandIn, perVIP}, onlyTwo, func(t *testing.T, o lab.Options) {
+		o.Agent, o.AgentEnv = agent, noFlushGate
+		c := newCluster(t, o)
+		j := c.judgeExcused(t, "the flush gate is open")
+		must(t, c.Start())
+		c.awaitHome(t)
+		for _, r := range awayTwice(t, c, j) {
+			if !r.found || r.value == r.newest {
+				t.Errorf("%s: read %q (found: %v), want the old value", r.who, r.value, r.found)
 			}
-		})
-	}
+		}
+	})
 }
 
 // reading is what was read where an old value could be.
@@ -121,6 +127,7 @@ func awayTwice(t *testing.T, c *cluster, j *judgement) []reading {
 // A stand-in that is busy with its own VIP cannot flush, and without a restart command cannot prove itself
 // otherwise: it refuses the guest's second visit and says why. The home's return ends that.
 func TestStandInRefusesSecondVisit(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, lab.Options{VIPs: 2, Lease: calmLease, VIPTOML: onlyTwo})
 	r := c.trace(t, c.VIPs[0])
 	home := r.vip.Home

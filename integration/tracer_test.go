@@ -75,10 +75,13 @@ func (r *tracer) plant(t *testing.T, value string, in *lab.Host) {
 	must(t, s.Set(r.key, value))
 }
 
+// instance is the memcached that serves the VIP on a host.
+func (r *tracer) instance(h *lab.Host) *lab.Memcached { return h.Instance(r.vip.Addr) }
+
 // private connects to the instance of the VIP on a host.
 func (r *tracer) private(t *testing.T, h *lab.Host) *lab.Session {
 	t.Helper()
-	s, err := h.Instance(r.vip.Addr).Open(within(t))
+	s, err := r.instance(h).Open(within(t))
 	must(t, err)
 	return s
 }
@@ -93,7 +96,7 @@ func (r *tracer) through(t *testing.T, h *lab.Host, do func(*lab.Session) error)
 func (r *tracer) attempt(h *lab.Host, do func(*lab.Session) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), attemptMax)
 	defer cancel()
-	private, err := h.Instance(r.vip.Addr).Open(ctx)
+	private, err := r.instance(h).Open(ctx)
 	if err != nil {
 		return err
 	}
@@ -115,6 +118,16 @@ func (r *tracer) attempt(h *lab.Host, do func(*lab.Session) error) error {
 		return fmt.Errorf("pid %s answers, want %s", got["pid"], want["pid"])
 	}
 	return do(public)
+}
+
+// told is what a node said of the instance that serves the VIP there.
+func (r *tracer) told(n control.Node) control.Instance {
+	for _, in := range n.Instances {
+		if in.Address == r.instance(r.Host(n.Name)).Addr().String() {
+			return in
+		}
+	}
+	return control.Instance{}
 }
 
 // awaitStandIn waits until a host other than the home answers through the VIP.

@@ -26,6 +26,7 @@ type Options struct {
 	NoMaintainer bool   // dead items stay until a crawl
 	NoCrawler    bool
 	Threads      int           // 4 if 0
+	PID          int           // of the first process; 4000 if 0
 	ReclaimAfter time.Duration // how long after a flush dead items are gone by themselves
 	// OnCommand, if set, is called with each command line before it is obeyed, on that connection's goroutine. It may
 	// call every method but Close.
@@ -66,10 +67,13 @@ func New(opts Options) *Server {
 	}
 	running := make(chan struct{})
 	close(running)
-	const firstPID, firstFD = 4000, 20
+	if opts.PID == 0 {
+		opts.PID = 4000
+	}
+	const firstFD = 20
 	return &Server{
 		opts: opts, done: make(chan struct{}), running: running,
-		pid: firstPID, started: time.Now(), nextFD: firstFD,
+		pid: opts.PID, started: time.Now(), nextFD: firstFD,
 		cache: newCache(opts.Generation), counts: map[string]uint64{}, conns: map[int]*serverConn{},
 	}
 }

@@ -16,31 +16,46 @@ import (
 )
 
 func main() {
-	listen := flag.String("l", "", "`ADDRESS` to listen on")
-	port := flag.String("p", "11211", "`PORT` to listen on")
+	listen := flag.String("l", "", "`ADDRESS,...` to listen on, each with its port or without")
+	port := flag.String("p", "11211", "`PORT` of an address without one")
 	key := flag.String("read", "", "`KEY` that is read when a flush comes")
 	times := flag.Int("times", 0, "`NUMBER` of flushes at which it is found and read")
 	for _, ignored := range []string{"U", "u", "m", "c"} {
 		flag.String(ignored, "", "ignored")
 	}
 	flag.Parse()
-	if err := serve(net.JoinHostPort(*listen, *port), *key, *times); err != nil {
+	if err := serve(addresses(*listen, *port), *key, *times); err != nil {
 		fmt.Fprintln(os.Stderr, "fakecached:", err)
 		os.Exit(1)
 	}
 	select {}
 }
 
+// addresses are those that memcached would listen on.
+func addresses(listen, port string) []string {
+	list := strings.Split(listen, ",")
+	for i, a := range list {
+		if _, _, err := net.SplitHostPort(a); err != nil {
+			list[i] = net.JoinHostPort(a, port)
+		}
+	}
+	return list
+}
+
 // serve returns once the server can be reached.
-func serve(address, key string, times int) error {
+func serve(addresses []string, key string, times int) error {
 	var server *fake.Server
 	var left atomic.Int64
 	left.Store(int64(times))
-	server = fake.New(fake.Options{Generation: fake.Since1625, OnCommand: func(command string) {
+	server = fake.New(fake.Options{Generation: fake.Since1625, PID: os.Getpid(), OnCommand: func(command string) {
 		if strings.HasPrefix(command, "flush_all") && left.Load() > 0 && strings.HasPrefix(server.Do("get "+key), "VALUE ") {
 			left.Add(-1)
 		}
 	}})
-	_, err := server.Listen(address)
-	return err
+	for _, a := range addresses {
+		if _, err := server.Listen(a); err != nil {
+			return err
+		}
+	}
+	return nil
 }

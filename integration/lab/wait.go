@@ -89,7 +89,7 @@ func (r *Record) WaitServed(ctx context.Context, vip netip.Addr, host string) er
 	})
 }
 
-// WaitMoved waits until a host that is not the one named answers an attempt through the VIP that was sent
+// WaitMoved waits until a host of the lab that is not the one named answers an attempt through the VIP that was sent
 // after the call, and returns its name.
 func (r *Record) WaitMoved(ctx context.Context, vip netip.Addr, from string) (to string, err error) {
 	asked := Now()
@@ -99,7 +99,7 @@ func (r *Record) WaitMoved(ctx context.Context, vip netip.Addr, from string) (to
 			return false
 		}
 		to = r.host(p.answers[len(p.answers)-1].server)
-		return to != from
+		return to != from && to != ""
 	})
 	if err != nil {
 		return "", err
