@@ -29,6 +29,7 @@ func TestFreshCluster(t *testing.T) {
 	start := lab.Now()
 	must(t, c.StartAgents())
 	c.awaitHome(t)
+	c.awaitHolding(t)
 	settled := lab.Now()
 	t.Logf("every VIP at home after %v", settled.Sub(start))
 
@@ -42,6 +43,16 @@ func TestFreshCluster(t *testing.T) {
 		}
 	}
 	standsStill(t, c, start, settled)
+}
+
+// awaitHolding waits until every home says that it holds its VIP, which clients may find out sooner.
+func (c *cluster) awaitHolding(t *testing.T) {
+	t.Helper()
+	for _, v := range c.VIPs {
+		await(t, v.Home.Name+" logs that it holds "+v.Addr.String(), func() bool {
+			return strings.Contains(v.Home.Agent().Log(), "to=holding vip="+v.Addr.String())
+		})
+	}
 }
 
 // standsStill watches a cluster that nothing happens to since it settled.
