@@ -12,7 +12,7 @@ func (w *World) do(a Act) {
 	switch a.Kind {
 	case Split, Isolate, CutOneWay, CutPair, Lossy, HoldPackets, Replay, CutClient:
 		w.disturb(a, h)
-	case KillAgent, KillLost, KillSpoilt, RestartAgent, FreezeAgent, StallAgent, StopAgent, TrapKill, TrapFreeze:
+	case KillAgent, KillLost, KillSpoilt, RestartAgent, FreezeAgent, StallAgent, StopAgent, TrapKill, TrapFreeze, TrapHold:
 		h.disturbAgent(a.Kind, length, a.B)
 	case RestartMany, LoseMany:
 		for i, h := range w.hosts[:w.shape.hosts()] {
@@ -105,8 +105,8 @@ func (w *World) disturb(a Act, h *host) {
 // disturbAgent does something to a host's agent.
 func (h *host) disturbAgent(k Kind, length int64, which int) {
 	switch k {
-	case TrapKill, TrapFreeze:
-		h.trap = trap{set: true, freeze: k == TrapFreeze, at: moment(which % int(moments)), length: length}
+	case TrapKill, TrapFreeze, TrapHold:
+		h.trap = trap{kind: k, at: moment(which % int(moments)), length: length}
 		return
 	case FreezeAgent, StallAgent:
 		h.freezeFor(length)

@@ -15,6 +15,7 @@ var faults = []fault{
 	}},
 	{"answers counted after the release", "F2", []change{
 		{"agent/core/lease.go", `l.claims, l.counted = nil, max(l.counted, counter)`, `_ = counter`},
+		{"agent/core/lease.go", `func (l *lease) supersede() { l.claims = nil }`, `func (l *lease) supersede() {}`},
 	}},
 	{"a refused renewal is released", "F3", []change{
 		{"agent/core/peer.go", `m.count("renewal_" + e.Refused.String())`, `m.sendRelease(l, "")`},
@@ -107,12 +108,5 @@ var faults = []fault{
 	}},
 	{"restarted voters arm the length in their file", "F5", []change{
 		{"agent/core/voter.go", `length: time.Duration(r.Length), expires: now.Add(LeaseMax)}`, `length: time.Duration(r.Length), expires: now.Add(time.Duration(r.Length) / 8)}`},
-	}},
-	{"a rival is never told that it ranks lower", "F16", []change{
-		{"agent/core/voter.go", `entry.Above = mine < 0 || rival >= 0 && rival < mine`, `entry.Above = true`},
-	}},
-	{"a reservation that nobody ends", "F19", []change{
-		{"agent/core/voter.go", `if s.reserved.given() && s.reserved.node != from.Node && s.reserved.by != from.Node {`, `if s.reserved.given() && s.reserved.node != from.Node {`},
-		{"agent/core/voter.go", `if s.reserved.given() && now >= s.reserved.until {`, `if s.reserved.given() && now >= s.reserved.until.Add(time.Hour) {`},
 	}},
 }

@@ -26,14 +26,13 @@ var patterns = []pattern{
 			{At: around(r, 4*lease), Kind: RestartAgent, A: b},
 		}
 	},
-	// F2: nobody holds; b's answer to a comes after a has given up, when c has won.
+	// F2: a claims, and b's answer comes after a has given up, when c has won.
 	func(r *rand.Rand, lease time.Duration, a, b, c int) []Act {
-		loss := lease + around(r, lease)
 		return []Act{
-			{Kind: CutPair, A: a, B: b, For: loss},
-			{Kind: CutPair, A: a, B: c, For: loss + 2*lease},
-			{Kind: CutPair, A: b, B: c, For: loss + around(r, lease/4)},
-			{At: loss - time.Millisecond, Kind: HoldPackets, A: b, B: answerPacket.to(a), For: around(r, lease/2)},
+			{Kind: CutPair, A: a, B: c, For: 8 * lease},
+			{At: lease, Kind: TrapHold, A: a, B: int(whenClaiming), For: around(r, lease/2)},
+			{At: lease + around(r, lease/4), Kind: Drain, A: b, For: around(r, 3*lease)},
+			{At: lease + around(r, lease/4), Kind: ExitMemcached, A: c, B: r.IntN(2), For: around(r, lease/2)},
 		}
 	},
 	// F8: a serves by itself and b; b forgets; c serves by b and itself, dies; a's old claim arrives.
