@@ -10,7 +10,7 @@ var themes = [][]Kind{
 	{RestartAgent, RestartMany, KillAgent, Replay, HoldPackets, Split, Isolate, StallAgent}, // old packets meet voters that restarted
 	{KillLost, LoseMany, Crash, Isolate, Split, HoldPackets, FreezeAgent, Drain},            // voters that forgot
 	{TrapKill, TrapFreeze, Drain, ExitMemcached, RestartMemcached, Split},                   // the worst instant
-	{StickWorker, HangMemcached, Drain, StopAgent, SlowMemcached},                           // writes that wait
+	{StickWorker, HangMemcached, Drain, StopAgent, SlowMemcached, OwnAddress},               // writes that wait
 	{RestartMemcached, RestartKept, HangMemcached, ExitMemcached, Drain, Isolate},           // caches that come and go
 	{Split, Isolate, CutPair, CutOneWay, Lossy, PullCable},                                  // the network alone
 	{ChangeVoters, ReplaceVoter, ChangeLease, Split, Isolate, RestartAgent, CloneHost},      // operators

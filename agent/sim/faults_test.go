@@ -80,7 +80,9 @@ var faults = []fault{
 	{"a voter replaced in one step", "F13", []change{
 		{"agent/core/voterlist.go", `n := distance(ls.inForce, ls.wanted); n > 1`, `n := distance(ls.inForce, ls.wanted); n > 2`},
 	}},
-	{"OK taken for a flush", "section 4", []change{
+	{"OK taken for a flush, quiet or not", "section 4", []change{
+		{"agent/sim/memcached.go", `case touched > since:`, `case false:`},
+		{"agent/sim/memcached.go", `case in.last != quietSince || in.now < in.busyTo:`, `case false:`},
 		{"agent/sim/memcached.go", `case in.count() == 0:`, `case true:`},
 	}},
 	{"any restart taken for a flush", "F21", []change{

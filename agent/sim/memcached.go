@@ -23,7 +23,7 @@ type instance struct {
 	stuckTo int64   // a worker thread is stuck until then: what it received waits
 	slow    int64   // each answer to the agent takes this long until slowTo
 	slowTo  int64
-	busyTo  int64 // somebody uses the host's own address until then
+	busyTo  int64 // somebody reads every item, on the host's own address, until then
 
 	keepsMemory bool // -e
 	noFlush     bool // -F
@@ -308,7 +308,8 @@ func (in *instance) flushAll() {
 	in.seen.Flushes++
 	in.oldest = int64(in.reads()) / s
 	for i := range in.items {
-		if !in.host.shape.Keepalive || in.touched[i] == 0 || in.now-in.touched[i] > s {
+		young := in.now < in.busyTo || in.touched[i] != 0 && in.now-in.touched[i] <= s
+		if !in.host.shape.Keepalive || !young {
 			in.items[i] = nothing
 		}
 	}
