@@ -7,7 +7,8 @@
 // after every step in invariant.go.
 //
 // Read it in this order: message.go (what nodes say to each other), voter.go (who may grant what) and hints.go (who is told),
-// lease.go (what one node counts as a lease), then candidate.go and holder.go (how a node uses it),
+// lease.go (what one node counts as a lease) and site.go (what else it knows of a VIP), then candidate.go
+// and holder.go (how a node uses them),
 // gate.go (when a cache is clean), handback.go and machine.go.
 //
 // The core does not know sockets, files, addresses on links, or memcached's protocol. It does not
