@@ -88,8 +88,11 @@ func (m *Machine) voterStatus(now Instant, name string) VoterStatus {
 func (m *Machine) vipStatus(now Instant, v *site, states map[string]heardState) VIPStatus {
 	s := VIPStatus{Name: v.Name, Home: v.Home, Epoch: m.heardTerm(v.lease).Epoch}
 	s.Holder, s.Holding = m.holderOf(v.lease)
-	if v.lease.role == Holding {
+	switch own := v.lease.role; { // what it knows of itself is newer than what voters said
+	case own == Holding:
 		s.Holder, s.Holding = m.cfg.Node, true
+	case s.Holder == m.cfg.Node && (own == Idle || own == Dropping):
+		s.Holder, s.Holding = "", false
 	}
 	if h, ok := states[s.Holder]; ok {
 		if x, ok := h.state.vip(v.Name); ok && x.Role == Holding {

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 )
 
 // TestIsTold changes one field after the other of what a node has published, and wants it to notice each
@@ -57,4 +58,25 @@ func another(t *testing.T, f reflect.Value) reflect.Value {
 		t.Fatalf("no other value of %s", f.Type())
 	}
 	return x
+}
+
+// TestStatusAfterTheLease cuts a holder off. Once its lease is over its own status must not name it, though
+// the voters it last heard did.
+func TestStatusAfterTheLease(t *testing.T) {
+	w := newWorld([]string{"a", "b", "c"}, nil, []VIP{{Name: "v1", Home: "a"}}, true, 600*time.Millisecond)
+	for _, h := range w.hosts() {
+		h.start()
+	}
+	w.run(7 * time.Second)
+	a := w.nodes["a"]
+	if s := a.m.Status(w.now).VIPs[0]; s.Holder != "a" || !s.Holding {
+		t.Fatalf("before the cut: %+v", s)
+	}
+	w.split([][]string{{"a"}, {"b", "c"}})
+	for a.up["v1"] {
+		w.run(time.Millisecond)
+	}
+	if s := a.m.Status(w.now).VIPs[0]; s.Holder != "" || s.Holding {
+		t.Errorf("when its address is down: %+v", s)
+	}
 }

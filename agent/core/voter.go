@@ -61,7 +61,8 @@ type grant struct {
 	request Request
 	length  time.Duration
 	expires Instant
-	holding bool // renewed at least once
+	floor   Instant // ends no sooner: an earlier life of the agent may have it until then, at another length
+	holding bool    // renewed at least once
 }
 
 // reservation keeps a name for the successor that its last holder named.
@@ -267,8 +268,14 @@ func (s *slot) decide(now Instant, source string, c *Claim, e *ClaimEntry, d *de
 		return Reserved, false
 	}
 	changed = s.grant.to != from || s.grant.length != c.Length || s.reserved.given()
-	until := max(s.grant.expires, now.Add(c.Length)) // a shorter lease than before does not end what the longer one allows
-	s.grant = grant{to: from, source: source, life: c.Life, request: req, length: c.Length, expires: until, holding: e.Kind == Renewal}
+	floor := s.grant.floor
+	if s.grant.given() && s.grant.to != from {
+		floor = min(s.grant.expires, now.Add(s.grant.length))
+	}
+	s.grant = grant{
+		to: from, source: source, life: c.Life, request: req, length: c.Length, expires: max(now.Add(c.Length), floor),
+		floor: floor, holding: e.Kind == Renewal,
+	}
 	s.reserved = reservation{}
 	s.noCleanSince = 0
 	return NotRefused, s.record(e) || changed

@@ -14,6 +14,7 @@ type Drill struct {
 	Promise string // the bound, in words: L the lease, p the drift bound, m the margin
 	Bound   func(s Shape) time.Duration
 	prepare func(s *Shape)
+	upgrade bool // every agent is restarted shortly before
 }
 
 // What the world lets a step take at most, and what the bounds are made of.
@@ -90,6 +91,11 @@ var Drills = []Drill{
 		Bound: func(s Shape) time.Duration { return s.expiry() + s.claim() },
 	},
 	{
+		Name: "host loses power just after an upgrade of all agents", Kind: Crash, Promise: "L(1+p) + claim",
+		Bound: func(s Shape) time.Duration { return s.expiry() + s.claim() }, upgrade: true,
+		prepare: func(s *Shape) { s.Lease = max(s.Lease, time.Second) },
+	},
+	{
 		Name: "cable pulled", Kind: PullCable, Promise: "L(1+p) + claim",
 		Bound: func(s Shape) time.Duration { return s.expiry() + s.claim() },
 	},
@@ -134,6 +140,11 @@ func (d Drill) Run(seed uint64, trace io.Writer) Outage {
 	lasts := 2*s.Lease + 3*time.Second
 	act := Act{At: at, Kind: d.Kind, B: 1 + r.IntN(2), For: lasts}
 	w.tasks.push(int64(at), func() { w.do(act) })
+	for _, h := range w.hosts {
+		if d.upgrade {
+			w.tasks.push(int64(at)-2*int64(s.Lease)+int64(h.id)*20*ms, func() { h.restart(false) })
+		}
+	}
 	w.until(int64(at) - 1)
 	before := w.longestGap()
 	w.until(int64(at + lasts))

@@ -87,6 +87,7 @@ func inNamespace(netns string, o *agent.Options, stderr io.Writer, work func() e
 func serve(o agent.Options) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	signal.Ignore(syscall.SIGHUP) // there is no reload yet, and the default would end the agent without giving its VIPs away
 	defer signal.Stop(signals)
 	o.Signals = signals
 	return agent.Run(context.Background(), o)
