@@ -59,10 +59,6 @@ var faults = []fault{
 		{"agent/core/voter.go", `if req.Compare(d.released) <= 0 {`, `if req.Compare(d.released) == 0 {`},
 		{"agent/core/voter.go", `if s.grant.to.Node == node && s.grant.request.Compare(req) <= 0 {`, `if s.grant.to.Node == node {`},
 	}},
-	{"old claims granted again", "F15", []change{
-		{"agent/core/voter.go", `		return OldRequest, false
-	case 0:`, `	case 0:`},
-	}},
 	{"the fence written late", "F12", []change{
 		{"agent/sim/kernel.go", `	lease.until = e.Until
 	h.order(v, h.between(20*us, 200*us), func() {
@@ -82,7 +78,7 @@ var faults = []fault{
 	}},
 	{"OK taken for a flush, quiet or not", "section 4", []change{
 		{"agent/sim/memcached.go", `case touched > since:`, `case false:`},
-		{"agent/sim/memcached.go", `case in.last != quietSince || in.now < in.busyTo:`, `case false:`},
+		{"agent/sim/memcached.go", `case in.last != quietSince || in.now < in.busyTo:`, `case in.last < quietSince:`},
 		{"agent/sim/memcached.go", `case in.count() == 0:`, `case true:`},
 	}},
 	{"any restart taken for a flush", "F21", []change{
