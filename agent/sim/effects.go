@@ -2,12 +2,9 @@ package sim
 
 import (
 	"fmt"
-	"time"
 
 	"memvip/agent/core"
 )
-
-func nanoseconds(d int64) time.Duration { return time.Duration(d) }
 
 // carryOut does what the agent's adapters do with an effect, in simulated time.
 func (h *host) carryOut(e core.Effect) {

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"memvip/agent/core"
 )
@@ -79,7 +80,7 @@ func (w *World) instanceName(v int) string {
 // config is the agent's configuration as its file says at this moment.
 func (h *host) config() core.Config {
 	c := core.Config{
-		Node: h.name, Voters: h.voters, Witness: h.witness, Lease: nanoseconds(h.lease), DriftPPM: core.DefaultDriftPPM,
+		Node: h.name, Voters: h.voters, Witness: h.witness, Lease: time.Duration(h.lease), DriftPPM: core.DefaultDriftPPM,
 		Margin: core.MarginMin,
 	}
 	for _, o := range h.hosts {

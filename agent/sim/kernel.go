@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"time"
+
 	"memvip/agent/core"
 )
 
@@ -119,7 +121,7 @@ func (h *host) orderDrop(v int) {
 		if a.orders == number {
 			a.dropDue = false
 		}
-		down := core.AddressDown{Name: h.vips[v].name, Took: nanoseconds(h.now - begun)}
+		down := core.AddressDown{Name: h.vips[v].name, Took: time.Duration(h.now - begun)}
 		if a.refused && a.up {
 			a.fence, down.Err = 0, "device or resource busy"
 			h.look()

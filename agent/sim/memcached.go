@@ -9,7 +9,6 @@ import (
 // instance is one memcached process of a host, and what the agent's prober and flusher see of it.
 type instance struct {
 	*host
-	number  int
 	running bool
 	hung    bool
 	pid     int
@@ -48,7 +47,7 @@ type told struct {
 
 func newInstance(h *host, number int) *instance {
 	in := &instance{
-		host: h, number: number, running: true, pid: 100 + 10*number, total: 1,
+		host: h, running: true, pid: 100 + 10*number, total: 1,
 		items: make([]int, len(h.vips)*keysPerVIP), touched: make([]int64, len(h.vips)*keysPerVIP),
 		stored: make([]bool, len(h.vips)), dirty: make([]bool, len(h.vips)),
 	}
