@@ -179,11 +179,14 @@ func (m *Machine) proved(in *instance, p Proof, cause Cause, over map[Name]Term,
 	in.trouble, in.restarts = "", 0
 }
 
-// heardTerms returns the newest term known of each VIP of an instance.
+// heardTerms returns the newest term known of each VIP of an instance. Where the holder has told its own,
+// that one: after a majority of voters lost its memory, epochs begin anew below terms that others still know.
 func (m *Machine) heardTerms(in *instance) map[Name]Term {
 	out := map[Name]Term{}
 	for _, v := range in.sites {
-		out[v.Name] = m.heardTerm(v.lease)
+		if out[v.Name] = m.heardTerm(v.lease); v.coming.over.Known() {
+			out[v.Name] = v.coming.over
+		}
 	}
 	return out
 }

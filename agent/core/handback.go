@@ -11,6 +11,7 @@ type coming struct {
 	readySince Instant // up and able since; failback_delay counts from here
 	refused    AskRefusal
 	heard      bool // the holder has answered an ask
+	over       Term // held, as the holder told when it refused the proof; the next one is made over it
 	nextAsk    Instant
 	nextTry    Instant // for the hand-back slot
 	finalSince Instant // the slot is held since
@@ -241,7 +242,10 @@ func (m *Machine) askReplied(r AskReply) {
 	c := &v.coming
 	c.refused, c.heard = r.Refused, true
 	c.accepted = c.accepted || r.Refused == AskAccepted
-	if r.Refused == AskOldProof && v.lease.role == Idle && v.record().Over != m.heardTerm(v.lease) {
+	if holder, _ := m.holderOf(v.lease); r.Refused != AskOldProof || r.From != holder || v.lease.role != Idle {
+		return
+	}
+	if c.over = r.Term; v.record().Over != r.Term {
 		m.voidProof(v) // prove it anew, now that the term is known
 	}
 }
