@@ -276,8 +276,8 @@ func (m *Machine) giveHints() {
 		return
 	}
 	// What this node last told its voter may be a heartbeat old.
-	own := m.voter.node(m.cfg.Node)
-	own.state, own.at, own.alive = m.describe(), m.now, m.cfg.Lease
+	own := m.describe()
+	m.voter.node(m.cfg.Node).hear(m.now, &own, m.life, m.cfg.Lease)
 	for _, h := range m.voter.hints(m.now, m.stagger(), m.trustFrom()) {
 		m.send(h.to, h.hint)
 	}

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -329,7 +330,7 @@ func (m *Machine) verdict(p *peer, a *Answer, e *AnswerEntry) {
 // restartAbove takes a start number above one that a voter remembers from a life this node forgot
 // (F15). Nothing that is out under the old number counts any more.
 func (m *Machine) restartAbove(seen Request) {
-	m.emit(Transition{From: "started", To: "started", Cause: CauseStartNumber, Detail: seen.String()})
+	m.emit(Transition{From: "started", To: "started", Cause: CauseStartNumber, Detail: fmt.Sprintf("above %d", seen.Start)})
 	for _, l := range m.all {
 		if l.role == Candidate {
 			m.becomeIdle(l, CauseStartNumber)

@@ -27,6 +27,7 @@ type voter struct {
 // neighbour is a voter's memory of one node: the newest state it put into a claim, and when that came.
 type neighbour struct {
 	state NodeState
+	life  uint64        // of the agent that told it
 	at    Instant       // zero: never
 	alive time.Duration // how long it counts as alive: one lease of its own
 	deals []dealings    // by name, in their order
@@ -178,10 +179,10 @@ func (v *voter) claim(now Instant, source string, c Claim) (a Answer, changed bo
 		a.Left = left
 	}
 	if a.Refused == NotRefused || a.Refused == Silent {
-		from.hear(now, &c.State, c.Length)
+		from.hear(now, &c.State, c.Life, c.Length)
 	}
 	if a.Refused != SameName {
-		a.Newest = Request{Start: from.state.Start}
+		a.Newest = from.newest(now, &c)
 	}
 	a.Entries = make([]AnswerEntry, len(v.all))
 	for i, s := range v.all {
@@ -245,10 +246,21 @@ func (v *voter) rivalHost(from Claimant) (source string, two bool) {
 }
 
 // hear keeps the newest state of a node, for ranking.
-func (n *neighbour) hear(now Instant, s *NodeState, alive time.Duration) {
+func (n *neighbour) hear(now Instant, s *NodeState, life uint64, alive time.Duration) {
 	if !n.state.newerThan(s) {
-		n.state, n.at, n.alive = *s, now, alive
+		n.state, n.life, n.at, n.alive = *s, life, now, alive
 	}
+}
+
+// newest is the newest request that the node's states tell of. An agent that lost its state begins anew below
+// its former life: it must rise above it, or what it says would count as old (F15). Not while the former
+// life still speaks: two agents of one name would outbid each other for ever.
+func (n *neighbour) newest(now Instant, c *Claim) Request {
+	r := Request{Start: n.state.Start}
+	if c.Life != n.life && c.From.Start == r.Start && now.Sub(n.at) >= n.alive {
+		r.Counter = numberMax
+	}
+	return r
 }
 
 // decide grants or refuses one entry. A refused claim records nothing (F7).
