@@ -280,10 +280,11 @@ func (m *Machine) pursueIdle(l *lease) {
 	}
 }
 
-// heldFor reports whether a majority of voters says that another node has the name for at least d more:
-// then a voter that missed it hints in vain, and a claim would only teach it a term nobody serves.
+// heldFor reports whether another node has the name for at least d more with so many voters that the others
+// make no majority. Then a voter that missed it hints in vain: a claim would only teach it a term that nobody
+// serves, and keep the holder's renewals from it.
 func (m *Machine) heldFor(l *lease, d time.Duration) bool {
-	holder, _ := m.holderAt(l, m.now.Add(d))
+	holder, _ := m.grantedBy(l, m.now.Add(d), len(m.voters())-m.majority()+1)
 	return holder != "" && holder != m.cfg.Node
 }
 

@@ -22,6 +22,7 @@ type instance struct {
 	reason     string // why it is down
 	note       string // what limits it while up
 	unprovable string // why it cannot be flushed
+	keeps      bool   // its memory across restarts
 	life       Incarnation
 	orderedAt  Instant // when this agent last ordered its restart; zero: not under way
 	diedAt     Instant // when this agent last saw it dead
@@ -145,7 +146,7 @@ func (m *Machine) instanceUp(e InstanceUp) {
 		m.emit(Transition{Instance: e.Instance, From: m.instanceWord(in), To: "up", Cause: CauseDone, Detail: e.Note})
 	}
 	restarted, ordered := in.life != e.Figures.Incarnation, in.orderedAt
-	in.known, in.up, in.reason, in.note, in.unprovable = true, true, "", e.Note, e.Unprovable
+	in.known, in.up, in.reason, in.note, in.unprovable, in.keeps = true, true, "", e.Note, e.Unprovable, e.KeepsMemory
 	in.life = e.Figures.Incarnation
 	if restarted && in.stage != FlushIdle {
 		m.endStage(in)
@@ -345,10 +346,17 @@ func (m *Machine) forceProof(v *site, voter string) {
 	if said < m.majority() || !busy || m.now < in.flushNotBefore {
 		return
 	}
+	m.restartForProof(v)
+}
+
+// restartForProof has an instance restarted that serves others, so that it is proved for a VIP. They stay
+// here meanwhile, for as long as a restart may take; each restart costs them their cache.
+func (m *Machine) restartForProof(v *site) {
+	in := v.in
 	m.endStage(in)
 	m.count("restart_for_proof")
 	in.stage, in.orderedAt, in.graceUntil = FlushRestarting, m.now, m.now.Add(restartGrace)
-	in.flushNotBefore = m.now.Add(5 * restartGrace << min(in.restarts, 6)) // each costs the other VIPs their cache
+	in.flushNotBefore = m.now.Add(5 * restartGrace << min(in.restarts, 6))
 	in.restarts++
 	m.emit(Transition{Name: v.Name, Instance: in.address, From: "tainted", To: "restarting", Cause: CauseTainted})
 	m.emit(RestartInstance{in.address})

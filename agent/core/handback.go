@@ -63,7 +63,7 @@ func (m *Machine) homecoming(v *site, c *coming) Homecoming {
 		return NotAway
 	}
 	if s := m.standing(v); s != Eligible && s != InstanceFlushing {
-		if s != NotQuorate {
+		if s != NotQuorate && v.in.stage != FlushRestarting {
 			c.readySince = 0
 		}
 		return AwayIneligible
@@ -87,19 +87,19 @@ func (m *Machine) homecoming(v *site, c *coming) Homecoming {
 	return m.withSlot(v, c, holder)
 }
 
-// makeRoom gives a guest of the home's instance to a node that is clean for it. An instance that serves a
-// guest is never quiet, so the home could not prove itself; two homes that hold each other's VIP would
-// never part.
+// makeRoom frees the home's instance of a guest. An instance that serves a guest is never quiet, so the home
+// could not prove itself; two homes that hold each other's VIP would never part. The guest goes to a node
+// that is clean for it. Where there is none the instance is restarted, if it may be: the guest's cache is lost
+// by that, as it would be on its own way home.
 func (m *Machine) makeRoom(v *site, c *coming) {
 	if m.now < max(m.readyAt(v, c), c.nextTry) || v.in.unprovable != "" {
 		return
 	}
 	var guests []*site
 	for _, g := range v.in.sites {
-		l := g.lease
-		switch {
+		switch l := g.lease; {
 		case l.role == Idle:
-		case l.role != Holding || g.Home == m.cfg.Node || m.successor(g, true) == "":
+		case l.role != Holding || g.Home == m.cfg.Node:
 			return
 		default:
 			guests = append(guests, g)
@@ -108,18 +108,31 @@ func (m *Machine) makeRoom(v *site, c *coming) {
 	if len(guests) == 0 {
 		return
 	}
+	for _, g := range guests {
+		if m.successor(g, true) == "" {
+			if v.CanRestart && !v.in.keeps && m.now >= v.in.flushNotBefore && m.hasSlot(v, c) {
+				m.restartForProof(v)
+			}
+			return
+		}
+	}
 	c.nextTry = m.now.Add(handbackMax)
 	m.becomeDropping(guests[0].lease, CauseMakeRoom, m.successor(guests[0], true))
 }
 
-// withSlot asks for the VIP once this node holds the hand-back slot.
-func (m *Machine) withSlot(v *site, c *coming, holder string) Homecoming {
+// hasSlot reports whether this node has the hand-back slot for a VIP, and asks for it if it is free to.
+func (m *Machine) hasSlot(v *site, c *coming) bool {
 	s := m.leases[HandbackSlot]
 	if m.slotFor == "" && s.role == Idle && m.now >= max(c.nextTry, s.notBefore) {
 		m.slotFor, c.finalSince, c.refused, c.heard = v.Name, 0, AskAccepted, false
 		m.becomeCandidate(s, Fresh, Term{}, CauseHandback)
 	}
-	if m.slotFor != v.Name || s.role != Holding {
+	return m.slotFor == v.Name && s.role == Holding
+}
+
+// withSlot asks for the VIP once this node holds the hand-back slot.
+func (m *Machine) withSlot(v *site, c *coming, holder string) Homecoming {
+	if !m.hasSlot(v, c) {
 		return AwaySlot
 	}
 	if c.finalSince == 0 {
@@ -161,7 +174,7 @@ func (m *Machine) freeSlot() {
 	switch {
 	case s.role == Candidate:
 		return
-	case s.role == Holding && !late && (c.state == AwayAsked || c.state == AwayTaking):
+	case s.role == Holding && !late && (c.state == AwayAsked || c.state == AwayTaking || v.in.stage == FlushRestarting):
 		return
 	}
 	if c.state != NotAway {

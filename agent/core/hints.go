@@ -21,10 +21,24 @@ func (v *voter) candidates(now Instant, s *slot) []candidate {
 			continue // dead, or what it last said is older than its release
 		}
 		if c, ok := rate(s.vip, s.last, h.state, v.vips); ok {
+			c.held = max(c.held, v.load(n, s))
 			cs = append(cs, c)
 		}
 	}
 	return rank(s.vip, cs)
+}
+
+// load counts what a node has or may be about to take, as this voter knows without being told: other names that
+// it granted to the node, keeps for it or has just named it for. When a host dies its VIPs run out within
+// milliseconds, and what the survivors say of themselves is older than that.
+func (v *voter) load(node string, but *slot) int {
+	n := 0
+	for _, s := range v.all {
+		if s != but && s.vip.Name != HandbackSlot && (s.grant.to.Node == node || s.reserved.node == node || s.free() && s.named == node) {
+			n++
+		}
+	}
+	return n
 }
 
 // reservedHint returns the word to the successor that a release has just named.
@@ -51,21 +65,16 @@ func (v *voter) hints(now Instant, stagger time.Duration, trust Instant) []addre
 		return nil
 	}
 	var out []addressed
-	given := map[string]int{} // a node named for one VIP counts as holding it for the next: an even share
 	for _, s := range v.all {
 		if !s.hintDue(now) {
 			continue
 		}
 		ranked := v.candidates(now, s)
-		for i := range ranked {
-			ranked[i].held += given[ranked[i].node]
-		}
-		ranked = rank(s.vip, ranked)
 		if now < v.homesUntil && !s.last.Known() {
 			ranked = slices.DeleteFunc(ranked, func(c candidate) bool { return c.node != s.vip.Home || !c.clean })
 		}
 		if h, ok := v.turn(now, s, ranked, stagger, trust); ok {
-			given[h.to]++
+			s.named = h.to
 			out = append(out, h)
 		}
 	}

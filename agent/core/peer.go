@@ -355,10 +355,12 @@ func (m *Machine) heardTerm(l *lease) Term {
 
 // holderOf returns the node that a majority of voters names as having the grant (or the reservation),
 // from answers that still hold now, and whether they say that it holds.
-func (m *Machine) holderOf(l *lease) (node string, holding bool) { return m.holderAt(l, m.now) }
+func (m *Machine) holderOf(l *lease) (node string, holding bool) {
+	return m.grantedBy(l, m.now, m.majority())
+}
 
-// holderAt is holderOf for an instant ahead.
-func (m *Machine) holderAt(l *lease, at Instant) (node string, holding bool) {
+// grantedBy returns the node that at least so many voters name, from answers that still hold at an instant.
+func (m *Machine) grantedBy(l *lease, at Instant, least int) (node string, holding bool) {
 	for _, p := range m.seats {
 		grantee := p.granteeAt(l, at)
 		if grantee == "" {
@@ -371,7 +373,7 @@ func (m *Machine) holderAt(l *lease, at Instant) (node string, holding bool) {
 				holds = holds || q.views[l.no].Holding
 			}
 		}
-		if votes >= m.majority() {
+		if votes >= least {
 			return grantee, holds
 		}
 	}

@@ -50,6 +50,7 @@ type slot struct {
 
 	nextHint       Instant
 	hintRank       int
+	named          string  // by the newest hint
 	noCleanSince   Instant // no placeable candidate since; 0 if there is one
 	placeableSince Instant // while noCleanSince is set: the first one showed up then
 }
@@ -157,7 +158,7 @@ func (v *voter) expire(now Instant) {
 func (s *slot) free() bool { return !s.grant.given() && !s.reserved.given() }
 
 // hintNow starts the ranking of candidates anew.
-func (s *slot) hintNow(now Instant) { s.nextHint, s.hintRank = now, 0 }
+func (s *slot) hintNow(now Instant) { s.nextHint, s.hintRank, s.named = now, 0, "" }
 
 // silent reports whether the voter must not grant yet, and for how long (F4).
 func (v *voter) silent(now Instant) (time.Duration, bool) {

@@ -66,7 +66,7 @@ func (h *host) orderTake(v int, e core.TakeAddress) {
 			h.feed(core.AddressFailed{Name: e.Name, Term: e.Term, Err: "its lease was over"})
 			return
 		}
-		if h.shape.Fence == FenceLifetime && h.real(h.left(lease)) <= lifetimeOf {
+		if h.outlives(h.left(lease)) {
 			h.feed(core.AddressFailed{Name: e.Name, Term: e.Term, Err: "its lease ends before the address would"})
 			return
 		}
@@ -93,7 +93,7 @@ func (h *host) orderProlong(v int, e core.ProlongAddress) {
 			return
 		}
 		h.guard(v, h.left(lease))
-		if !h.addresses[v].up { // other hands removed it
+		if !h.addresses[v].up && !h.outlives(h.left(lease)) { // other hands removed it, or its lifetime ended
 			h.putUp(v)
 			h.announce(v, lease, 0)
 		}
@@ -140,13 +140,19 @@ func (h *host) guard(v int, left int64) {
 	if h.shape.Fence.kernel() {
 		a.fence = h.now + h.real(left) + h.random.Int64N(jiffy)
 	}
-	if h.shape.Fence == FenceAll || h.shape.Fence == FenceLifetime && h.real(left) > lifetimeOf {
-		a.lifetime = h.now + lifetimeOf // alone it is a fence only where the lease outlives it
+	if h.shape.Fence.lifetime() && !h.outlives(left) {
+		a.lifetime = h.now + lifetimeOf
 	}
 	h.watchFence(v)
 	if a.up {
 		h.judgeAnswers(v)
 	}
+}
+
+// outlives reports whether an address that is put up or refreshed now would stand longer than its lease, with
+// nothing but its lifetime to end it.
+func (h *host) outlives(left int64) bool {
+	return h.shape.Fence == FenceLifetime && h.real(left) <= lifetimeOf
 }
 
 // real turns a time of the host's clock into real time.

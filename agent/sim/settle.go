@@ -90,7 +90,7 @@ func (w *World) mustServe() bool { return w.shape.Restart || !w.shape.Shared }
 // quiet and so cannot be proved for another that it had served: where one host is home of two VIPs, the
 // second may have to wait for an operator.
 func (w *World) mustComeHome() bool {
-	return !w.shape.Shared || w.shape.Restart && w.shape.VIPs <= w.shape.Nodes && w.shape.Nodes >= 3
+	return !w.shape.Shared || w.shape.Restart && w.shape.VIPs <= w.shape.Nodes
 }
 
 // settle watches a mended world come to rest.
