@@ -38,7 +38,7 @@ const (
 // comeHome works towards getting this node's own VIPs back, one at a time in the whole cluster.
 func (m *Machine) comeHome() {
 	for _, v := range m.sites {
-		if v.Home == m.cfg.Node {
+		if v.own {
 			v.coming.state = m.homecoming(v, &v.coming)
 		}
 	}
@@ -99,7 +99,7 @@ func (m *Machine) makeRoom(v *site, c *coming) {
 	for _, g := range v.in.sites {
 		switch l := g.lease; {
 		case l.role == Idle:
-		case l.role != Holding || g.Home == m.cfg.Node:
+		case l.role != Holding || g.own:
 			return
 		default:
 			guests = append(guests, g)
@@ -229,7 +229,7 @@ func (m *Machine) judgeAsk(l *lease, v *site, a Ask) AskRefusal {
 		return AskUnderway
 	case l.role != Holding:
 		return AskNotHolder
-	case a.Proof == (Proof{}):
+	case !a.Proof.given():
 		return AskNoProof
 	case !a.covers(l.term):
 		return AskOldProof
@@ -276,7 +276,7 @@ func (m *Machine) voidProof(v *site) {
 // noteLoss counts what a flapping home is damped for: VIPs lost, not given.
 func (m *Machine) noteLoss(l *lease, cause Cause) {
 	v, ok := m.vip(l.name)
-	if !ok || v.Home != m.cfg.Node || l.role != Holding {
+	if !ok || !v.own || l.role != Holding {
 		return
 	}
 	switch cause {

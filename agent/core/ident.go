@@ -85,3 +85,6 @@ type Proof struct {
 	TotalItems uint64
 	Restart    bool // proved by a restart with no memory kept: good for every term
 }
+
+// given reports whether there is a proof at all: every process has a pid.
+func (p *Proof) given() bool { return p.PID != 0 }

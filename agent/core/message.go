@@ -112,12 +112,12 @@ type AnswerEntry struct {
 	Name    Name
 	Asked   bool    // the claim had an entry for this name
 	Refused Refusal // NotRefused and Asked: granted
-	Rank    int     // the claimant's place among the candidates, 0 the best
 	Above   bool    // refused because of a rival candidate that ranks above the claimant (F16)
+	Holding bool    // the grantee has renewed: it holds, it is no mere candidate
+	Rank    int     // the claimant's place among the candidates, 0 the best
 
 	Last    Term          // last recorded term
 	Grantee string        // node with an unexpired grant, "" if none
-	Holding bool          // the grantee has renewed: it holds, it is no mere candidate
 	Left    time.Duration // until grant or reservation run out
 }
 

@@ -269,7 +269,7 @@ func (m *Machine) answered(a *Answer) {
 	m.tally()
 	for i := range a.Entries {
 		if e := &a.Entries[i]; e.Asked {
-			m.verdict(p, a, e)
+			m.verdict(m.named(i, e.Name), p, a, e)
 		}
 	}
 }
@@ -305,9 +305,17 @@ func (m *Machine) viewsOf(p *peer, a *Answer) []AnswerEntry {
 	return views
 }
 
+// named returns the lease of a name, nil if there is none; i is where it is if the voter has the same names.
+func (m *Machine) named(i int, n Name) *lease {
+	if i < len(m.all) && m.all[i].name == n {
+		return m.all[i]
+	}
+	return m.leases[n]
+}
+
 // verdict brings a voter's word on one name to its lease.
-func (m *Machine) verdict(p *peer, a *Answer, e *AnswerEntry) {
-	l, counter := m.leases[e.Name], a.Request.Counter
+func (m *Machine) verdict(l *lease, p *peer, a *Answer, e *AnswerEntry) {
+	counter := a.Request.Counter
 	if l == nil || counter <= l.counted {
 		return
 	}

@@ -11,6 +11,7 @@ type site struct {
 	lease    *lease
 	in       *instance // that serves it here; nil on a witness
 	coming   coming
+	own      bool           // this node is its home
 	excluded bool           // this node is not among its candidates
 	linkDown bool           // its interface is not usable
 	stuck    string         // why the kernel refused its address; "" if it did not
@@ -23,7 +24,7 @@ func (m *Machine) furnish() {
 	slices.SortFunc(m.vips, func(a, b VIP) int { return cmp.Compare(a.Name, b.Name) })
 	m.all = append(m.all, &lease{name: HandbackSlot})
 	for _, v := range m.vips {
-		s := &site{VIP: v, excluded: len(v.Candidates) > 0 && !slices.Contains(v.Candidates, m.cfg.Node)}
+		s := &site{VIP: v, own: v.Home == m.cfg.Node, excluded: len(v.Candidates) > 0 && !slices.Contains(v.Candidates, m.cfg.Node)}
 		s.lease = &lease{name: v.Name, site: s}
 		m.sites, m.all = append(m.sites, s), append(m.all, s.lease)
 		if !m.cfg.Witness {
@@ -80,7 +81,7 @@ func (v *site) record() *ServiceRecord {
 // value of the VIP. No record is not clean, whatever the age of the process (F21).
 func (v *site) clean() bool {
 	in, r := v.in, v.kept
-	return in != nil && in.up && r != nil && !r.Served.Known() && r.Proof.Incarnation == in.life && r.Proof != (Proof{})
+	return in != nil && in.up && r != nil && !r.Served.Known() && r.Proof.Incarnation == in.life && r.Proof.given()
 }
 
 // standing says whether this node may take a VIP, and if not, the first reason.

@@ -168,9 +168,10 @@ func (m *Machine) describeVIP(v *site) VIPState {
 	return x
 }
 
-// openService is the own last service of a VIP that continuity may still save; zero if there is none.
+// openService is the own last service of a VIP that continuity may still save; zero if there is none. What
+// is held is the last by definition.
 func (m *Machine) openService(v *site) Term {
-	if m.mayContinue(v) {
+	if v.lease.role == Holding || m.mayContinue(v) {
 		return v.kept.Served
 	}
 	return Term{}

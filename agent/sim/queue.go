@@ -23,34 +23,39 @@ func (t task) before(o task) bool { return t.at < o.at || t.at == o.at && t.seri
 
 func (q *queue) push(at int64, do func()) {
 	q.serial++
-	q.heap = append(q.heap, task{at, q.serial, do})
+	t := task{at, q.serial, do}
+	q.heap = append(q.heap, t)
 	i := len(q.heap) - 1
 	for i > 0 {
 		parent := (i - 1) / 2
-		if !q.heap[i].before(q.heap[parent]) {
-			return
+		if !t.before(q.heap[parent]) {
+			break
 		}
-		q.heap[i], q.heap[parent] = q.heap[parent], q.heap[i]
+		q.heap[i] = q.heap[parent]
 		i = parent
 	}
+	q.heap[i] = t
 }
 
 func (q *queue) pop() task {
 	first, last := q.heap[0], len(q.heap)-1
-	q.heap[0] = q.heap[last]
+	t := q.heap[last]
 	q.heap[last] = task{}
 	q.heap = q.heap[:last]
-	for i := 0; ; {
-		least := i
-		for child := 2*i + 1; child <= 2*i+2 && child < last; child++ {
-			if q.heap[child].before(q.heap[least]) {
-				least = child
-			}
-		}
-		if least == i {
-			return first
-		}
-		q.heap[i], q.heap[least] = q.heap[least], q.heap[i]
-		i = least
+	if last == 0 {
+		return first
 	}
+	i := 0
+	for child := 1; child < last; child = 2*i + 1 {
+		if child+1 < last && q.heap[child+1].before(q.heap[child]) {
+			child++
+		}
+		if t.before(q.heap[child]) {
+			break
+		}
+		q.heap[i] = q.heap[child]
+		i = child
+	}
+	q.heap[i] = t
+	return first
 }
