@@ -59,14 +59,18 @@ func (h *host) mend() {
 	for _, in := range h.instances {
 		in.mend()
 	}
-	h.after(600*ms, func() {
-		h.feed(core.DrainRequested{On: false})
-		for v := range h.vips {
-			if v == 0 && h.shape.Manual {
-				h.feed(core.HandbackRequested{Name: h.vips[v].name})
-			}
+	h.after(600*ms, func() { h.feed(core.DrainRequested{On: false}) })
+	h.after(600*ms, h.askForVIPs)
+}
+
+// askForVIPs is an operator who wants a VIP home that does not go by itself, and asks until it is.
+func (h *host) askForVIPs() {
+	if v := h.vips[0]; h.shape.Manual && v.home == h {
+		if !v.atHome {
+			h.feed(core.HandbackRequested{Name: v.name})
 		}
-	})
+		h.after(s, h.askForVIPs)
+	}
 }
 
 // mend makes an instance one that can be proved.
