@@ -83,7 +83,7 @@ func (v *voter) hints(now Instant, stagger time.Duration, trust Instant) []addre
 
 // hintDue reports whether hints would look for candidates at all.
 func (v *voter) hintDue(now Instant) bool {
-	return slices.ContainsFunc(v.all, func(s *slot) bool { return s.hintDue(now) })
+	return !v.benched && slices.ContainsFunc(v.all, func(s *slot) bool { return s.hintDue(now) })
 }
 
 func (s *slot) hintDue(now Instant) bool {
@@ -176,7 +176,7 @@ func (v *voter) wake(now Instant) Instant {
 			at = min(at, s.grant.expires)
 		case s.reserved.given():
 			at = min(at, s.reserved.until)
-		case s.vip.Name != HandbackSlot && now >= v.silentUntil:
+		case s.vip.Name != HandbackSlot && now >= v.silentUntil && !v.benched:
 			at = min(at, s.nextHint)
 		}
 	}

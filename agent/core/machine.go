@@ -127,7 +127,6 @@ func (m *Machine) start(s Started) {
 		m.emit(Transition{From: "stopped", To: "started", Cause: cause, Detail: s.Problem})
 	}
 	m.lists = newVoterLists(m.cfg, d)
-	m.seatVoters()
 	if m.lists.problem != "" {
 		m.emit(Transition{From: "started", To: "started", Cause: CauseVoterList, Detail: m.lists.problem})
 	}
@@ -137,6 +136,7 @@ func (m *Machine) start(s Started) {
 		m.voter = newVoter(m.cfg, m.cfg.Node, d, s.Valid, m.now, &m.random, m.lists.id)
 		m.journal.memory = m.voter.memory
 	}
+	m.seatVoters()
 	for _, r := range d.Service {
 		m.keepRecord(&r)
 	}

@@ -57,6 +57,9 @@ func (m *Machine) seatVoters() {
 	for _, v := range m.voters() {
 		m.seats = append(m.seats, m.peer(v))
 	}
+	if m.voter != nil {
+		m.voter.benched = m.seat(m.cfg.Node) == nil
+	}
 	m.tally()
 }
 

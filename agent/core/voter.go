@@ -15,6 +15,7 @@ type voter struct {
 	lease       time.Duration
 	vips        []VIP
 	list        func() ListID
+	benched     bool // not on the list in force: it hears of no claims, and so names nobody for what looks free
 
 	silentUntil Instant // grants nothing before (F4)
 	homesUntil  Instant // after a silence, a VIP without history goes to a clean home only

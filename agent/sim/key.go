@@ -27,6 +27,10 @@ func (k *key) execute(version int, now int64, served bool) {
 	k.done = max(k.done, version)
 }
 
+// outdate notes that memcached dropped what was acknowledged up to a version: who writes that or an older one now
+// sent it before.
+func (k *key) outdate(version int) { k.done = max(k.done, version+1) }
+
 // raise notes that an operation was acknowledged: nothing older may be read from now on, unless memcached
 // wrote something older after it had executed the operation.
 func (k *key) raise(o *op, version int) {

@@ -10,7 +10,7 @@ import (
 // configure changes what the configuration files say and restarts the agents one after the other. The
 // operator waits until the last such change has come into force.
 func (w *World) configure(k Kind, h *host, b int) {
-	if w.rolling() {
+	if w.rolling() || w.mistaken {
 		return
 	}
 	if k == ChangeLease {

@@ -79,6 +79,9 @@ func (in *instance) execute(o *op) {
 		write(o.version)
 	case flushAll:
 		in.flushAll()
+		for i, floor := range o.floors {
+			v.keys[i].outdate(floor)
+		}
 	}
 	h := in.host
 	if o.conn.alive && h.answers(o.vip) && o.client.reaches(h) {

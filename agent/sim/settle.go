@@ -20,6 +20,7 @@ const (
 	servedWithin = 12 * s
 	homeWithin   = 20 * s
 	homeForEach  = 5 * s
+	findAgain    = 4 * s // a client that no announcement reached gives up twice, after 1.5 s each, and asks
 	restFor      = 5 * s
 	lastAtLeast  = 60 * s
 	lookEvery    = 100 * ms
@@ -152,8 +153,8 @@ func (w *World) await(end int64, so func() bool) bool {
 
 // rest demands that nothing moves while nothing happens, and that every operation succeeds.
 func (w *World) rest() {
-	if w.until(w.now + 2*s); w.broken != nil {
-		return // clients find the new hosts, gossip comes to rest
+	if w.until(w.now + findAgain); w.broken != nil {
+		return
 	}
 	moves, failures := w.seen.Moves, w.seen.Failures
 	w.until(w.now + restFor)
