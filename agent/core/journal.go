@@ -139,6 +139,9 @@ func (m *Machine) durable() Durable {
 		Boot: m.self.Boot, Start: m.self.Start, Memory: m.journal.memory,
 		Voters: slices.Clone(m.lists.inForce), PreviousVoters: m.lists.previous, Draining: m.draining,
 	}
+	if next := m.lists.next; next != nil {
+		d.Voters, d.PreviousVoters = slices.Clone(next.voters), next.previous
+	}
 	if m.voter != nil {
 		d.Slots = m.voter.records()
 	}

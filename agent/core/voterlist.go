@@ -14,8 +14,17 @@ type voterLists struct {
 	digest   uint64 // of inForce; see goBy
 	previous uint64 // digest of the list before
 	wanted   []string
-	agreed   Instant // since when every voter in force has reported that list and forgotten the one before; zero: not all
+	next     *nextList // being written; takes effect once it is in the file
+	agreed   Instant   // since when every voter in force has reported that list and forgotten the one before; zero: not all
 	problem  string  // why the configured list is not taken, in words
+}
+
+// nextList is what a voter list is about to become. What this node says of its list is what others rely on for their
+// own next step, so it is said, and acted on, only when it would survive a restart (F13).
+type nextList struct {
+	voters   []string
+	previous uint64
+	in       uint64 // the save that holds it
 }
 
 // digestOf names a list of voters, sorted.
@@ -71,11 +80,15 @@ func (ls *voterLists) votes(node string) bool {
 // off), and one longest lease more, so that no grant to a straggler is left (F13).
 func (m *Machine) adoptVoterList() {
 	ls := &m.lists
-	if slices.Equal(ls.inForce, ls.wanted) {
+	switch {
+	case ls.next != nil:
+		m.goByNext()
 		return
-	}
-	if ls.previous != 0 {
-		ls.previous, m.journal.dirty = 0, true
+	case slices.Equal(ls.inForce, ls.wanted):
+		return
+	case ls.previous != 0:
+		m.writeNext(ls.inForce, 0)
+		return
 	}
 	switch {
 	case !m.votersAgree():
@@ -87,11 +100,28 @@ func (m *Machine) adoptVoterList() {
 	if m.now < ls.agreed.Add(m.cfg.grow(LeaseMax)) {
 		return
 	}
-	m.emit(Transition{From: strings.Join(ls.inForce, ","), To: strings.Join(ls.wanted, ","), Cause: CauseVoterList})
-	ls.previous = ls.digest
-	ls.goBy(ls.wanted)
-	m.seatVoters()
+	m.writeNext(ls.wanted, ls.digest)
+}
+
+// writeNext has the next list written.
+func (m *Machine) writeNext(voters []string, previous uint64) {
 	m.journal.dirty = true
+	m.lists.next = &nextList{voters, previous, m.pendingSave()}
+}
+
+// goByNext puts the next list in force once it is in the file.
+func (m *Machine) goByNext() {
+	ls, next := &m.lists, m.lists.next
+	if m.journal.saved < next.in {
+		return
+	}
+	ls.next, ls.previous = nil, next.previous
+	if slices.Equal(ls.inForce, next.voters) {
+		return
+	}
+	m.emit(Transition{From: strings.Join(ls.inForce, ","), To: strings.Join(next.voters, ","), Cause: CauseVoterList})
+	ls.goBy(next.voters)
+	m.seatVoters()
 	for _, l := range m.all {
 		l.claims = nil // a majority of one list is none of another
 	}

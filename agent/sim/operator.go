@@ -53,7 +53,9 @@ func (w *World) roll(voters []string) {
 	w.note("voters now %v, lease %s", voters, w.lease)
 	for i, h := range w.hosts {
 		if !h.isClone() {
-			w.after(int64(i)*w.between(100*ms, s), func() { h.reconfigure(voters) })
+			at := int64(i) * w.between(100*ms, s)
+			w.rolled = max(w.rolled, w.now+at)
+			w.after(at, func() { h.reconfigure(voters) })
 		}
 	}
 }
@@ -81,6 +83,9 @@ func (h *host) reconfigure(voters []string) {
 // rolling reports whether the last change of the configuration is not in force everywhere yet, as far as
 // the agents say.
 func (w *World) rolling() bool {
+	if w.now <= w.rolled {
+		return true
+	}
 	digest := w.hosts[0].said.List.Digest
 	for _, h := range w.hosts {
 		if h.isClone() {

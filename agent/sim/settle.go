@@ -60,18 +60,17 @@ func (h *host) mend() {
 	for _, in := range h.instances {
 		in.mend()
 	}
-	h.after(600*ms, func() { h.feed(core.DrainRequested{On: false}) })
-	h.after(600*ms, h.askForVIPs)
+	h.after(600*ms, h.operate)
 }
 
-// askForVIPs is an operator who wants a VIP home that does not go by itself, and asks until it is.
-func (h *host) askForVIPs() {
-	if v := h.vips[0]; h.shape.Manual && v.home == h {
-		if !v.atHome {
-			h.feed(core.HandbackRequested{Name: v.name})
-		}
-		h.after(s, h.askForVIPs)
+// operate is an operator who wants every host to serve, and a VIP home that does not go by itself, and says so
+// until it is.
+func (h *host) operate() {
+	h.feed(core.DrainRequested{On: false})
+	if v := h.vips[0]; h.shape.Manual && v.home == h && !v.atHome {
+		h.feed(core.HandbackRequested{Name: v.name})
 	}
+	h.after(s, h.operate)
 }
 
 // mend makes an instance one that can be proved.

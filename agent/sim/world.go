@@ -24,6 +24,7 @@ type World struct {
 	// An operator's change of the voter list: what was in force before, and whether it was a mistake.
 	listBefore         uint64
 	changing, mistaken bool
+	rolled             int64 // when the last host has its new configuration file
 	vips               []*vip
 	names              map[core.Name]int
 	clients            []*client
