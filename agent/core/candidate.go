@@ -91,15 +91,24 @@ func (m *Machine) becomeCandidate(l *lease, kind Kind, term Term, cause Cause) {
 	}
 }
 
-// propose sends the attempt's next request. A fresh one proposes a term above all it has heard of (F7).
+// propose sends the attempt's next request. A fresh one proposes a term above all it has heard of (F7), a rival's
+// of the same epoch among them: voters that recorded that one will not record this one.
 func (m *Machine) propose(l *lease) {
-	if last := m.heardTerm(l); l.kind == Fresh && (!l.term.Known() || l.term.Epoch <= last.Epoch && l.term != last) {
+	if l.kind == Fresh && (!l.term.Known() || m.outdone(l)) {
 		l.supersede()
-		l.term = Term{Epoch: last.Epoch + 1, Node: m.cfg.Node, ID: m.random.draw()}
+		l.term = Term{Epoch: m.heardTerm(l).Epoch + 1, Node: m.cfg.Node, ID: m.random.draw()}
 	}
 	l.try.repeatAt, l.try.refused = 0, map[string]bool{}
 	counter := m.claim([]ClaimEntry{{l.name, l.kind, l.term}})
 	l.ask(counter, m.now, m.cfg.Lease, l.kind)
+}
+
+// outdone reports whether a voter has recorded another term of the proposal's epoch or above.
+func (m *Machine) outdone(l *lease) bool {
+	return slices.ContainsFunc(m.seats, func(p *peer) bool {
+		last := p.views[l.no].Last
+		return last != l.term && last.Epoch >= l.term.Epoch && last.Epoch <= numberMax
+	})
 }
 
 // attemptAnswered weighs a voter's answer to a candidate.
