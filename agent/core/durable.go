@@ -11,6 +11,10 @@ type Durable struct {
 	PreviousVoters uint64   `json:"previous_voters"`
 	Draining       bool     `json:"draining,omitempty"`
 
+	// SilentUntil is when this voter, having lost an earlier state, may grant again: a restart does not end its
+	// silence (F4).
+	SilentUntil Instant `json:"silent_until_ns,omitempty"`
+
 	Slots   []SlotRecord    `json:"slots,omitempty"`   // what this voter granted and recorded, sorted by name
 	Service []ServiceRecord `json:"service,omitempty"` // what this node served and proved, sorted by VIP and instance
 }

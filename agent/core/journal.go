@@ -143,7 +143,7 @@ func (m *Machine) durable() Durable {
 		d.Voters, d.PreviousVoters = slices.Clone(next.voters), next.previous
 	}
 	if m.voter != nil {
-		d.Slots = m.voter.records()
+		m.voter.keep(&d)
 	}
 	for _, r := range m.strangers {
 		d.Service = append(d.Service, *r)

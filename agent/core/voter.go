@@ -91,10 +91,15 @@ func newVoter(cfg Config, name string, d Durable, valid bool, now Instant, rando
 		v.slots[n].no = i
 		v.all = append(v.all, v.slots[n])
 	}
+	v.silentUntil = min(d.SilentUntil, now.Add(cfg.grow(LeaseMax)))
 	if !valid {
 		v.memory = random.draw()
 		v.silentUntil = now.Add(cfg.grow(LeaseMax))
+	}
+	if v.silentUntil > now {
 		v.homesUntil = v.silentUntil.Add(2 * cfg.Lease)
+	}
+	if !valid {
 		return v
 	}
 	for _, r := range d.Slots {
@@ -124,9 +129,9 @@ func (v *voter) node(name string) *neighbour {
 	return n
 }
 
-// records returns what has to survive this life.
-func (v *voter) records() []SlotRecord {
-	var out []SlotRecord
+// keep writes down what has to survive this life.
+func (v *voter) keep(d *Durable) {
+	d.Memory, d.SilentUntil = v.memory, v.silentUntil
 	for _, s := range v.all {
 		r := SlotRecord{Name: s.vip.Name, Last: s.last}
 		if s.grant.given() {
@@ -135,9 +140,8 @@ func (v *voter) records() []SlotRecord {
 		if s.reserved.given() {
 			r.Reserved, r.By = s.reserved.node, s.reserved.by
 		}
-		out = append(out, r)
+		d.Slots = append(d.Slots, r)
 	}
-	return out
 }
 
 // expire ends what is over at now, before any event is looked at.

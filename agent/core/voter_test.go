@@ -19,14 +19,13 @@ func TestVoter(t *testing.T) {
 type booth struct {
 	now    Instant
 	v      *voter
-	file   []SlotRecord
-	memory uint64
+	file   Durable
 	random entropy
 	list   ListID
 }
 
 func newBooth(lost bool) *booth {
-	b := &booth{now: 1, random: entropy{7}, memory: 42, list: ListID{Digest: 3, Previous: 2}}
+	b := &booth{now: 1, random: entropy{7}, file: Durable{Memory: 42}, list: ListID{Digest: 3, Previous: 2}}
 	b.start(lost)
 	return b
 }
@@ -36,8 +35,17 @@ func (b *booth) start(lost bool) {
 		Lease: 600 * time.Millisecond, DriftPPM: DefaultDriftPPM,
 		VIPs: []VIP{{Name: "v1", Home: "a"}, {Name: "v2", Home: "b"}},
 	}
-	b.v = newVoter(cfg, "voter", Durable{Memory: b.memory, Slots: b.file}, !lost, b.now, &b.random, func() ListID { return b.list })
-	b.memory = b.v.memory
+	if lost {
+		b.file = Durable{}
+	}
+	b.v = newVoter(cfg, "voter", b.file, !lost, b.now, &b.random, func() ListID { return b.list })
+	b.save()
+}
+
+// save replaces the file, as a machine does at its start and before an answer leaves that needs it.
+func (b *booth) save() {
+	b.file = Durable{}
+	b.v.keep(&b.file)
 }
 
 // command carries out one line. A claim is written
@@ -159,7 +167,7 @@ func (b *booth) write(changed bool) string {
 	if !changed {
 		return ""
 	}
-	b.file = b.v.records()
+	b.save()
 	return ", written"
 }
 

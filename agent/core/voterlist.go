@@ -16,7 +16,7 @@ type voterLists struct {
 	wanted   []string
 	next     *nextList // being written; takes effect once it is in the file
 	agreed   Instant   // since when every voter in force has reported that list and forgotten the one before; zero: not all
-	problem  string  // why the configured list is not taken, in words
+	problem  string    // why the configured list is not taken, in words
 }
 
 // nextList is what a voter list is about to become. What this node says of its list is what others rely on for their
