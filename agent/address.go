@@ -84,7 +84,8 @@ type deadline struct {
 	until atomic.Int64 // a core.Instant; zero once the address is to go down
 }
 
-func (d *deadline) inForce() bool { return d.clock() < core.Instant(d.until.Load()) }
+// left is the time until then, by a clock read now.
+func (d *deadline) left() time.Duration { return core.Instant(d.until.Load()).Sub(d.clock()) }
 
 // take orders an address up. The answer comes later, but at once for a VIP that has no place here.
 func (a *addresses) take(e core.TakeAddress) (answer core.Event) {
@@ -158,11 +159,11 @@ func (w *addressWorker) take(o *addressOrder) {
 	fail := func(why string) {
 		w.queue.put(core.AddressFailed{Name: w.name, Term: o.term, Err: why})
 	}
-	if !o.lease.inForce() {
+	if o.lease.left() <= 0 {
 		fail("its lease was over before it could be put up")
 		return
 	}
-	err := w.port.Take(w.address, o.lease.inForce)
+	err := w.port.Take(w.address, o.lease.left)
 	switch {
 	case err == nil:
 	case errors.Is(err, vip.ErrNotAnnounced):
@@ -212,8 +213,8 @@ func (w *addressWorker) drop(o *addressOrder) {
 	w.queue.putIf(down, func() bool { return w.lastTake < o.number })
 }
 
-// isDown reports whether an error of Drop only says that connections are left, while the address is
-// off its link.
+// isDown reports whether an error of Drop only says that connections are left, or the fence open, while the
+// address is off its link.
 func isDown(err error) bool {
 	if several, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, one := range several.Unwrap() {
@@ -223,7 +224,7 @@ func isDown(err error) bool {
 		}
 		return true
 	}
-	return errors.Is(err, vip.ErrNoSocketDestroy) || errors.Is(err, vip.ErrSocketsLeft)
+	return errors.Is(err, vip.ErrNoSocketDestroy) || errors.Is(err, vip.ErrSocketsLeft) || errors.Is(err, vip.ErrFence)
 }
 
 // letGo takes down every address that may be up, side by side, without anybody's order. The loop has

@@ -145,7 +145,11 @@ func (a *agent) openDir() error {
 }
 
 func (a *agent) openAddresses() (err error) {
-	if a.manager, err = vip.Open(); err != nil {
+	var managed []netip.Addr
+	for _, v := range a.config.VIPs {
+		managed = append(managed, v.Prefix.Addr())
+	}
+	if a.manager, err = vip.Open(vip.Options{Managed: managed}); err != nil {
 		return err
 	}
 	a.closeLater(a.manager.Close)

@@ -199,11 +199,11 @@ func TestAnAgentTakesItsAddressesAndGivesThemAway(t *testing.T) {
 // leaveBehind puts an address up as an earlier life would have.
 func leaveBehind(t *testing.T, a vip.Address) {
 	t.Helper()
-	m, err := vip.Open()
+	m, err := vip.Open(vip.Options{Fence: vip.FenceOff})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Take(a, func() bool { return true }); err != nil {
+	if err := m.Take(a, func() time.Duration { return time.Hour }); err != nil {
 		t.Fatal(err)
 	}
 	if err := m.Close(); err != nil {

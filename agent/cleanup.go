@@ -16,7 +16,7 @@ func Cleanup(runtimeDir string, log *logrus.Logger) (err error) {
 		return err
 	}
 	defer unlock()
-	m, err := vip.Open()
+	m, err := vip.Open(vip.Options{})
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ func (m *Manager) Announce(a Address) error {
 	switch {
 	case s.held == nil:
 		return failed(opAnnounce, a, ErrNotHeld)
-	case !s.held.lease():
+	case s.held.lease.over():
 		return m.late(opAnnounce, s, a, true)
 	}
 	link, err := m.kernel.link(a.Link)
@@ -64,7 +64,7 @@ func (m *Manager) announceOn(a Address, lease Lease) (silence func()) {
 // announceIfLeased sends one burst. An agent that thaws finds its timers due before anything has told it
 // that another host is the holder now; announcing then would take the clients away from that host.
 func (m *Manager) announceIfLeased(a Address, lease Lease) {
-	if !lease() {
+	if lease.over() {
 		m.counts.withheld.Add(1)
 		return
 	}

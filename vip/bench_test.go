@@ -49,3 +49,16 @@ func BenchmarkDrop(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkFence is what a renewal of the lease costs that does not reach the address: the fence's timeouts,
+// one transaction. To be compared with a heartbeat, 50 ms at the shortest lease.
+func BenchmarkFence(b *testing.B) {
+	w := newFencedWorld(b)
+	m := w.open(b)
+	take(b, m, service)
+	for b.Loop() {
+		if _, err := m.Prolong(service); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

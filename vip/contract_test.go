@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/mdlayher/arp"
 	"golang.org/x/sys/unix"
@@ -16,12 +17,28 @@ import (
 var service = Address{Prefix: netip.MustParsePrefix("10.0.0.50/32"), Link: hostLink}
 
 // forever is a lease that never ends.
-func forever() bool { return true }
+func forever() time.Duration { return time.Hour }
 
 // asked returns a lease that is in force the first n times it is asked.
 func asked(n int32) Lease {
 	var count atomic.Int32
-	return func() bool { return count.Add(1) <= n }
+	return func() time.Duration {
+		if count.Add(1) <= n {
+			return time.Hour
+		}
+		return 0
+	}
+}
+
+// revocable returns a lease that lasts until it is revoked.
+func revocable() (lease Lease, revoke func()) {
+	var over atomic.Bool
+	return func() time.Duration {
+		if over.Load() {
+			return 0
+		}
+		return time.Hour
+	}, func() { over.Store(true) }
 }
 
 // contract is what a Manager promises on every kernel.
@@ -90,9 +107,11 @@ var contract = []struct {
 	}},
 	{"prolonging_without_a_lease_removes_the_address", func(t *testing.T, w world) {
 		m := w.open(t)
-		if err := m.Take(service, asked(2)); err != nil {
+		lease, revoke := revocable()
+		if err := m.Take(service, lease); err != nil {
 			t.Fatal(err)
 		}
+		revoke()
 		if _, err := m.Prolong(service); !errors.Is(err, ErrTooLate) {
 			t.Errorf("Prolong: %v, want ErrTooLate", err)
 		}
@@ -103,9 +122,11 @@ var contract = []struct {
 	}},
 	{"announcement_waits_for_a_lease", func(t *testing.T, w world) {
 		m := w.open(t)
-		if err := m.Take(service, asked(2)); err != nil {
+		lease, revoke := revocable()
+		if err := m.Take(service, lease); err != nil {
 			t.Fatal(err)
 		}
+		revoke()
 		waitFor(t, "a withheld announcement", func() bool { return m.Counts().Withheld > 0 })
 		if n := len(w.heardOf(service.Prefix.Addr())); n > 2 {
 			t.Errorf("heard %d announcements, want no more than the first two", n)
@@ -338,6 +359,10 @@ func TestContract(t *testing.T) {
 		t.Run("netlink/"+c.name, func(t *testing.T) {
 			t.Parallel()
 			c.run(t, newRealWorld(t))
+		})
+		t.Run("nftables/"+c.name, func(t *testing.T) {
+			t.Parallel()
+			c.run(t, newFencedWorld(t))
 		})
 	}
 }

@@ -11,10 +11,11 @@ type Counts struct {
 	Restored       uint64 // held addresses that somebody else had removed, put back
 	TooLate        uint64 // addresses removed because their lease was over after a write
 	Destroyed      uint64 // TCP sockets destroyed
+	FenceRestored  uint64 // times the fence's tables were put back after somebody else had changed them
 }
 
 type counts struct {
-	announced, announceFailed, withheld, refreshed, restored, tooLate, destroyed atomic.Uint64
+	announced, announceFailed, withheld, refreshed, restored, tooLate, destroyed, fenceRestored atomic.Uint64
 }
 
 // Counts returns the counters; it works on a closed Manager, too.
@@ -27,5 +28,6 @@ func (m *Manager) Counts() Counts {
 		Restored:       m.counts.restored.Load(),
 		TooLate:        m.counts.tooLate.Load(),
 		Destroyed:      m.counts.destroyed.Load(),
+		FenceRestored:  m.counts.fenceRestored.Load(),
 	}
 }

@@ -48,14 +48,16 @@ func (m *Manager) release(a Address, steps func(a Address, held bool) (int, erro
 	held := s.held != nil
 	s.surrender()
 	sockets, err := steps(a, held)
+	err = joined(err, m.shut(a, both))
 	return Dropped{Sockets: sockets, Took: time.Since(begun)}, err
 }
 
 // drop carries out the steps of a release in their order; see the package comment for its reasons.
 func (m *Manager) drop(a Address, held bool) (sockets int, err error) {
+	shut := m.shut(a, inbound)
 	link, err := m.findToRemove(a, held)
 	if err != nil {
-		return 0, failed(opDrop, a, err)
+		return 0, joined(shut, failed(opDrop, a, err))
 	}
 	reset, before := m.destroyConnections(a, roundsBefore)
 	removed := m.remove(link, a)
@@ -63,18 +65,27 @@ func (m *Manager) drop(a Address, held bool) (sockets int, err error) {
 	if after != nil || errors.Is(before, ErrSocketsLeft) {
 		before = nil // said by after, or made good
 	}
-	return reset + rest, joined(before, removed, after)
+	return reset + rest, joined(shut, before, removed, after)
 }
 
 // expel carries out the steps of a release that comes too late to be polite.
 func (m *Manager) expel(a Address, held bool) (sockets int, err error) {
+	shut := m.shut(a, both)
 	link, err := m.findToRemove(a, held)
 	if err != nil {
-		return 0, failed(opDrop, a, err)
+		return 0, joined(shut, failed(opDrop, a, err))
 	}
 	removed := m.remove(link, a)
 	sockets, err = m.destroyConnections(a, roundsAfter)
-	return sockets, joined(removed, err)
+	return sockets, joined(shut, removed, err)
+}
+
+// shut closes the fence for an address.
+func (m *Manager) shut(a Address, d direction) error {
+	if err := m.fence.shut(a.Prefix.Addr(), d); err != nil {
+		return failed(opShut, a, err)
+	}
+	return nil
 }
 
 // findToRemove returns the link to remove the address from, or one without index if it is not there.

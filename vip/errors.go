@@ -44,6 +44,7 @@ const (
 	opRemove   operation = "remove"
 	opDrop     operation = "drop"
 	opDestroy  operation = "destroy connections of"
+	opShut     operation = "close the fence for"
 )
 
 // failed wraps what kept an operation on an address from being done.
@@ -54,7 +55,7 @@ func failed(op operation, a Address, err error) error {
 		preposition = "to"
 	case opRemove, opDrop:
 		preposition = "from"
-	case opAdopt, opProlong, opAnnounce, opDestroy:
+	case opAdopt, opProlong, opAnnounce, opDestroy, opShut:
 	}
 	return fmt.Errorf("vip: %s %s %s %s: %w", op, a.Prefix, preposition, a.Link, err)
 }

@@ -1,23 +1,40 @@
 package vip
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 )
 
-// A Lease says whether the right to hold an address is in force at this moment. It comes with Take and
-// Adopt and is asked for as long as the address is held: around every write to the kernel and before
+// A Lease says how long the right to hold an address still lasts; nothing or less: it is over. It comes with
+// Take and Adopt and is asked for as long as the address is held: around every write to the kernel and before
 // every announcement, from several goroutines. So it reads the newest deadline of the lease, not the one
 // of the moment it was made, and it must not call the Manager.
-type Lease func() bool
+type Lease func() time.Duration
+
+// over reports whether it has ended.
+func (l Lease) over() bool { return l() <= 0 }
+
+// Options say how a Manager guards its addresses.
+type Options struct {
+	// Fence is FenceAuto unless set.
+	Fence FenceMode
+	// Managed are the addresses that this host may be asked to take. The fence guards no others. If there are
+	// none, those that the fence of an earlier life guarded.
+	Managed []netip.Addr
+}
 
 // A Manager puts addresses on the links of one network namespace. Its methods may be called from several
 // goroutines; calls for one address run one after the other, calls for different addresses side by side.
 type Manager struct {
-	kernel kernel
-	counts counts
+	kernel   kernel
+	fence    fence
+	fenceWhy error // why it is not a better one; nil if it is what was asked for
+	counts   counts
 
 	// ctx ends when Close begins.
 	ctx    context.Context
@@ -48,17 +65,26 @@ type holding struct {
 
 // Open returns a Manager for the network namespace of the calling thread; all that it opens, it opens
 // now, so it stays there. It fails with ErrCapability if the process may not change addresses or send
-// raw frames.
-func Open() (*Manager, error) {
+// raw frames, and with ErrFence if the fence that was asked for cannot be had.
+func Open(o Options) (*Manager, error) {
 	k, err := openNetlink()
 	if err != nil {
 		return nil, fmt.Errorf("vip: open: %w", err)
 	}
-	return newManager(k), nil
+	m := newManager(k)
+	m.fence, m.fenceWhy, err = openFence(cmp.Or(o.Fence, FenceAuto), o.Managed, &m.counts)
+	if err != nil {
+		return nil, fmt.Errorf("vip: open: %w", errors.Join(err, k.close()))
+	}
+	return m, nil
 }
 
+// Fence returns what guards the addresses, and why it is no better one, nil if it is the one asked for.
+func (m *Manager) Fence() (FenceMode, error) { return m.fence.mode(), m.fenceWhy }
+
+// newManager returns a Manager without a fence.
 func newManager(k kernel) *Manager {
-	m := &Manager{kernel: k, slots: map[Address]*slot{}}
+	m := &Manager{kernel: k, fence: noFence{}, slots: map[Address]*slot{}}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	return m
 }
@@ -81,7 +107,7 @@ func (m *Manager) close() error {
 	for _, s := range m.slots {
 		s.surrender()
 	}
-	if err := m.kernel.close(); err != nil {
+	if err := errors.Join(m.fence.close(), m.kernel.close()); err != nil {
 		return fmt.Errorf("vip: close: %w", err)
 	}
 	return nil

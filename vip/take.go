@@ -79,8 +79,16 @@ func (m *Manager) Prolong(a Address) (Prolonged, error) {
 	switch {
 	case s.held == nil:
 		return ProlongedNot, failed(opProlong, a, ErrNotHeld)
-	case !s.held.lease():
+	case s.held.lease.over():
 		return ProlongedNot, m.late(opProlong, s, a, true)
+	}
+	switch err := m.fence.open(a.Prefix.Addr(), s.held.lease); {
+	case errors.Is(err, ErrTooLate):
+		return ProlongedNot, m.late(opProlong, s, a, true)
+	case errors.Is(err, errOutlives):
+		return ProlongedNot, nil // the next renewal makes the lease longer, or the kernel ends the address in time
+	case err != nil:
+		return ProlongedNot, failed(opProlong, a, err)
 	case time.Since(s.held.refreshed) < refreshInterval:
 		return ProlongedNot, nil
 	}
@@ -88,7 +96,7 @@ func (m *Manager) Prolong(a Address) (Prolonged, error) {
 	switch {
 	case err != nil:
 		return ProlongedNot, failed(opProlong, a, err)
-	case !s.held.lease():
+	case s.held.lease.over():
 		return ProlongedNot, m.late(opProlong, s, a, true)
 	case !added:
 		s.held.refreshed = time.Now()
@@ -98,17 +106,27 @@ func (m *Manager) Prolong(a Address) (Prolonged, error) {
 	return ProlongedRestored, m.announceAnew(s, a, link, s.held.lease, time.Now())
 }
 
-// hold writes the address and announces it. The lease is asked again between the two: a process that
+// hold opens the fence, writes the address and announces it. The lease is asked again between the two: a process that
 // stood still during the write may have written for a lease that is long over.
 func (m *Manager) hold(op operation, s *slot, a Address, lease Lease) error {
-	if !lease() {
-		return m.late(op, s, a, s.held != nil)
+	held := s.held != nil
+	if lease.over() {
+		return m.late(op, s, a, held)
 	}
-	link, _, err := m.write(a, s.held != nil)
+	switch err := m.fence.open(a.Prefix.Addr(), lease); {
+	case errors.Is(err, ErrTooLate):
+		return m.late(op, s, a, held)
+	case err != nil:
+		return failed(op, a, err)
+	}
+	link, _, err := m.write(a, held)
+	if err != nil && !held {
+		err = joined(err, m.fence.shut(a.Prefix.Addr(), both))
+	}
 	if err != nil {
 		return failed(op, a, err)
 	}
-	if !lease() {
+	if lease.over() {
 		return m.late(op, s, a, true)
 	}
 	return m.announceAnew(s, a, link, lease, time.Now())
@@ -149,7 +167,7 @@ func (m *Manager) addOrRefresh(link Link, a Address, held bool) (added bool, err
 func (m *Manager) late(op operation, s *slot, a Address, ours bool) error {
 	m.counts.tooLate.Add(1)
 	s.surrender()
-	tooLate := failed(op, a, ErrTooLate)
+	tooLate := joined(failed(op, a, ErrTooLate), m.shut(a, both))
 	link, err := m.findToRemove(a, ours)
 	switch {
 	case errors.Is(err, ErrForeign):

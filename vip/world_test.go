@@ -104,11 +104,20 @@ func (w *fakeWorld) heardOf(ip netip.Addr) []heard {
 // realWorld is a host in a namespace of this machine's kernel.
 type realWorld struct {
 	*lab
-	served map[netip.AddrPort]bool
+	served  map[netip.AddrPort]bool
+	options Options
 }
 
 func newRealWorld(t testing.TB) *realWorld {
-	w := &realWorld{lab: newLab(t), served: map[netip.AddrPort]bool{}}
+	return &realWorld{lab: newLab(t), served: map[netip.AddrPort]bool{}, options: Options{Fence: FenceOff}}
+}
+
+// newFencedWorld is one with nftables.
+func newFencedWorld(t testing.TB) *realWorld {
+	w := newRealWorld(t)
+	w.options = Options{Fence: FenceNFTables, Managed: []netip.Addr{
+		service.Prefix.Addr(), service6.Prefix.Addr(), netip.MustParseAddr("10.0.0.51"), netip.MustParseAddr("10.0.0.52"),
+	}}
 	return w
 }
 
@@ -116,7 +125,7 @@ func (w *realWorld) open(t testing.TB) *Manager {
 	t.Helper()
 	var m *Manager
 	w.host.in(t, func() (err error) {
-		m, err = Open()
+		m, err = Open(w.options)
 		return err
 	})
 	t.Cleanup(func() { _ = m.Close() })

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/vishvananda/netlink"
@@ -95,11 +96,11 @@ func leave(ts *testscript.TestScript, _ bool, args []string) {
 	prefix, err := netip.ParsePrefix(args[1])
 	ts.Check(err)
 	ts.Check(in(args[0], func() error {
-		m, err := vip.Open()
+		m, err := vip.Open(vip.Options{Fence: vip.FenceOff})
 		if err != nil {
 			return err
 		}
-		err = m.Take(vip.Address{Prefix: prefix, Link: "lan0"}, func() bool { return true })
+		err = m.Take(vip.Address{Prefix: prefix, Link: "lan0"}, func() time.Duration { return time.Hour })
 		if errors.Is(err, vip.ErrNotAnnounced) {
 			err = nil // nobody is on that link
 		}

@@ -1,0 +1,366 @@
+package vip
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/mdlayher/arp"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// until returns a lease that ends at an instant, and that can be given another.
+func until(end time.Time) (lease Lease, move func(time.Time)) {
+	var at atomic.Pointer[time.Time]
+	at.Store(&end)
+	return func() time.Duration { return time.Until(*at.Load()) }, func(t time.Time) { at.Store(&t) }
+}
+
+// nft runs the host's nft: as somebody else who changes its rules would.
+func (w *realWorld) nft(t testing.TB, words string) string {
+	t.Helper()
+	var out []byte
+	w.host.in(t, func() (err error) {
+		out, err = exec.Command("nft", strings.Fields(words)...).CombinedOutput()
+		return err
+	})
+	return string(out)
+}
+
+// answersARP reports whether the host answers the peer's question for an address within a while.
+func (w *realWorld) answersARP(t testing.TB, ip netip.Addr) bool {
+	t.Helper()
+	answered := false
+	w.peer.in(t, func() error {
+		link, err := net.InterfaceByName(peerLink)
+		if err != nil {
+			return err
+		}
+		client, err := arp.Dial(link)
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		if err := client.SetDeadline(time.Now().Add(200 * time.Millisecond)); err != nil {
+			return err
+		}
+		_, err = client.Resolve(ip)
+		answered = err == nil
+		return nil
+	})
+	return answered
+}
+
+// knock connects from the peer to a port of an address; the neighbour entry is set by hand, as if the peer had
+// an old one.
+func (w *realWorld) knock(t testing.TB, ip netip.Addr, port int) error {
+	t.Helper()
+	var mac net.HardwareAddr
+	w.host.in(t, func() error {
+		link, err := netlink.LinkByName(hostLink)
+		if err == nil {
+			mac = link.Attrs().HardwareAddr
+		}
+		return err
+	})
+	var failure error
+	w.peer.in(t, func() error {
+		link, err := netlink.LinkByName(peerLink)
+		if err != nil {
+			return err
+		}
+		err = netlink.NeighSet(&netlink.Neigh{LinkIndex: link.Attrs().Index, State: unix.NUD_PERMANENT, IP: ip.AsSlice(), HardwareAddr: mac})
+		if err != nil {
+			return err
+		}
+		conn, err := net.DialTimeout("tcp", net.JoinHostPort(ip.String(), strconv.Itoa(port)), 3*time.Second) // a SYN that meets a link not ready yet is sent again after 1 s
+		if failure = err; err == nil {
+			return conn.Close()
+		}
+		return nil
+	})
+	return failure
+}
+
+// dropAtEnd destroys the connections that the fence has cut off, for which their server would wait for ever.
+func dropAtEnd(t testing.TB, m *Manager, a Address) {
+	t.Cleanup(func() {
+		if _, err := m.Drop(a); err != nil {
+			t.Errorf("drop: %v", err)
+		}
+	})
+}
+
+// TestFenceClosesByItself takes an address for a short lease and then does nothing more, as a frozen agent:
+// the address is still up, and nobody gets an answer from it.
+func TestFenceClosesByItself(t *testing.T) {
+	for _, a := range []Address{service, service6} {
+		t.Run(a.Prefix.String(), func(t *testing.T) {
+			t.Parallel()
+			w := newFencedWorld(t)
+			ip := a.Prefix.Addr()
+			w.serve(t, "tcp", ":"+strconv.Itoa(wildPort))
+			lease, end := until(time.Now().Add(time.Hour))
+			m := w.open(t)
+			dropAtEnd(t, m, a)
+			if err := m.Take(a, lease); err != nil {
+				t.Fatal(err)
+			}
+			conn := w.dial(t, ip, wildPort)
+			end(time.Now().Add(time.Second))
+			if _, err := m.Prolong(a); err != nil {
+				t.Fatal(err)
+			}
+			waitFor(t, "the fence to close", func() bool { return errors.Is(w.knock(t, ip, wildPort), unix.ECONNREFUSED) })
+			if left := lease(); left > 50*time.Millisecond {
+				t.Errorf("closed %s before the lease's end", left)
+			}
+			find(t, w.there(t), a.Prefix)
+			if ip.Is4() && w.answersARP(t, ip) {
+				t.Error("the host still answers ARP")
+			}
+			if err := echo(conn); err == nil {
+				t.Error("a connection from before is still served")
+			}
+		})
+	}
+}
+
+// TestFenceFollowsTheLease renews a lease several times over its first length.
+func TestFenceFollowsTheLease(t *testing.T) {
+	t.Parallel()
+	w := newFencedWorld(t)
+	w.serve(t, "tcp", ":"+strconv.Itoa(wildPort))
+	const length = 400 * time.Millisecond
+	begun := time.Now()
+	lease, move := until(begun.Add(length))
+	m := w.open(t)
+	dropAtEnd(t, m, service)
+	if err := m.Take(service, lease); err != nil {
+		t.Fatal(err)
+	}
+	conn := w.dial(t, service.Prefix.Addr(), wildPort)
+	for time.Since(begun) < 5*length {
+		move(time.Now().Add(length))
+		if _, err := m.Prolong(service); err != nil {
+			t.Fatal(err)
+		}
+		if err := echo(conn); err != nil {
+			t.Fatalf("%s after the address was taken: %v", time.Since(begun), err)
+		}
+	}
+}
+
+// TestFenceAfterAThaw lets the process stand still between reading the clock and writing: the fence that it
+// opens for a lease that is over is closed at once (F12).
+func TestFenceAfterAThaw(t *testing.T) {
+	t.Parallel()
+	w := newFencedWorld(t)
+	w.serve(t, "tcp", ":"+strconv.Itoa(wildPort))
+	m := w.open(t)
+	for _, asked := range []Lease{asked(2), asked(3)} { // over after the write of the fence; after that of the address
+		if err := m.Take(service, asked); !errors.Is(err, ErrTooLate) {
+			t.Fatalf("take: %v, want too late", err)
+		}
+		absent(t, w, service.Prefix)
+		if err := w.knock(t, service.Prefix.Addr(), wildPort); !errors.Is(err, unix.ECONNREFUSED) {
+			t.Errorf("connect: %v, want refused", err)
+		}
+	}
+}
+
+// TestFenceIsPutBack lets others change the host's rules; the next renewal notices.
+func TestFenceIsPutBack(t *testing.T) {
+	for _, c := range []struct {
+		name, words string
+		restored    uint64
+	}{
+		{"ruleset flushed", "flush ruleset", 1},
+		{"table deleted", "delete table inet memvip", 1},
+		{"arp table deleted", "delete table arp memvip", 1},
+		{"chain flushed", "flush chain inet memvip arriving", 1},
+		{"managed addresses flushed", "flush set inet memvip managed4", 1},
+		{"rule added", "insert rule inet memvip leaving accept", 1},
+		{"open addresses flushed", "flush set inet memvip in4", 0},
+		{"a table of their own", "add table inet theirs", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newFencedWorld(t)
+			w.serve(t, "tcp", ":"+strconv.Itoa(wildPort))
+			m := w.open(t)
+			dropAtEnd(t, m, service)
+			lease, move := until(time.Now().Add(time.Hour))
+			if err := m.Take(service, lease); err != nil {
+				t.Fatal(err)
+			}
+			w.nft(t, c.words)
+			if _, err := m.Prolong(service); err != nil {
+				t.Fatal(err)
+			}
+			if got := m.Counts().FenceRestored; got != c.restored {
+				t.Errorf("put back %d times, want %d", got, c.restored)
+			}
+			if err := w.knock(t, service.Prefix.Addr(), wildPort); err != nil {
+				t.Errorf("after it: %v", err)
+			}
+			move(time.Now().Add(300 * time.Millisecond))
+			if _, err := m.Prolong(service); err != nil {
+				t.Fatal(err)
+			}
+			waitFor(t, "the fence to close", func() bool {
+				return errors.Is(w.knock(t, service.Prefix.Addr(), wildPort), unix.ECONNREFUSED)
+			})
+			if w.answersARP(t, service.Prefix.Addr()) {
+				t.Error("the host still answers ARP")
+			}
+		})
+	}
+}
+
+// TestFenceOutlivesTheAgent closes the Manager while it holds an address, as an agent that is to be replaced
+// does, and opens another.
+func TestFenceOutlivesTheAgent(t *testing.T) {
+	t.Parallel()
+	w := newFencedWorld(t)
+	ip := service.Prefix.Addr()
+	w.serve(t, "tcp", ":"+strconv.Itoa(wildPort))
+	lease, _ := until(time.Now().Add(3 * time.Second))
+	first := w.open(t)
+	if err := first.Take(service, lease); err != nil {
+		t.Fatal(err)
+	}
+	conn := w.dial(t, ip, wildPort)
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := echo(conn); err != nil {
+		t.Fatalf("between two agents: %v", err)
+	}
+	dropAtEnd(t, w.open(t), service)
+	if err := echo(conn); err != nil {
+		t.Fatalf("after the next has come: %v", err)
+	}
+	waitFor(t, "the end of the first one's lease", func() bool { return errors.Is(w.knock(t, ip, wildPort), unix.ECONNREFUSED) })
+	if left := lease(); left > 50*time.Millisecond {
+		t.Errorf("closed %s before the lease's end", left)
+	}
+}
+
+// TestFenceAfterTheAgent looks at what an agent leaves that has given everything away: late packets are
+// answered by a reset for a while, and then nothing is in anybody's way.
+func TestFenceAfterTheAgent(t *testing.T) {
+	t.Parallel()
+	w := newFencedWorld(t)
+	ip := service.Prefix.Addr()
+	w.serve(t, "tcp", ":"+strconv.Itoa(wildPort))
+	m := w.open(t)
+	take(t, m, service)
+	drop(t, m, service)
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.knock(t, ip, wildPort); !errors.Is(err, unix.ECONNREFUSED) {
+		t.Fatalf("right after: %v, want refused", err)
+	}
+	w.addForeign(t, service.Prefix)
+	waitFor(t, "the end of the farewell", func() bool { return w.knock(t, ip, wildPort) == nil })
+}
+
+// TestNoFenceForNobody: a Manager that nobody told of addresses, as that of the cleanup, leaves no tables.
+func TestNoFenceForNobody(t *testing.T) {
+	t.Parallel()
+	w := newFencedWorld(t)
+	w.options.Managed = nil
+	m := w.open(t)
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.nft(t, "list ruleset"); strings.TrimSpace(got) != "" {
+		t.Errorf("left behind:\n%s", got)
+	}
+}
+
+// TestOthersRulesStand: what the host has of its own is as it was.
+func TestOthersRulesStand(t *testing.T) {
+	t.Parallel()
+	w := newFencedWorld(t)
+	w.nft(t, "add table inet theirs")
+	w.nft(t, "add set inet theirs known { type ipv4_addr ; }")
+	before := w.nft(t, "list table inet theirs")
+	m := w.open(t)
+	take(t, m, service)
+	drop(t, m, service)
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if after := w.nft(t, "list table inet theirs"); after != before {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
+}
+
+// TestUnheldAddressIsAnsweredByReset: a client that has not noticed a move is told at once.
+func TestUnheldAddressIsAnsweredByReset(t *testing.T) {
+	for _, a := range []Address{service, service6} {
+		t.Run(a.Prefix.String(), func(t *testing.T) {
+			t.Parallel()
+			w := newFencedWorld(t)
+			w.open(t)
+			if err := w.knock(t, a.Prefix.Addr(), wildPort); !errors.Is(err, unix.ECONNREFUSED) {
+				t.Errorf("connect: %v, want refused", err)
+			}
+		})
+	}
+}
+
+// TestLifetimeFence: an address is neither taken nor refreshed for less time than it would stay.
+func TestLifetimeFence(t *testing.T) {
+	t.Parallel()
+	w := newRealWorld(t)
+	w.options = Options{Fence: FenceLifetime}
+	m := w.open(t)
+	short, move := until(time.Now().Add(LifetimeMax / 2))
+	if err := m.Take(service, short); !errors.Is(err, ErrFence) {
+		t.Fatalf("take for %s: %v, want no fence", LifetimeMax/2, err)
+	}
+	absent(t, w, service.Prefix)
+	move(time.Now().Add(LifetimeMax + time.Second))
+	if err := m.Take(service, short); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "renewals to be refused", func() bool {
+		_, err := m.Prolong(service)
+		return err != nil || short() < LifetimeMax
+	})
+	waitFor(t, "the kernel to remove it", func() bool { return count(w.there(t), service.Prefix) == 0 })
+	if left := short(); left <= 0 {
+		t.Errorf("it stayed %s longer than its lease", -left)
+	}
+}
+
+// TestFenceModes: what is in force is told.
+func TestFenceModes(t *testing.T) {
+	t.Parallel()
+	w := newRealWorld(t)
+	for asked, want := range map[FenceMode]FenceMode{
+		"": FenceNFTables, FenceAuto: FenceNFTables, FenceNFTables: FenceNFTables, FenceLifetime: FenceLifetime, FenceOff: FenceOff,
+	} {
+		w.options = Options{Fence: asked}
+		if got, why := w.open(t).Fence(); got != want || why != nil {
+			t.Errorf("%q: %q (%v), want %q", asked, got, why, want)
+		}
+	}
+	w.host.in(t, func() error {
+		if _, err := Open(Options{Fence: "moat"}); !errors.Is(err, ErrFence) {
+			t.Errorf("an unknown mode: %v", err)
+		}
+		return nil
+	})
+}

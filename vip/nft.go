@@ -1,0 +1,281 @@
+package vip
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/nftables"
+	"golang.org/x/sys/unix"
+)
+
+// tableName is that of the tables which the fence has for itself, one of the inet family and one of arp.
+const tableName = "memvip"
+
+// farewell is how long clients with an old ARP entry are still reset after the agent has left.
+const farewell = 10 * time.Second
+
+// nftFence is an nftables table in which packets of a managed address pass only while it is an element of a
+// set, whose timeout is what is left of its lease. The kernel counts it down when the agent is stopped, killed
+// or starved. It counts in jiffies and not through a suspend (protocol-review F12).
+type nftFence struct {
+	counts  *counts
+	managed []netip.Addr
+	guess   bool // nobody said which
+
+	mu     sync.Mutex
+	conn   *nftables.Conn
+	asker  *requester // for the generation of the rule set
+	layout *layout
+	leases map[netip.Addr]Lease           // of the addresses that it is open for
+	known  map[netip.Addr][]*nftables.Set // where they are elements, unless they timed out
+	// generation is the rule set's after our last change. Another means that somebody changed something.
+	generation uint32
+	reject     bool // late packets are answered with a reset: the kernel can
+}
+
+var _ fence = (*nftFence)(nil)
+
+// openNFT makes the tables anew, with what an earlier life left open, in one step.
+func openNFT(managed []netip.Addr, counts *counts) (_ *nftFence, err error) {
+	f := &nftFence{counts: counts, managed: managed, guess: len(managed) == 0, leases: map[netip.Addr]Lease{}, known: map[netip.Addr][]*nftables.Set{}, reject: true}
+	if f.conn, err = nftables.New(nftables.AsLasting()); err != nil {
+		return nil, err
+	}
+	if f.asker, err = openRequester(unix.NETLINK_NETFILTER); err != nil {
+		return nil, errors.Join(err, f.conn.CloseLasting())
+	}
+	f.inherit()
+	err = f.rebuild()
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOENT) {
+		f.reject = false // a kernel without reject in prerouting: silence must do
+		err = f.rebuild()
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.closeSockets())
+	}
+	return f, nil
+}
+
+func (f *nftFence) mode() FenceMode { return FenceNFTables }
+
+func (f *nftFence) closeSockets() error { return errors.Join(f.conn.CloseLasting(), f.asker.close()) }
+
+// close leaves the tables to those that still have an address and, where none is left, to the late packets of
+// those who have not noticed yet.
+func (f *nftFence) close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var err error
+	if !f.anyOpen() {
+		f.layout = newLayout()
+		if len(f.managed) == 0 {
+			f.layout.erase(f.conn)
+		} else {
+			f.layout.write(f.conn, f.reject)
+			f.layout.manage(f.conn, f.managed, farewell)
+		}
+		err = f.conn.Flush()
+	}
+	return errors.Join(err, f.closeSockets())
+}
+
+// inherit takes over what an earlier life left open, for the time it has left, and which addresses it managed if
+// nobody says. That there is nothing to read is no error.
+func (f *nftFence) inherit() {
+	read := time.Now()
+	earlier := newLayout()
+	for _, four := range []bool{true, false} {
+		for _, e := range f.elements(earlier.ip[four].in) {
+			if ip, ok := netip.AddrFromSlice(e.Key); ok && e.Expires > 0 {
+				f.leases[ip] = func() time.Duration { return e.Expires - time.Since(read) }
+			}
+		}
+		for _, e := range f.elements(earlier.ip[four].managed) {
+			if ip, ok := netip.AddrFromSlice(e.Key); ok && e.Timeout == 0 && f.guess {
+				f.managed = append(f.managed, ip)
+			}
+		}
+	}
+}
+
+// elements returns what is in a set, nothing if there is no such set.
+func (f *nftFence) elements(set *nftables.Set) []nftables.SetElement {
+	list, err := f.conn.GetSetElements(set)
+	if err != nil {
+		return nil
+	}
+	return list
+}
+
+func (f *nftFence) open(ip netip.Addr, lease Lease) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.leases[ip] = lease
+	left := lease()
+	if left <= 0 {
+		return errors.Join(ErrTooLate, f.shutLocked(ip, both))
+	}
+	if err := f.renew(ip, left); err != nil {
+		return fmt.Errorf("%w: %w", ErrFence, err)
+	}
+	// The timeout counts from the write. An agent that stood still before it has opened the fence for a lease
+	// that is over (F12).
+	if lease() <= 0 {
+		return errors.Join(ErrTooLate, f.shutLocked(ip, both))
+	}
+	return f.inspect()
+}
+
+// anyOpen reports whether an address's lease is in force.
+func (f *nftFence) anyOpen() bool {
+	for _, lease := range f.leases {
+		if lease() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// renew gives an address's elements a new timeout. Kernels before 6.12 cannot change that of an element, so
+// it is deleted and added in one transaction.
+func (f *nftFence) renew(ip netip.Addr, left time.Duration) error {
+	present := f.known[ip]
+	removeFrom(f.conn, present, ip)
+	f.layout.add(f.conn, ip, left)
+	err := f.flush()
+	if errors.Is(err, unix.ENOENT) && len(present) > 0 { // one of them has timed out since, or somebody removed it
+		if err = f.removeEach(present, ip); err == nil {
+			f.layout.add(f.conn, ip, left)
+			err = f.flush()
+		}
+	}
+	if errors.Is(err, unix.ENOENT) { // the tables are gone
+		f.counts.fenceRestored.Add(1)
+		return f.rebuild()
+	}
+	if err == nil {
+		f.known[ip] = f.layout.setsOf(ip, both)
+	}
+	return err
+}
+
+func (f *nftFence) shut(ip netip.Addr, d direction) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.shutLocked(ip, d); err != nil {
+		return fmt.Errorf("%w: shut: %w", ErrFence, err)
+	}
+	return nil
+}
+
+func (f *nftFence) shutLocked(ip netip.Addr, d direction) error {
+	delete(f.leases, ip)
+	var those, others []*nftables.Set
+	for _, set := range f.known[ip] {
+		if slices.Contains(f.layout.setsOf(ip, d), set) {
+			those = append(those, set)
+		} else {
+			others = append(others, set)
+		}
+	}
+	if len(those) == 0 {
+		return nil
+	}
+	removeFrom(f.conn, those, ip)
+	err := f.flush()
+	if errors.Is(err, unix.ENOENT) {
+		err = f.removeEach(those, ip)
+	}
+	if f.known[ip] = others; len(others) == 0 {
+		delete(f.known, ip)
+	}
+	return err
+}
+
+// removeEach takes an address out of sets that may not have it, one after the other.
+func (f *nftFence) removeEach(sets []*nftables.Set, ip netip.Addr) error {
+	var errs []error
+	for i := range sets {
+		removeFrom(f.conn, sets[i:i+1], ip)
+		if err := f.flush(); err != nil && !errors.Is(err, unix.ENOENT) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// flush sends what has been put together, as one transaction.
+func (f *nftFence) flush() error {
+	err := f.conn.Flush()
+	if err == nil {
+		f.generation++
+	}
+	return err
+}
+
+// rebuild makes the tables anew with what is open, in one transaction.
+func (f *nftFence) rebuild() error {
+	f.layout = newLayout()
+	f.layout.write(f.conn, f.reject)
+	f.layout.manage(f.conn, f.managed, 0)
+	clear(f.known)
+	for ip, lease := range f.leases {
+		if left := lease(); left > 0 {
+			f.layout.add(f.conn, ip, left)
+			f.known[ip] = f.layout.setsOf(ip, both)
+		}
+	}
+	if err := f.conn.Flush(); err != nil {
+		clear(f.known)
+		return err
+	}
+	var errs []error
+	for ip, lease := range f.leases {
+		if lease() <= 0 { // as in open
+			errs = append(errs, f.shutLocked(ip, both))
+		}
+	}
+	generation, err := f.askGeneration()
+	f.generation = generation
+	return errors.Join(append(errs, err)...)
+}
+
+// inspect looks whether somebody else has changed the rule set, and if so whether ours is still whole.
+func (f *nftFence) inspect() error {
+	generation, err := f.askGeneration()
+	if err != nil || generation == f.generation {
+		return err
+	}
+	f.generation = generation
+	if f.layout.stands(f.conn, f.reject, len(f.managed)) {
+		return nil
+	}
+	f.counts.fenceRestored.Add(1)
+	return f.rebuild()
+}
+
+// askGeneration returns the number of the rule set's newest change, whoever made it.
+func (f *nftFence) askGeneration() (generation uint32, err error) {
+	const request = unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_GETGEN
+	err = f.asker.get(request, make([]byte, nfgenHeaderBytes), func(answer []byte) error {
+		if len(answer) < nfgenHeaderBytes {
+			return errShortAnswer
+		}
+		return eachAttribute(answer[nfgenHeaderBytes:], func(kind uint16, value []byte) {
+			if kind == unix.NFTA_GEN_ID && len(value) == 4 {
+				generation = binary.BigEndian.Uint32(value)
+			}
+		})
+	})
+	return generation, err
+}
+
+// nfgenHeaderBytes is the length of netfilter's header: family, version, resource.
+const nfgenHeaderBytes = 4
+
+var errShortAnswer = errors.New("netfilter's answer is too short")
