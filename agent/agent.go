@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -209,7 +211,27 @@ func (a *agent) remember() (core.Started, error) {
 		}
 		a.diary.change(logrus.Fields{fieldAddress: left.Prefix.String(), fieldLink: left.Link}, "leftover address removed")
 	}
-	return started, nil
+	return started, a.endConnections(started.Present)
+}
+
+// endConnections destroys those of addresses that are not here: the kernel does not when it ends an address that
+// nobody refreshed, and the fence keeps their clients' farewells from them. memcached would have them for ever.
+func (a *agent) endConnections(present []core.Name) error {
+	var errs []error
+	for name, place := range a.places {
+		if slices.Contains(present, name) {
+			continue
+		}
+		dropped, err := a.manager.Drop(place)
+		if err != nil && !isDown(err) && !errors.Is(err, vip.ErrForeign) {
+			errs = append(errs, err)
+		}
+		if dropped.Sockets > 0 {
+			a.diary.change(logrus.Fields{fieldAddress: place.Prefix.String(), fieldLink: place.Link, fieldDetail: strconv.Itoa(dropped.Sockets)},
+				"leftover connections destroyed")
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (a *agent) openLoop() {
