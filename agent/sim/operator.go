@@ -23,6 +23,8 @@ func (w *World) configure(k Kind, h *host, b int) {
 	switch {
 	case len(w.byName[h.name])+len(w.byName[other.name]) > 2:
 		return // two voters of one name are two voters
+	case k == ReplaceVoter && slices.ContainsFunc(w.hosts, func(h *host) bool { return !h.hasFile || h.spoilt || h.diskFull }):
+		return // a host without state takes its file's voter list for the one in force
 	case k == ReplaceVoter && votes && !slices.Contains(w.voters, other.name):
 		voters = append(without(w.voters, h.name), other.name)
 	case k == ChangeVoters && votes && len(w.voters) > 3:
