@@ -17,6 +17,16 @@ type Durable struct {
 
 	Slots   []SlotRecord    `json:"slots,omitempty"`   // what this voter granted and recorded, sorted by name
 	Service []ServiceRecord `json:"service,omitempty"` // what this node served and proved, sorted by VIP and instance
+
+	// Kept are the VIPs whose addresses a life left up on purpose as it ended, sorted by name. What the next life
+	// saves first has none.
+	Kept []KeptRecord `json:"kept,omitempty"`
+}
+
+// KeptRecord is a VIP that is left up, and when its lease ends by the clock of this very boot.
+type KeptRecord struct {
+	Name  Name    `json:"name"`
+	Until Instant `json:"until_ns"`
 }
 
 // SlotRecord is a voter's memory of one name.
