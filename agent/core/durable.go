@@ -1,5 +1,7 @@
 package core
 
+import "slices"
+
 // Durable is what a node keeps in its state file. The file is replaced before any answer leaves or
 // any address goes up that depends on it; renewals change nothing in it.
 type Durable struct {
@@ -27,6 +29,12 @@ type Durable struct {
 type KeptRecord struct {
 	Name  Name    `json:"name"`
 	Until Instant `json:"until_ns"`
+}
+
+// Keeps reports whether a VIP's address is to be left alone at an instant, though no agent runs: the last one left
+// it up, and its lease is not over.
+func (d *Durable) Keeps(n Name, now Instant) bool {
+	return slices.ContainsFunc(d.Kept, func(k KeptRecord) bool { return k.Name == n && now < k.Until })
 }
 
 // SlotRecord is a voter's memory of one name.
