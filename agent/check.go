@@ -1,0 +1,24 @@
+package agent
+
+import "errors"
+
+// Check says whether an agent with these options could go on where the last one on this host stands, or stood: its
+// configuration and key, the node that it is to be, an interface for every address, and the state that was left.
+// It changes nothing. The error is one of Run's, or says why the state could not be gone on with; see ExitCode.
+func Check(o Options) error {
+	a := &agent{options: o, diary: newDiary(o.Log)}
+	if err := a.openConfig(); err != nil {
+		return err
+	}
+	if err := CheckNode(a.config, a.self.Name); err != nil {
+		return err
+	}
+	boot, err := hostBoot()
+	if err != nil {
+		return err
+	}
+	if _, _, problem := newStateFile(o.RuntimeDir).Load(boot); problem != "" {
+		return errors.New("state: " + problem)
+	}
+	return nil
+}
