@@ -204,7 +204,34 @@ func TestAnUpgradeKeepsEverything(t *testing.T) {
 		if !stop.Keep || !m.returns() || m.successor() == nil {
 			t.Errorf("keep %t, returns %t, goes on as %v", stop.Keep, m.returns(), m.successor())
 		}
+		m.rig.order(core.Exit{Kept: []core.KeptRecord{{Name: vipA, Until: 7}, {Name: vipB, Until: 8}}})
+		if err := <-m.rig.ended; err != nil || leftUp(m.loop.kept)[fieldKept] != "10.0.0.101,10.0.0.102" {
+			t.Errorf("ended with %v, kept %v", err, m.loop.kept)
+		}
 	})
+}
+
+func TestWhatCannotBeClosedDoesNotKeepAnUpgradeBack(t *testing.T) {
+	stuck, broken := errors.New("port stuck"), errors.New("machine broken")
+	for _, c := range []struct {
+		name  string
+		asked *ending
+		err   error
+		want  error
+	}{
+		{"upgrade", &ending{next: &successor{}}, nil, nil},
+		{"upgrade that went wrong", &ending{next: &successor{}}, broken, errors.Join(broken, stuck)},
+		{"stop", &ending{}, nil, stuck},
+		{"own end", nil, broken, errors.Join(broken, stuck)},
+	} {
+		a := &agent{diary: newDiary(nil)}
+		a.asked.Store(c.asked)
+		a.closeLater(func() error { return stuck })
+		got := a.end(c.err)
+		if (got == nil) != (c.want == nil) || got != nil && got.Error() != c.want.Error() {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
 }
 
 func TestAStopDoesNotWaitForATrial(t *testing.T) {

@@ -203,4 +203,3 @@ func dumb(ctx context.Context) (string, error) {
 	<-ctx.Done()
 	return "", ctx.Err()
 }
-

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -46,6 +47,15 @@ func TestWhatWillNotDoAsAnUpgrade(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestAProgramThatDoesNotAnswerWillNotDo(t *testing.T) {
+	ctx, enough := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer enough()
+	err := newProgram(t, "#!/bin/sh\necho thinking >&2\nsleep 3600\n").try(ctx, os.Environ())
+	if err == nil || !strings.Contains(err.Error(), "no answer within") {
+		t.Errorf("%v", err)
 	}
 }
 

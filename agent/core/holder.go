@@ -386,7 +386,7 @@ func (m *Machine) leftovers(present []Name, kept []KeptRecord) {
 		if i := slices.IndexFunc(kept, func(k KeptRecord) bool { return k.Name == n }); i >= 0 {
 			l.leftover = min(l.leftover, kept[i].Until)
 		}
-		if v.record().Served.Known() && l.leftover > m.now {
+		if v.record().Served.Known() {
 			continue
 		}
 		m.becomeDropping(l, CauseLeftover, "")
