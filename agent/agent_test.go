@@ -421,3 +421,22 @@ func TestAMissingCapabilityIsNamed(t *testing.T) {
 		t.Errorf("blamed on the configuration: %v", err)
 	}
 }
+
+func TestCheckNamesAMissingCapability(t *testing.T) {
+	newLANs(t)
+	o := Options{ConfigPath: newCluster(t, netip.MustParseAddrPort("127.0.0.1:11211")), Node: "h1", RuntimeDir: t.TempDir()}
+	if err := Check(o); err != nil {
+		t.Errorf("with all that it needs: %v", err)
+	}
+	var err error
+	_ = apart.OnOwnThread(func() error {
+		none := [2]unix.CapUserData{}
+		if err = unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &none[0]); err == nil {
+			err = Check(o)
+		}
+		return nil
+	})
+	if code, _ := ExitCode(err); code != ExitCapability || !strings.HasSuffix(err.Error(), "CAP_NET_ADMIN, CAP_NET_RAW") {
+		t.Errorf("code %d, %v; want %d and both named", code, err, ExitCapability)
+	}
+}

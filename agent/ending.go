@@ -38,13 +38,17 @@ func (a *agent) awaitStop(ctx context.Context) {
 	a.diary.change(logrus.Fields{fieldWay: string(end.way), fieldCause: end.why}, "agent stops")
 	a.asked.Store(&end)
 	a.loop.queue.put(core.StopRequested{Keep: end.way == configs.StopKeep})
+	hurry := a.options.Signals
+	if end.next != nil {
+		hurry = nil // a stop that comes now is for the life that then follows; see goOn
+	}
 	patience := time.NewTimer(stopPatience)
 	defer patience.Stop()
 	select {
 	case <-a.loop.queue.ended:
 	case <-patience.C:
 		a.cancel(errStopTimeout)
-	case <-a.options.Signals:
+	case <-hurry:
 		a.cancel(errHurried)
 	}
 }

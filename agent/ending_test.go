@@ -204,6 +204,11 @@ func TestAnUpgradeKeepsEverything(t *testing.T) {
 		if !stop.Keep || !m.returns() || m.successor() == nil {
 			t.Errorf("keep %t, returns %t, goes on as %v", stop.Keep, m.returns(), m.successor())
 		}
+		m.signals <- unix.SIGTERM
+		m.rig.settle()
+		if len(m.signals) != 1 {
+			t.Error("a stop that came meanwhile is lost")
+		}
 		m.rig.order(core.Exit{Kept: []core.KeptRecord{{Name: vipA, Until: 7}, {Name: vipB, Until: 8}}})
 		if err := <-m.rig.ended; err != nil || leftUp(m.loop.kept)[fieldKept] != "10.0.0.101,10.0.0.102" {
 			t.Errorf("ended with %v, kept %v", err, m.loop.kept)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -38,12 +39,9 @@ type exchange struct {
 }
 
 var exchanges = []exchange{
-	{"told to stop and started", false, func(t *testing.T, h *lab.Host) lab.Instant {
-		at := struck(t)(h.Agent().Term())
-		<-h.Agent().Done()
-		if code := h.Agent().ExitCode(); code != 0 {
-			t.Errorf("exit code %d, want 0", code)
-		}
+	{"told to stop, cleaned up after and started", false, func(t *testing.T, h *lab.Host) lab.Instant {
+		at := leave(t, h)
+		cleanUp(t, h)
 		must(t, h.Agent().Start())
 		return at
 	}},
@@ -53,6 +51,26 @@ var exchanges = []exchange{
 		must(t, h.Agent().Start())
 		return at
 	}},
+}
+
+// leave has an agent leave with its addresses up.
+func leave(t *testing.T, h *lab.Host) lab.Instant {
+	t.Helper()
+	at := struck(t)(h.Agent().Term())
+	<-h.Agent().Done()
+	if code := h.Agent().ExitCode(); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	return at
+}
+
+// cleanUp does what the unit does after an agent's death.
+func cleanUp(t *testing.T, h *lab.Host) {
+	t.Helper()
+	cmd := exec.CommandContext(within(t), agentPath, "cleanup", "--runtime-dir", h.Agent().RuntimeDir(), "--netns", h.Netns())
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("cleanup on %s: %v\n%s", h.Name, err, out)
+	}
 }
 
 // However an agent is exchanged for another within its lease, no VIP moves, nothing is flushed, and no client's
@@ -107,6 +125,23 @@ func (c *cluster) exchanged(t *testing.T, j *judgement, p *program, e exchange, 
 		t.Errorf("%s is held in term %d, was in %d", v.Addr, is, was)
 	}
 	return r.Gap
+}
+
+// An agent that leaves with its addresses up, and after which none comes, is as good as dead when its lease is over:
+// another host serves its VIP, and nobody answers beside that one.
+func TestNobodyComesAfterAnAgentThatLeft(t *testing.T) {
+	c := startCluster(t, lab.Options{VIPTOML: soonHome, ExtraTOML: keepAddresses})
+	for i, v := range c.VIPs {
+		j := c.judge(t)
+		at := leave(t, v.Home)
+		if i > 0 { // as a unit would
+			cleanUp(t, v.Home)
+		}
+		c.awaitAway(t, v.Addr, v.Home.Name)
+		j.report(t, "left by its agent", v.Addr, at)
+		must(t, v.Home.Agent().Start())
+		c.awaitHome(t)
+	}
 }
 
 // awaitLife waits until another life of a home's agent than the one of the report holds the VIP.
