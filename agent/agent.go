@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -35,35 +36,86 @@ type Options struct {
 	// Connector, if not nil, tells of memcached's death; Run closes it. Without one Run opens its own,
 	// where the kernel allows.
 	Connector *health.Connector
+	// Entered says that EnterNetns was called: a program that takes this one's place must not do so again.
+	Entered bool
 	// Log may be nil: silence.
 	Log *logrus.Logger
 	// Signals, if not nil, brings the signals to end by: the first stops the node as the end of ctx does,
-	// the next does not let it take its time.
+	// the next does not let it take its time. A SIGTERM that systemd sends to start the unit again leaves the
+	// addresses up whatever the configuration says.
 	Signals <-chan os.Signal
+	// Program, if not nil, is what an upgrade puts into this one's place; see there.
+	Program *Program
+	// Flush, if not nil, writes what the log holds back. It is called before this process becomes another program.
+	Flush func()
 }
 
-// Run runs a node until ctx ends or a signal comes, then gives its VIPs away and leaves. When it returns, the addresses are
-// down and nothing of it runs any more. A panic of the machine ends it like any other error.
+// Run runs a node until ctx ends or a signal comes, then gives its VIPs away and leaves, or leaves them up for the
+// agent that is started next, as configured. When it returns, nothing of it runs any more, and the addresses are
+// down but for those. An upgrade ends this process's life as this program without returning. A panic of the machine
+// ends it like any other error, and takes the addresses down.
 //
 // The error is made of *configs.Error for a configuration that will not do, a *RunningError if another
 // agent has the runtime directory, vip.ErrCapability if the process may not change addresses, or says
 // what else failed; see ExitCode. A hurried stop is an error too.
-func Run(ctx context.Context, o Options) (err error) {
-	a := &agent{options: o, diary: newDiary(o.Log), started: time.Now()}
-	a.own(o.Connector)
-	defer func() { err = errors.Join(err, a.close()) }()
+func Run(ctx context.Context, o Options) error {
+	diary, services := newDiary(o.Log), managerOf(os.LookupEnv)
+	for again := false; ; again = true {
+		a := &agent{options: o, diary: diary, services: services, started: time.Now()}
+		opened, err := a.run(ctx)
+		switch next := a.successor(); {
+		case again && !opened: // what the last life left up is nobody's any more
+			return errors.Join(err, cleanup(o.RuntimeDir, diary, nothingMarked))
+		case next == nil || err != nil:
+			return err
+		default:
+			o.Connector = a.goOn(ctx, next)
+		}
+	}
+}
+
+// run is one life from its beginning to its end. opened is false if it came to nothing.
+func (a *agent) run(ctx context.Context) (opened bool, err error) {
+	a.own(a.options.Connector)
+	defer func() { err = a.end(err) }()
 	started, err := a.open()
 	if err != nil {
-		return err
+		return false, err
 	}
-	return a.live(ctx, started)
+	return true, a.live(ctx, started)
+}
+
+// end closes everything. What cannot be closed ends this program, unless another is about to take its place.
+func (a *agent) end(err error) error {
+	closing := a.close()
+	if closing != nil && err == nil && a.successor() != nil {
+		a.diary.trouble(logrus.Fields{}, "not everything closed", closing)
+		return nil
+	}
+	return errors.Join(err, closing)
+}
+
+// returns reports whether the node was told to end in a way that it is about to be back from.
+func (a *agent) returns() bool {
+	end := a.asked.Load()
+	return end != nil && end.way == configs.StopKeep
+}
+
+// successor is what this process goes on as after this life; nil: nothing.
+func (a *agent) successor() *successor {
+	if end := a.asked.Load(); end != nil {
+		return end.next
+	}
+	return nil
 }
 
 // agent is one life of a node.
 type agent struct {
-	options Options
-	diary   *diary
-	started time.Time
+	options  Options
+	diary    *diary
+	services serviceManager // nil: nobody's unit
+	started  time.Time
+	asked    atomic.Pointer[ending] // how this life was told to end; nil before
 
 	config    *configs.Config
 	self      configs.Member
@@ -270,6 +322,9 @@ func (a *agent) openGossip() error {
 	a.closeLater(func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), goodbyePatience)
 		defer cancel()
+		if a.returns() {
+			cancel() // no goodbye
+		}
 		return g.Close(ctx)
 	})
 	return nil

@@ -10,9 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	logtest "github.com/sirupsen/logrus/hooks/test"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
@@ -76,11 +76,19 @@ type running struct {
 
 func startAgent(t *testing.T, config, node string) *running {
 	t.Helper()
+	return startAgentWith(t, Options{ConfigPath: config, Node: node})
+}
+
+// startAgentWith starts an agent with a runtime directory of its own, unless one is named.
+func startAgentWith(t *testing.T, o Options) *running {
+	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	r := &running{dir: t.TempDir(), stop: stop, ended: make(chan error, 1)}
-	go func() {
-		r.ended <- Run(ctx, Options{ConfigPath: config, Node: node, RuntimeDir: r.dir})
-	}()
+	if o.RuntimeDir != "" {
+		r.dir = o.RuntimeDir
+	}
+	o.RuntimeDir = r.dir
+	go func() { r.ended <- Run(ctx, o) }()
 	t.Cleanup(stop)
 	return r
 }
@@ -229,6 +237,119 @@ func TestCleanupRemovesWhatADeadAgentLeft(t *testing.T) {
 	}
 }
 
+// What an agent left up for the next one is left alone for as long as that one's lease would last, and only on the
+// word of a state file that can be trusted.
+func TestCleanupHonoursWhatWasLeftUp(t *testing.T) {
+	newLANs(t)
+	const hour = core.Instant(time.Hour)
+	boot, err := hostBoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	marked := func(boot string, name core.Name, until core.Instant) []byte {
+		text, err := encodeState(core.Durable{Boot: boot, Kept: []core.KeptRecord{{Name: name, Until: until}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	in := marked(boot, "10.77.0.101", boottime()+hour)
+	for _, c := range []struct {
+		name  string
+		state []byte // nil: none
+		stays bool
+	}{
+		{"left up", in, true},
+		{"no mark", marked(boot, "10.77.0.109", boottime()+hour), false},
+		{"its lease is over", marked(boot, "10.77.0.101", boottime()), false},
+		{"no state file", nil, false},
+		{"a damaged one", in[:len(in)/2], false},
+		{"of another boot", marked("another", "10.77.0.101", boottime()+hour), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			leaveBehind(t, vip.Address{Prefix: netip.MustParsePrefix("10.77.0.101/32"), Link: "lan0"})
+			leaveBehind(t, vip.Address{Prefix: netip.MustParsePrefix("10.77.0.102/32"), Link: "lan1"})
+			if c.state != nil {
+				if err := os.WriteFile(filepath.Join(dir, stateName), c.state, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			logger, log := logtest.NewNullLogger()
+			if err := Cleanup(dir, logger); err != nil {
+				t.Fatal(err)
+			}
+			if isUp(t, "lan0", "10.77.0.101") != c.stays {
+				t.Errorf("up: %t, want %t", !c.stays, c.stays)
+			}
+			if isUp(t, "lan1", "10.77.0.102") {
+				t.Error("the other address, which nobody marked, is up")
+			}
+			said := fmt.Sprint(log.AllEntries()[0].Message, log.AllEntries()[0].Data)
+			if strings.Contains(said, "left up for the agent that is started next") != c.stays || !strings.Contains(said, "10.77.0.101") {
+				t.Errorf("says %s", said)
+			}
+		})
+	}
+}
+
+// An agent that is to keep leaves its addresses up and marked, the cleanup leaves them alone, and the next agent
+// goes on with them and takes the mark away.
+func TestAnAgentThatKeepsIsGoneOnWith(t *testing.T) {
+	newLANs(t)
+	cache := fake.New(fake.Options{})
+	defer cache.Close()
+	instance, err := cache.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := newCluster(t, instance)
+	appendTo(t, config, "[agent]\nstop = \"keep\"\n")
+	dir := t.TempDir()
+	witnesses := []*running{startAgent(t, config, "w1"), startAgent(t, config, "w2")}
+	first := startAgentWith(t, Options{ConfigPath: config, Node: "h1", RuntimeDir: dir})
+	before := awaitHeld(t, dir, control.Report{})
+
+	first.end(t)
+	boot, err := hostBoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, valid, _ := newStateFile(dir).Load(boot)
+	if !valid || len(state.Kept) != 2 {
+		t.Errorf("the state file is valid: %t, and marks %v", valid, state.Kept)
+	}
+	if err := Cleanup(dir, nil); err != nil {
+		t.Fatal(err)
+	}
+	second := startAgentWith(t, Options{ConfigPath: config, Node: "h1", RuntimeDir: dir})
+	after := awaitHeld(t, dir, before)
+	for i, v := range after.VIPs {
+		if v.Epoch != before.VIPs[i].Epoch {
+			t.Errorf("%s is held in term %d, was in %d: it was taken anew", v.Address, v.Epoch, before.VIPs[i].Epoch)
+		}
+	}
+	if state, _, _ := newStateFile(dir).Load(boot); len(state.Kept) > 0 {
+		t.Errorf("still marked: %v", state.Kept)
+	}
+	second.end(t)
+	for _, w := range witnesses {
+		w.end(t)
+	}
+}
+
+func appendTo(t *testing.T, path, text string) {
+	t.Helper()
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err == nil {
+		_, err = file.WriteString(text)
+		err = errors.Join(err, file.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestWhatKeepsAnAgentFromStarting(t *testing.T) {
 	newLANs(t)
 	config := newCluster(t, netip.MustParseAddrPort("127.0.0.1:11211"))
@@ -301,47 +422,21 @@ func TestAMissingCapabilityIsNamed(t *testing.T) {
 	}
 }
 
-func TestAStopIsAskedForAndThenNotWaitedForWithoutEnd(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		then func(signals chan os.Signal)
-		want error
-	}{
-		{"it hangs", func(chan os.Signal) { pass(stopPatience) }, errStopTimeout},
-		{"it is hurried", func(signals chan os.Signal) { signals <- unix.SIGINT }, errHurried},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t)
-				signals := make(chan os.Signal, 2)
-				a := &agent{options: Options{Signals: signals}, diary: newDiary(nil), loop: r.loop, cancel: r.cancel}
-				r.start()
-				go a.awaitStop(t.Context())
-				signals <- unix.SIGTERM
-				r.settle()
-				r.want("started", "stoprequested")
-				c.then(signals)
-				if err := <-r.ended; !errors.Is(err, c.want) {
-					t.Errorf("ended with %v, want %v", err, c.want)
-				}
-			})
-		})
+func TestCheckNamesAMissingCapability(t *testing.T) {
+	newLANs(t)
+	o := Options{ConfigPath: newCluster(t, netip.MustParseAddrPort("127.0.0.1:11211")), Node: "h1", RuntimeDir: t.TempDir()}
+	if err := Check(o); err != nil {
+		t.Errorf("with all that it needs: %v", err)
 	}
-}
-
-func TestAStopThatWasCarriedOutIsTheEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t)
-		a := &agent{diary: newDiary(nil), loop: r.loop, cancel: r.cancel}
-		ctx, stop := context.WithCancel(t.Context())
-		r.start()
-		go a.awaitStop(ctx)
-		stop()
-		r.settle()
-		r.want("started", "stoprequested")
-		r.order(core.Exit{})
-		if err := <-r.ended; err != nil {
-			t.Errorf("ended with %v", err)
+	var err error
+	_ = apart.OnOwnThread(func() error {
+		none := [2]unix.CapUserData{}
+		if err = unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &none[0]); err == nil {
+			err = Check(o)
 		}
+		return nil
 	})
+	if code, _ := ExitCode(err); code != ExitCapability || !strings.HasSuffix(err.Error(), "CAP_NET_ADMIN, CAP_NET_RAW") {
+		t.Errorf("code %d, %v; want %d and both named", code, err, ExitCapability)
+	}
 }

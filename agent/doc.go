@@ -10,6 +10,11 @@
 // an address whose lease is over by the time it could be put up, and a message for which the loop has
 // no room.
 //
+// A life ends in one of two ways: the addresses are given away first, or everything stays as it is and the
+// next life goes on within the leases, in another process or in this one as another program (Program). Which
+// addresses stay is in the state file, so that Cleanup leaves those alone.
+//
 // It does not promise that addresses are down after the process was killed, since nothing here runs any
-// more: the addresses' lifetime and Cleanup, called by the unit after any death, see to that.
+// more: the addresses' lifetime and Cleanup, called by the unit after any death, see to that. Nor are they
+// after a life that left them up, when no other follows within the leases.
 package agent

@@ -25,7 +25,7 @@ func (e *UsageError) Error() string { return e.Err.Error() }
 // Unwrap returns what is wrong with the command line.
 func (e *UsageError) Unwrap() error { return e.Err }
 
-// ExitCode returns the exit code for an error of Run, Cleanup or EnterNetns, and a hint on what to do, if
+// ExitCode returns the exit code for an error of Run, Check, Cleanup or EnterNetns, and a hint on what to do, if
 // there is one.
 func ExitCode(err error) (code int, hint string) {
 	if err == nil {

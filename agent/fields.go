@@ -23,4 +23,7 @@ const (
 	fieldConfig   = "config"
 	fieldDir      = "runtime_dir"
 	fieldTook     = "took_ms"
+	fieldWay      = "way"
+	fieldKept     = "kept" // addresses that stay up for the agent that is started next
+	fieldProgram  = "program"
 )

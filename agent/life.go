@@ -12,18 +12,8 @@ import (
 	"memvip/vip"
 )
 
-const (
-	// stopPatience is how long giving everything away may take before the agent leaves without.
-	stopPatience = 5 * time.Second
-	// watchRetryLinks is the pause before links are watched again after a failure.
-	watchRetryLinks = time.Second
-)
-
-// How a stop can end other than well. The addresses are down in both cases.
-var (
-	errStopTimeout = errors.New("stop: not everything was given away in time")
-	errHurried     = errors.New("stop: hurried")
-)
+// watchRetryLinks is the pause before links are watched again after a failure.
+const watchRetryLinks = time.Second
 
 // live runs the loop and what tells it of this host, until ctx ends and the machine has let go.
 func (a *agent) live(ctx context.Context, started core.Started) error {
@@ -40,7 +30,7 @@ func (a *agent) live(ctx context.Context, started core.Started) error {
 	if err != nil {
 		err = errors.Join(err, a.letGo(err))
 	}
-	a.diary.change(nil, "agent ends")
+	a.diary.change(leftUp(a.loop.kept), "agent ends")
 	return err
 }
 
@@ -53,27 +43,6 @@ func (a *agent) letGo(cause error) error {
 	}
 	a.diary.fault(cause, stack)
 	return err
-}
-
-// awaitStop turns the end of ctx or a signal into an orderly stop, and an orderly stop that hangs into an end.
-func (a *agent) awaitStop(ctx context.Context) {
-	select {
-	case <-ctx.Done():
-	case <-a.options.Signals:
-	case <-a.loop.queue.ended:
-		return
-	}
-	a.diary.change(nil, "agent stops")
-	a.loop.queue.put(core.StopRequested{})
-	patience := time.NewTimer(stopPatience)
-	defer patience.Stop()
-	select {
-	case <-a.loop.queue.ended:
-	case <-patience.C:
-		a.cancel(errStopTimeout)
-	case <-a.options.Signals:
-		a.cancel(errHurried)
-	}
 }
 
 func (a *agent) prober(in *instance) *health.Prober {

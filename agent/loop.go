@@ -27,6 +27,7 @@ type loop struct {
 	asks    chan chan core.Status
 	answers []core.Event // of effects that were answered at once: fed before anything else
 	exited  bool
+	kept    []core.KeptRecord // what stays up after an exit
 
 	counts loopCounts
 }
@@ -158,7 +159,7 @@ func (l *loop) perform(effect core.Effect) {
 	case core.RestartInstance:
 		l.instances.restart(e)
 	case core.Exit:
-		l.exited = true
+		l.exited, l.kept = true, e.Kept
 	default:
 		panic(fmt.Sprintf("agent: unknown effect %T", effect))
 	}

@@ -65,11 +65,23 @@ func connectorToHandDown() (string, error) {
 		return "", err
 	}
 	defer file.Close()
-	fd, err := unix.FcntlInt(file.Fd(), unix.F_DUPFD, 0) // a copy that exec leaves open
+	return leaveOpen(file)
+}
+
+// leaveOpen makes a copy of the connector's socket that exec leaves open, and returns its name in the environment.
+func leaveOpen(connector *os.File) (string, error) {
+	fd, err := unix.FcntlInt(connector.Fd(), unix.F_DUPFD, 0)
 	if err != nil {
 		return "", fmt.Errorf("hand down the process connector: %w", err)
 	}
 	return strconv.Itoa(fd), nil
+}
+
+// closeLeftOpen closes what leaveOpen made.
+func closeLeftOpen(handed string) {
+	if fd, err := strconv.Atoi(handed); err == nil {
+		_ = unix.Close(fd)
+	}
 }
 
 func inheritedConnector(handed string) (*health.Connector, error) {

@@ -13,6 +13,7 @@ type Config struct {
 	Cluster   Cluster
 	Memcached Memcached
 	Health    Health
+	Agent     Agent
 	VIPs      []VIP // in the order of the file
 
 	warnings   []string

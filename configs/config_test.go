@@ -84,6 +84,8 @@ func TestWarnings(t *testing.T) {
 			"agent.toml:33: vip.candidates: only cache1 may hold this address, so nobody takes over"}},
 		{"slow probes", `fall = 3`, `fall = 100`, []string{
 			"agent.toml:22: health: a memcached that hangs is noticed after 15.1s only (interval + fall × the longer of interval and deadline)"}},
+		{"keep without a fence", `stop = "handover"`, `stop = "keep"`, []string{
+			"agent.toml:43: agent.stop: \"keep\" without a fence: where no agent comes back within the lease, this host goes on answering beside the next holder for some seconds"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -125,6 +127,7 @@ key_file = "other.key"
 		{`"100ms"`, `"110ms"`}, {`"150ms"`, `"160ms"`}, {`fall = 3`, `fall = 4`}, {`fall = 3`, `rise = 4`}, {`"1s"`, `"2s"`},
 		{`"10.0.0.101"`, `"10.0.0.101/24"`}, {`home = "cache3"`, `home = "cache2"`}, {`"auto"`, `"never"`}, {`"5s"`, `"6s"`},
 		{`["cache1", "cache2"]`, `["cache1", "cache3"]`}, {`"eth0"`, `"eth1"`}, {`"127.0.0.1:11302"`, `"127.0.0.1:11303"`},
+		{`"handover"`, `"keep"`},
 	} {
 		if parse(t, strings.Replace(good, change[0], change[1], 1)).Digest() == base {
 			t.Errorf("%s for %s leaves the digest as it was", change[1], change[0])

@@ -60,6 +60,10 @@ const (
 	// An address that is always away from home serves from a colder cache than it could, so going home is
 	// what an operator wants unless he says otherwise.
 	failbackDefault = FailbackAuto
+
+	// Who stops an agent means to do something to the host, or to end the service there for good; a restart and an
+	// upgrade, which should move nothing, are told apart from that without a setting.
+	stopDefault = StopHandover
 )
 
 // The bounds that no key of the file moves.

@@ -35,6 +35,9 @@ func (c *Config) canonical() string {
 	line("health.fall", c.Health.Fall)
 	line("health.rise", c.Health.Rise)
 	line("health.fresh_interval", c.Health.FreshInterval)
+	if c.Agent.Stop != stopDefault {
+		line("agent.stop", c.Agent.Stop)
+	}
 	for _, v := range sortedVIPs(c.VIPs) {
 		line("vip.address", v.Prefix)
 		line("vip.home", v.Home)

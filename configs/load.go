@@ -64,6 +64,7 @@ func read(file, text string) (*Config, *problems, *place) {
 	c.Cluster = readCluster(root)
 	c.Memcached = readMemcached(root.section("memcached"))
 	c.Health = readHealth(root.section("health"))
+	c.Agent = readAgent(root.section("agent"), c.Cluster.Fence)
 	c.VIPs = readVIPs(root, c.Cluster, c.Memcached)
 	root.done()
 	c.votersLine = root.at.key("cluster").key("voters").line

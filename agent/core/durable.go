@@ -1,5 +1,7 @@
 package core
 
+import "slices"
+
 // Durable is what a node keeps in its state file. The file is replaced before any answer leaves or
 // any address goes up that depends on it; renewals change nothing in it.
 type Durable struct {
@@ -17,6 +19,22 @@ type Durable struct {
 
 	Slots   []SlotRecord    `json:"slots,omitempty"`   // what this voter granted and recorded, sorted by name
 	Service []ServiceRecord `json:"service,omitempty"` // what this node served and proved, sorted by VIP and instance
+
+	// Kept are the VIPs whose addresses a life left up on purpose as it ended, sorted by name. What the next life
+	// saves first has none.
+	Kept []KeptRecord `json:"kept,omitempty"`
+}
+
+// KeptRecord is a VIP that is left up, and when its lease ends by the clock of this very boot.
+type KeptRecord struct {
+	Name  Name    `json:"name"`
+	Until Instant `json:"until_ns"`
+}
+
+// Keeps reports whether a VIP's address is to be left alone at an instant, though no agent runs: the last one left
+// it up, and its lease is not over.
+func (d *Durable) Keeps(n Name, now Instant) bool {
+	return slices.ContainsFunc(d.Kept, func(k KeptRecord) bool { return k.Name == n && now < k.Until })
 }
 
 // SlotRecord is a voter's memory of one name.

@@ -71,8 +71,8 @@ type RestartInstance struct{ Instance string }
 // WakeAt asks for a Tick at an instant. A later WakeAt replaces an earlier one.
 type WakeAt struct{ At Instant }
 
-// Exit says that a requested stop is complete.
-type Exit struct{}
+// Exit says that a requested stop is complete. Kept are the VIPs whose addresses stay up for the next life.
+type Exit struct{ Kept []KeptRecord }
 
 // Transition is a change worth a line in the log: data, never prose.
 type Transition struct {

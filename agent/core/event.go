@@ -110,8 +110,9 @@ type LinkChanged struct {
 	Up   bool
 }
 
-// StopRequested asks the node to give its VIPs away and then leave.
-type StopRequested struct{}
+// StopRequested asks the node to give its VIPs away and then leave; or, to Keep, to leave at once with
+// everything as it is, so that its next life goes on within the leases. The first counts.
+type StopRequested struct{ Keep bool }
 
 // DrainRequested asks the node to give its VIPs away and take none, or to end that.
 type DrainRequested struct{ On bool }

@@ -145,6 +145,10 @@ func (g *absurd) event() Event {
 		return Received{Source: fmt.Sprint(g.pick(3)), Msg: g.message()}
 	case 16:
 		return StateHeard{g.state()}
+	case 17:
+		if g.pick(64) == 0 {
+			return StopRequested{Keep: g.pick(2) == 0}
+		}
 	}
 	return Tick{}
 }

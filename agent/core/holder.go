@@ -122,7 +122,7 @@ func (m *Machine) checkAgain(l *lease, e InstanceChecked) bool {
 }
 
 func (m *Machine) takeIfReady(l *lease) {
-	if l.take.recorded && l.take.checked && !l.take.ordered {
+	if l.take.recorded && l.take.checked && !l.take.ordered && !m.keeping() {
 		l.take.ordered, l.take.stayed, l.leftover = true, l.leftover != 0, 0
 		m.emit(TakeAddress{l.name, l.term, l.validUntil})
 	}
@@ -373,9 +373,9 @@ func (m *Machine) declined(d Decline) {
 	m.pursueIdle(l)
 }
 
-// leftovers decides on addresses that an earlier life left up: those whose lease may be continued
-// stay for as long as a lease lasts, the others go at once.
-func (m *Machine) leftovers(present []Name) {
+// leftovers decides on addresses that an earlier life left up: those whose lease may be continued stay for as
+// long as that life said that they may, or else as a lease lasts; the others go at once.
+func (m *Machine) leftovers(present []Name, kept []KeptRecord) {
 	for _, n := range present {
 		v, ok := m.vip(n)
 		if !ok {
@@ -383,6 +383,9 @@ func (m *Machine) leftovers(present []Name) {
 		}
 		l := v.lease
 		l.leftover = m.now.Add(m.cfg.Lease)
+		if i := slices.IndexFunc(kept, func(k KeptRecord) bool { return k.Name == n }); i >= 0 {
+			l.leftover = min(l.leftover, kept[i].Until)
+		}
 		if v.record().Served.Known() {
 			continue
 		}

@@ -153,6 +153,9 @@ func (m *Machine) durable() Durable {
 			d.Service = append(d.Service, *v.kept)
 		}
 	}
+	if m.keeping() {
+		d.Kept = m.kept()
+	}
 	slices.SortFunc(d.Service, func(a, b ServiceRecord) int {
 		return cmp.Or(cmp.Compare(a.VIP, b.VIP), cmp.Compare(a.Instance, b.Instance))
 	})

@@ -40,6 +40,7 @@ type Machine struct {
 	sentAt   Instant
 
 	draining, stopping, exited bool
+	keptIn                     uint64 // the save that says what is left up; zero unless the node leaves with its addresses up
 
 	margin       time.Duration // as configured
 	worstDrop    time.Duration // of late
@@ -144,7 +145,7 @@ func (m *Machine) start(s Started) {
 		l.since = m.now
 	}
 	m.journal.dirty = true
-	m.leftovers(s.Present)
+	m.leftovers(s.Present, d.Kept)
 	m.nextBeat = m.now
 }
 
@@ -193,8 +194,7 @@ func (m *Machine) dispatch(ev Event) {
 	case LinkChanged:
 		m.linkChanged(e)
 	case StopRequested:
-		m.stopping = true
-		m.giveAll(CauseStop)
+		m.stop(e.Keep)
 	case DrainRequested:
 		m.drain(e.On)
 	case HandbackRequested:
@@ -301,20 +301,6 @@ func (m *Machine) keepCompany() {
 			m.nextBeat = m.now
 		}
 	}
-}
-
-// leave ends the agent's life once a stop was asked for and everything is given up.
-func (m *Machine) leave() {
-	if !m.stopping || m.exited || len(m.releases) > 0 {
-		return
-	}
-	for _, l := range m.all {
-		if l.role != Idle {
-			return
-		}
-	}
-	m.exited = true
-	m.emit(Exit{})
 }
 
 // drain begins or ends giving VIPs away on an operator's word; it outlives the agent.

@@ -164,7 +164,12 @@ func (m *Machine) packet(counter uint64) *packet {
 	return nil
 }
 
+// sendClaim sends a claim to one voter. A node that leaves with its addresses up asks for nothing any more: how
+// long its leases last is what it has said in the state file.
 func (m *Machine) sendClaim(p *peer, c Claim) {
+	if m.keeping() {
+		return
+	}
 	c.Echo = p.incarnation
 	m.send(p.name, c)
 }

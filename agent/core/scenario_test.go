@@ -173,8 +173,8 @@ func command(t *testing.T, w *world, d *datadriven.TestData) string {
 		for _, c := range on(0).caches {
 			clear(c.queued)
 		}
-	case "stop":
-		on(0).step(StopRequested{})
+	case "stop": // "stop a keep" leaves everything as it is
+		on(0).step(StopRequested{Keep: d.HasArg("keep")})
 	case "drain", "undrain":
 		on(0).step(DrainRequested{d.Cmd == "drain"})
 	case "handback":

@@ -348,12 +348,25 @@ func (h *host) carryOut(e Effect) {
 	case Transition:
 		h.trace(e)
 	case Exit:
-		w.note("%s: leaves", h.name)
+		w.note("%s: leaves%s", h.name, untils(e.Kept))
 		h.m = nil
+		h.life++
 	case ProlongAddress:
 		h.guard(e.Name, e.Until)
 	case StopWatch:
 	}
+}
+
+// untils lists what is left up, and for how long.
+func untils(kept []KeptRecord) string {
+	if len(kept) == 0 {
+		return ""
+	}
+	var parts []string
+	for _, k := range kept {
+		parts = append(parts, fmt.Sprintf("%s until %.4fs", k.Name, time.Duration(k.Until-1).Seconds()))
+	}
+	return " with " + strings.Join(parts, ", ") + " up"
 }
 
 // guard is the fence: the address is down at the end of its lease, whatever the agent does.

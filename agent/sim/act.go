@@ -43,6 +43,9 @@ const (
 	TrapFreeze               // it is frozen then
 	TrapHold                 // answers to it are held back then
 	StopAgent                // an operator stops it and starts it later
+	KeepRestart              // it leaves with its addresses up and is back within a lease: systemctl restart
+	KeepLeave                // it does so and nobody starts it for long
+	UpgradeMany              // some do so and go on at once, as another program
 	Crash                    // the host loses power
 	PullCable
 	ExitMemcached
@@ -68,7 +71,7 @@ const (
 
 func (k Kind) String() string {
 	return [...]string{"split", "isolate", "cut_one_way", "cut_pair", "lossy", "hold_packets", "replay", "cut_client", "kill_agent",
-		"kill_agent_state_lost", "kill_agent_state_spoilt", "restart_agent", "restart_many", "lose_many", "freeze_agent", "stall_agent", "trap_kill", "trap_freeze", "trap_hold", "stop_agent", "crash",
+		"kill_agent_state_lost", "kill_agent_state_spoilt", "restart_agent", "restart_many", "lose_many", "freeze_agent", "stall_agent", "trap_kill", "trap_freeze", "trap_hold", "stop_agent", "keep_restart", "keep_leave", "upgrade_many", "crash",
 		"pull_cable", "exit_memcached", "restart_memcached", "restart_memcached_kept", "hang_memcached", "refuse_flush",
 		"slow_memcached", "stick_worker", "own_address", "disk_full", "disk_slow", "refuse_address", "remove_address", "drain",
 		"handback", "change_voters", "replace_voter", "change_lease", "clone_host"}[k]
@@ -77,7 +80,7 @@ func (k Kind) String() string {
 // weights say how often each kind is drawn.
 var weights = [kinds]int{
 	Split: 8, Isolate: 4, CutOneWay: 5, CutPair: 4, Lossy: 3, HoldPackets: 4, Replay: 4, CutClient: 2, KillAgent: 5, KillLost: 3, KillSpoilt: 1,
-	RestartAgent: 5, RestartMany: 3, LoseMany: 1, FreezeAgent: 5, StallAgent: 5, TrapKill: 4, TrapFreeze: 4, TrapHold: 4, StopAgent: 3, Crash: 5, PullCable: 4, ExitMemcached: 5, RestartMemcached: 5,
+	RestartAgent: 5, RestartMany: 3, LoseMany: 1, FreezeAgent: 5, StallAgent: 5, TrapKill: 4, TrapFreeze: 4, TrapHold: 4, StopAgent: 3, KeepRestart: 5, KeepLeave: 2, UpgradeMany: 4, Crash: 5, PullCable: 4, ExitMemcached: 5, RestartMemcached: 5,
 	RestartKept: 2, HangMemcached: 6, RefuseFlush: 1, SlowMemcached: 3, StickWorker: 4, OwnAddress: 2, DiskFull: 2, DiskSlow: 3,
 	RefuseAddress: 1, RemoveAddress: 2, Drain: 4, Handback: 2, ChangeVoters: 2, ReplaceVoter: 1, ChangeLease: 1, CloneHost: 1,
 }
@@ -86,7 +89,8 @@ var weights = [kinds]int{
 // fence stops it: without one that is a declared gap and proves nothing.
 func (k Kind) allowed(s Shape) bool {
 	switch k {
-	case FreezeAgent, StallAgent, TrapFreeze, DiskSlow: // the loop waits for the disk
+	case FreezeAgent, StallAgent, TrapFreeze, DiskSlow, // the loop waits for the disk
+		KeepRestart, KeepLeave, UpgradeMany: // nobody may come in time
 		return s.Fence.coversFreeze()
 	case RefuseAddress:
 		return s.Fence.kernel()

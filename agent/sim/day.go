@@ -8,6 +8,7 @@ import (
 // themes are kinds that do most harm together.
 var themes = [][]Kind{
 	{RestartAgent, RestartMany, KillAgent, Replay, HoldPackets, Split, Isolate, StallAgent}, // old packets meet voters that restarted
+	{KeepRestart, KeepLeave, UpgradeMany, TrapKill, HoldPackets, Split, Drain, StallAgent},  // lives that go on where the last left off
 	{KillLost, LoseMany, Crash, Isolate, Split, HoldPackets, FreezeAgent, Drain},            // voters that forgot
 	{TrapKill, TrapFreeze, Drain, ExitMemcached, RestartMemcached, Split},                   // the worst instant
 	{StickWorker, HangMemcached, Drain, StopAgent, SlowMemcached, OwnAddress},               // writes that wait

@@ -12,12 +12,18 @@ func (w *World) do(a Act) {
 	switch a.Kind {
 	case Split, Isolate, CutOneWay, CutPair, Lossy, HoldPackets, Replay, CutClient:
 		w.disturb(a, h)
-	case KillAgent, KillLost, KillSpoilt, RestartAgent, FreezeAgent, StallAgent, StopAgent, TrapKill, TrapFreeze, TrapHold:
+	case KillAgent, KillLost, KillSpoilt, RestartAgent, FreezeAgent, StallAgent, StopAgent, KeepRestart, KeepLeave, TrapKill, TrapFreeze, TrapHold:
 		h.disturbAgent(a.Kind, length, a.B)
 	case RestartMany, LoseMany:
 		for i, h := range w.hosts[:w.shape.hosts()] {
 			if a.B>>i&1 == 1 {
 				w.afterwards(w.random.Int64N(int64(w.lease)), func() { h.restart(a.Kind == LoseMany) })
+			}
+		}
+	case UpgradeMany:
+		for i, h := range w.hosts[:w.shape.hosts()] {
+			if a.B>>i&1 == 1 {
+				w.afterwards(w.random.Int64N(int64(w.lease)), func() { h.leave(departure{back: h.between(ms, 30*ms)}) })
 			}
 		}
 	case Crash:
@@ -113,6 +119,12 @@ func (h *host) disturbAgent(k Kind, length int64, which int) {
 		return
 	case StopAgent:
 		h.feed(core.StopRequested{})
+	case KeepRestart:
+		h.leave(departure{back: h.between(11*ms, 300*ms), cleanup: true})
+		return
+	case KeepLeave:
+		h.leave(departure{back: max(length, 11*ms), cleanup: true})
+		return
 	case RestartAgent:
 		h.restart(false)
 		return

@@ -20,8 +20,8 @@
 //   - an even share: when a host dies, nobody who gets a VIP of it has two more than another;
 //   - invariant: what the machine asserts of itself.
 //
-// Where a rule would not hold by design, a plan does not ask for it: an agent is frozen or killed only
-// where a fence covers that (Kind.allowed), a cluster without restart_command and with one instance per
+// Where a rule would not hold by design, a plan does not ask for it: an agent is frozen, killed or told to
+// leave its addresses up only where a fence covers that (Kind.allowed), a cluster without restart_command and with one instance per
 // host need not serve (mustServe), and where one host is home of two VIPs on one instance, the second need
 // not come home (mustComeHome). What the world leaves out: kernels that cannot destroy sockets, virtual
 // machines whose clock stops, two voters of one name, a voter replaced in one step while a host has lost its

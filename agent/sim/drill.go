@@ -87,6 +87,18 @@ var Drills = []Drill{
 		Bound: func(Shape) time.Duration { return 0 }, prepare: func(s *Shape) { s.Lease = max(s.Lease, 600*time.Millisecond) },
 	},
 	{
+		Name: "agent leaves its addresses up and is back within its lease", Kind: KeepRestart, Promise: "0",
+		Bound: func(Shape) time.Duration { return 0 }, prepare: func(s *Shape) { s.Lease = max(s.Lease, 600*time.Millisecond) },
+	},
+	{
+		Name: "agent leaves its addresses up and does not come back", Kind: KeepLeave, Promise: "2pL + m + claim",
+		Bound: func(s Shape) time.Duration { return s.gap() + s.claim() },
+	},
+	{
+		Name: "agents upgraded in place", Kind: UpgradeMany, Promise: "0",
+		Bound: func(Shape) time.Duration { return 0 }, prepare: func(s *Shape) { s.Lease = max(s.Lease, 300*time.Millisecond) },
+	},
+	{
 		Name: "host loses power", Kind: Crash, Promise: "L(1+p) + claim",
 		Bound: func(s Shape) time.Duration { return s.expiry() + s.claim() },
 	},

@@ -34,11 +34,7 @@ func (h *host) carryOut(e core.Effect) {
 	case core.Transition:
 		h.transition(e)
 	case core.Exit:
-		h.note("%s: agent leaves", h.name)
-		h.end()
-		if h.mended {
-			h.after(100*ms, h.start)
-		}
+		h.departed(e)
 	default:
 		panic(fmt.Sprintf("sim: unknown effect %T", e))
 	}

@@ -24,6 +24,16 @@ var faults = []fault{
 		{"agent/core/holder.go", `l.drop = dropping{cause: cause, successor: successor}`, `l.drop = dropping{cause: cause, successor: successor}
 	m.sendRelease(l, successor)`},
 	}},
+	{"released although the address stays up for the next life", "F3", []change{
+		{"agent/core/stop.go", `	m.keptIn = m.pendingSave()
+`, `	m.keptIn = m.pendingSave()
+	for _, l := range m.all {
+		if l.role == Holding {
+			m.sendRelease(l, "")
+		}
+	}
+`},
+	}},
 	{"epoch learned from renewals", "F7", []change{
 		{"agent/core/voter.go", `|| !s.last.Known() && e.Kind == Continuation {`, `|| e.Kind != Renewal {`},
 		{"agent/core/lease.go", `&& (c.kind != Fresh || c.matches() >= majority(voters)) {`, `{`},

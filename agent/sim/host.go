@@ -27,7 +27,8 @@ type host struct {
 	saved   func()   // what a frozen agent does first when it thaws: a save has ended
 	backlog []func() // what an agent that stands still will do
 	trap    trap
-	waiting []func() // packets that are held back
+	leaving departure // what is to become of an agent that was told to leave with its addresses up
+	waiting []func()  // packets that are held back
 	wakeAt  core.Instant
 	voters  []string // as its configuration file says
 	lease   int64    // likewise
@@ -146,7 +147,7 @@ func (h *host) start() {
 
 // end stops the agent at once, as a kill does.
 func (h *host) end() {
-	h.machine, h.frozen, h.saving, h.saved, h.backlog = nil, false, false, nil, nil
+	h.machine, h.frozen, h.saving, h.saved, h.backlog, h.leaving = nil, false, false, nil, nil, departure{}
 	h.life++
 }
 
@@ -156,20 +157,29 @@ func (h *host) kill() {
 		return
 	}
 	h.end()
-	if h.shape.Fence.cleanup() {
-		life := h.life
-		h.after(h.between(2*ms, 10*ms), func() {
-			if h.on && h.life == life {
-				h.cleanup()
-			}
-		})
-	}
+	h.cleanupSoon()
 }
 
-// cleanup takes every managed address down.
+// cleanupSoon runs the unit's cleanup, if there is one, unless an agent starts before.
+func (h *host) cleanupSoon() {
+	if !h.shape.Fence.cleanup() {
+		return
+	}
+	life := h.life
+	h.after(h.between(2*ms, 10*ms), func() {
+		if h.on && h.life == life {
+			h.cleanup()
+		}
+	})
+}
+
+// cleanup takes every managed address down but those that the last agent left up for the next.
 func (h *host) cleanup() {
-	for v := range h.vips {
-		h.takeDown(v, byCleanup)
+	marked := h.hasFile && !h.spoilt && h.file.Boot == h.bootID()
+	for v, vip := range h.vips {
+		if !marked || !h.file.Keeps(vip.name, h.reads()) {
+			h.takeDown(v, byCleanup)
+		}
 	}
 }
 

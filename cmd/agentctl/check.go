@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"memvip/agent"
 	"memvip/configs"
 )
 
@@ -27,7 +28,7 @@ Exit codes: 0 it will do, 1 it will not.`,
 			}
 			config, err := configs.Load(args[0])
 			if err == nil && node != "" {
-				err = checkNode(config, node)
+				err = agent.CheckNode(config, node)
 			}
 			if err != nil {
 				return refuse(cmd.ErrOrStderr(), args[0], err)

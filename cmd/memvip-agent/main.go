@@ -48,11 +48,19 @@ func command(stderr io.Writer) *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &agent.UsageError{Err: err} })
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.Flags().StringVar(&o.ConfigPath, "config", "/etc/memvip/agent.toml", "the cluster's configuration `FILE`")
-	root.Flags().StringVar(&o.Node, "node", "", "this node's `NAME` in it (default the host's name)")
+	check := &cobra.Command{
+		Use: "check", Short: "Say whether this program could go on where the agent on this host stands", Args: noArguments,
+		RunE: func(*cobra.Command, []string) error {
+			return inNamespace(netns, &o, stderr, func() error { return agent.Check(o) })
+		},
+	}
+	for _, c := range []*cobra.Command{root, check} {
+		c.Flags().StringVar(&o.ConfigPath, "config", "/etc/memvip/agent.toml", "the cluster's configuration `FILE`")
+		c.Flags().StringVar(&o.Node, "node", "", "this node's `NAME` in it (default the host's name)")
+	}
 	root.PersistentFlags().StringVar(&o.RuntimeDir, "runtime-dir", "/run/memvip", "`DIR` of state file, lock and control socket")
 	root.PersistentFlags().StringVar(&netns, "netns", "", "work in the network namespace of that `NAME`")
-	root.AddCommand(&cobra.Command{
+	root.AddCommand(check, &cobra.Command{
 		Use: "cleanup", Short: "Remove the addresses that a dead agent left up", Args: noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			return inNamespace(netns, &o, stderr, func() error { return agent.Cleanup(o.RuntimeDir, o.Log) })
@@ -79,12 +87,15 @@ func inNamespace(netns string, o *agent.Options, stderr io.Writer, work func() e
 		}
 	}
 	log, closing := agent.NewLogger(stderr)
-	o.Log = log
+	o.Log, o.Flush, o.Entered = log, closing.Flush, netns != ""
 	return errors.Join(work(), closing.Close())
 }
 
-// serve runs the node. The first SIGTERM or SIGINT stops it, the second hurries it.
-func serve(o agent.Options) error {
+// serve runs the node. The first SIGTERM or SIGINT stops it, the second hurries it; SIGUSR2 exchanges its program.
+func serve(o agent.Options) (err error) {
+	if o.Program, err = agent.ThisProgram(); err != nil {
+		return err
+	}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	signal.Ignore(syscall.SIGHUP) // there is no reload yet, and the default would end the agent without giving its VIPs away

@@ -41,4 +41,7 @@ home = "cache3"
 interface = "eth0"
 instance = "127.0.0.1:11302"
 restart_command = ["restart", "other"]
+
+[agent]
+stop = "handover"
 `

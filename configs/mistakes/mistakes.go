@@ -48,14 +48,14 @@ var All = []Mistake{
 		`agent.toml:1: not TOML: files cannot contain NULL bytes; probably using UTF-16; TOML files must be UTF-8; expected valid TOML`},
 	{"bytes that are no text", `name = "cache-prod"`, "name = \"cache\xff\"",
 		`agent.toml:2: not TOML: invalid UTF-8 byte: 0xff; expected valid TOML`},
-	{"ends in the middle", "restart_command = [\"restart\", \"other\"]\n", `restart_command = `,
+	{"ends in the middle", Good[strings.Index(Good, `["restart", "other"]`):], "",
 		`agent.toml:40: not TOML: unexpected EOF; expected value; expected valid TOML`},
 	{"unknown table", "[health]", "[helth]",
 		`agent.toml:22: helth: unknown key; expected "health", the nearest known key`},
 	{"unknown table unlike any other", "[[vip]]\naddress = \"10.0.0.101\"", "[logging]\nlevel = 1\n[[vip]]\naddress = \"10.0.0.101\"",
-		`agent.toml:28: logging: unknown key; expected one of cluster, memcached, health, vip`},
+		`agent.toml:28: logging: unknown key; expected one of cluster, memcached, health, agent, vip`},
 	{"key outside of a table", "[cluster]\n", "lease = \"1s\"\n[cluster]\n",
-		`agent.toml:1: lease: unknown key; expected one of cluster, memcached, health, vip`},
+		`agent.toml:1: lease: unknown key; expected one of cluster, memcached, health, agent, vip`},
 	{"every mistake at once", "", "[cluster]\nname = \"\"\nlease = \"1h\"\nvoters = { a = \"10.0.0.1\", b = \"10.0.0.1\" }\n[[vip]]\nhome = \"c\"\n",
 		`agent.toml:1: cluster.key_file: missing; expected the path of the gossip key, such as "/etc/memvip/gossip.key"; agentctl keygen makes one
 agent.toml:1: memcached.address: missing; expected the instance of the vip on line 5, such as "127.0.0.1:11211"
@@ -208,6 +208,16 @@ agent.toml:10: cluster.voters: 2 voters; expected at least 3; where only two hos
 		`agent.toml:25: health.fall: 4294967299 is above the ceiling; expected 1 to 100`},
 	{"fall as a fraction", `fall = 3`, `fall = 2.5`,
 		`agent.toml:25: health.fall: the number 2.5; expected an integer, such as 3`},
+
+	// [agent]
+	{"stop word", `stop = "handover"`, `stop = "now"`,
+		`agent.toml:43: agent.stop: "now" is no way to end; expected "handover" or "keep"`},
+	{"stop of a wrong type", `stop = "handover"`, `stop = false`,
+		`agent.toml:43: agent.stop: the boolean false; expected "handover" or "keep"`},
+	{"stop with a slip", `stop = "handover"`, `stpo = "keep"`,
+		`agent.toml:43: agent.stpo: unknown key; expected one of stop`},
+	{"stop outside of its table", "[agent]\nstop", "[[agent]]\nstop",
+		`agent.toml:42: agent: an array; expected a table`},
 
 	// [[vip]]
 	{"no vips", Good[strings.Index(Good, "[[vip]]"):], "",

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // Agent is the built memvip-agent on one host.
@@ -71,6 +73,12 @@ func (a *Agent) LoseState() error {
 		return fmt.Errorf("lab: %s: lose state: %w", a.name, err)
 	}
 	return nil
+}
+
+// Upgrade asks the agent to go on as the program that lies where it was started from. The process stays the same.
+func (a *Agent) Upgrade() (Instant, error) {
+	at, _, err := a.signal(unix.SIGUSR2, true)
+	return at, err
 }
 
 // Status is what `agentctl status --json` said.

@@ -1,4 +1,4 @@
-package main
+package agent
 
 import (
 	"fmt"
@@ -8,8 +8,9 @@ import (
 	"memvip/configs"
 )
 
-// checkNode tells whether this host could be a node: its name and its interfaces.
-func checkNode(config *configs.Config, node string) error {
+// CheckNode says whether this host could be a node of a cluster: its name, and an interface for every address that
+// the node may hold.
+func CheckNode(config *configs.Config, node string) error {
 	if _, err := config.Self(node); err != nil {
 		return err
 	}
@@ -21,7 +22,7 @@ func checkNode(config *configs.Config, node string) error {
 	return err
 }
 
-// hostLinks returns this host's interfaces with their addresses.
+// hostLinks returns this host's interfaces with their addresses. Anybody may ask for them.
 func hostLinks() ([]configs.Link, error) {
 	interfaces, err := net.Interfaces()
 	if err != nil {

@@ -1,0 +1,57 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"memvip/vip"
+)
+
+// Check says whether an agent with these options could go on where the last one on this host stands, or stood: its
+// configuration and key, the node that it is to be, an interface for every address, what the process may do, and
+// the state that was left.
+// It changes nothing. The error is one of Run's, or says why the state could not be gone on with; see ExitCode.
+func Check(o Options) error {
+	a := &agent{options: o, diary: newDiary(o.Log)}
+	if err := a.openConfig(); err != nil {
+		return err
+	}
+	if err := CheckNode(a.config, a.self.Name); err != nil {
+		return err
+	}
+	if err := checkCapabilities(); err != nil {
+		return err
+	}
+	boot, err := hostBoot()
+	if err != nil {
+		return err
+	}
+	if _, _, problem := newStateFile(o.RuntimeDir).Load(boot); problem != "" {
+		return errors.New("state: " + problem)
+	}
+	return nil
+}
+
+// checkCapabilities names what this process lacks to change addresses. A file that replaces another may lack the
+// capabilities that it had.
+func checkCapabilities() error {
+	var have [2]unix.CapUserData
+	if err := unix.Capget(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &have[0]); err != nil {
+		return fmt.Errorf("read capabilities: %w", err)
+	}
+	var lacks []string
+	for number, name := range map[uint]string{unix.CAP_NET_ADMIN: "CAP_NET_ADMIN", unix.CAP_NET_RAW: "CAP_NET_RAW"} {
+		if have[0].Effective&(1<<number) == 0 {
+			lacks = append(lacks, name)
+		}
+	}
+	if len(lacks) > 0 {
+		slices.Sort(lacks)
+		return fmt.Errorf("%w %s", vip.ErrCapability, strings.Join(lacks, ", "))
+	}
+	return nil
+}
