@@ -203,7 +203,7 @@ func (a *agent) openAddresses() (err error) {
 	for _, v := range a.config.VIPs {
 		managed = append(managed, v.Prefix.Addr())
 	}
-	if a.manager, err = vip.Open(vip.Options{Managed: managed}); err != nil {
+	if a.manager, err = vip.Open(vip.Options{Fence: vip.FenceMode(a.config.Cluster.Fence), Managed: managed}); err != nil {
 		return err
 	}
 	a.closeLater(a.manager.Close)
@@ -286,12 +286,23 @@ func (a *agent) endConnections(present []core.Name) error {
 	return errors.Join(errs...)
 }
 
+// leaseLength is how long this node's own leases are: where the only fence is the address's lifetime, they have to
+// outlast it (protocol-review F12).
+func (a *agent) leaseLength() time.Duration {
+	if fence, _ := a.manager.Fence(); fence == vip.FenceLifetime {
+		return core.LeaseMax
+	}
+	return a.config.Cluster.Lease
+}
+
 func (a *agent) openLoop() {
 	a.ctx, a.cancel = context.WithCancelCause(context.Background())
 	s := shared{clock: boottime, queue: newQueue(), diary: a.diary, failed: func(err error) { a.cancel(err) }}
 	a.tellers = newCrew(s.failed)
+	config := machineConfig(a.config, a.self, Version(), a.detector())
+	config.Lease = a.leaseLength()
 	a.loop = &loop{
-		shared: s, machine: core.New(machineConfig(a.config, a.self, Version(), a.detector())),
+		shared: s, machine: core.New(config),
 		store: newStateFile(a.options.RuntimeDir), asks: make(chan chan core.Status),
 		addresses: newAddresses(s, a.manager, a.places),
 		instances: newInstances(s, withFaults(realInstances{}, a.diary), instancesOf(a.config, a.self.Name)),

@@ -20,6 +20,7 @@ const (
 	fieldLink     = "link"
 	fieldVersion  = "version"
 	fieldDetector = "detector"
+	fieldFence    = "fence"
 	fieldConfig   = "config"
 	fieldDir      = "runtime_dir"
 	fieldTook     = "took_ms"

@@ -17,8 +17,12 @@ const watchRetryLinks = time.Second
 
 // live runs the loop and what tells it of this host, until ctx ends and the machine has let go.
 func (a *agent) live(ctx context.Context, started core.Started) error {
+	fence, why := a.manager.Fence()
+	if why != nil {
+		a.diary.trouble(logrus.Fields{fieldFence: string(fence)}, "no nftables: leases are longer, and dead hosts are noticed later", why)
+	}
 	a.diary.change(logrus.Fields{
-		fieldNode: a.self.Name, fieldVersion: Version(), fieldConfig: a.options.ConfigPath,
+		fieldFence: string(fence), fieldNode: a.self.Name, fieldVersion: Version(), fieldConfig: a.options.ConfigPath,
 		fieldDir: a.options.RuntimeDir, fieldDetector: a.detector(),
 	}, "agent starts")
 	a.tellers.start(a.watchLinks)

@@ -52,19 +52,21 @@ func readClusterName(t *table) string {
 }
 
 func readFence(t *table) Fence {
-	const expected = `"off", the only fence of this version`
+	const expected = `"auto", "nftables", "lifetime" or "off"`
 	s, ok := t.text("fence", expected)
 	if !ok {
 		return fenceDefault
 	}
 	switch f := Fence(s); f {
 	case FenceOff:
+		t.warn("fence", "%q: while an agent is frozen or dead, its host goes on answering beside the next holder", f)
+		return f
 	case FenceAuto, FenceNftables, FenceLifetime:
-		t.bad("fence", quote(s)+" is a fence that this version does not have", expected)
+		return f
 	default:
 		t.bad("fence", quote(s)+" is no fence", expected)
+		return fenceDefault
 	}
-	return FenceOff
 }
 
 func readKeyFile(t *table) string {

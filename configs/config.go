@@ -37,15 +37,15 @@ type Cluster struct {
 	VotersOff []string
 }
 
-// A Fence says what stops a node from answering on an address whose lease ran out.
+// A Fence says what stops a node from answering on an address whose lease ran out while its agent is frozen or dead.
 type Fence string
 
-// The fences that a file may name. Only FenceOff is accepted by this version.
+// The fences that a file may name.
 const (
+	FenceAuto     Fence = "auto"     // nftables where the host can, else the lifetime
+	FenceNftables Fence = "nftables" // a kernel set whose elements run out with the lease, or no agent
+	FenceLifetime Fence = "lifetime" // the address's own valid lifetime; the node's leases are 5 s then
 	FenceOff      Fence = "off"      // the agent's own timer only
-	FenceAuto     Fence = "auto"     // the best that the host can do
-	FenceNftables Fence = "nftables" // a kernel set whose elements run out with the lease
-	FenceLifetime Fence = "lifetime" // the address's own valid lifetime
 )
 
 // A Member is one host of the cluster.

@@ -84,8 +84,8 @@ func TestWarnings(t *testing.T) {
 			"agent.toml:33: vip.candidates: only cache1 may hold this address, so nobody takes over"}},
 		{"slow probes", `fall = 3`, `fall = 100`, []string{
 			"agent.toml:22: health: a memcached that hangs is noticed after 15.1s only (interval + fall × the longer of interval and deadline)"}},
-		{"keep without a fence", `stop = "handover"`, `stop = "keep"`, []string{
-			"agent.toml:43: agent.stop: \"keep\" without a fence: where no agent comes back within the lease, this host goes on answering beside the next holder for some seconds"}},
+		{"no fence", `fence = "auto"`, `fence = "off"`, []string{
+			"agent.toml:8: cluster.fence: \"off\": while an agent is frozen or dead, its host goes on answering beside the next holder"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -94,6 +94,11 @@ func TestWarnings(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+	unfenced := strings.NewReplacer(`fence = "auto"`, `fence = "off"`, `"handover"`, `"keep"`).Replace(good)
+	if got, want := parse(t, unfenced).Warnings(), "agent.toml:43: agent.stop: \"keep\" without a fence: where no agent comes back within the lease, "+
+		"this host goes on answering beside the next holder for some seconds"; len(got) != 2 || got[1] != want {
+		t.Errorf("keep without a fence: %q", got)
 	}
 	onLoopback := strings.NewReplacer("10.0.0.101", "10.0.0.101", "10.0.0.", "127.0.0.").Replace(good)
 	want := []string{"agent.toml:10: cluster.voters: every node has a loopback address, so this cluster cannot leave its host"}
@@ -125,7 +130,7 @@ key_file = "other.key"
 		{`"cache-prod"`, `"cache-test"`}, {`"10.0.0.13"`, `"10.0.0.14"`}, {`["w1"]`, `[]`}, {`"600ms"`, `"700ms"`},
 		{`0.01`, `0.02`}, {`7946`, `7947`}, {`"127.0.0.1:11211"`, `"127.0.0.1:11212"`}, {`"it"`, `"that"`},
 		{`"100ms"`, `"110ms"`}, {`"150ms"`, `"160ms"`}, {`fall = 3`, `fall = 4`}, {`fall = 3`, `rise = 4`}, {`"1s"`, `"2s"`},
-		{`"10.0.0.101"`, `"10.0.0.101/24"`}, {`home = "cache3"`, `home = "cache2"`}, {`"auto"`, `"never"`}, {`"5s"`, `"6s"`},
+		{`"10.0.0.101"`, `"10.0.0.101/24"`}, {`home = "cache3"`, `home = "cache2"`}, {`failback = "auto"`, `failback = "never"`}, {`fence = "auto"`, `fence = "lifetime"`}, {`"5s"`, `"6s"`},
 		{`["cache1", "cache2"]`, `["cache1", "cache3"]`}, {`"eth0"`, `"eth1"`}, {`"127.0.0.1:11302"`, `"127.0.0.1:11303"`},
 		{`"handover"`, `"keep"`},
 	} {

@@ -54,8 +54,8 @@ var (
 )
 
 const (
-	// This version has no other fence than the agent's own timer.
-	fenceDefault = FenceOff
+	// Every host has one fence or the other.
+	fenceDefault = FenceAuto
 
 	// An address that is always away from home serves from a colder cache than it could, so going home is
 	// what an operator wants unless he says otherwise.

@@ -157,7 +157,7 @@ func TestDefaults(t *testing.T) {
 			Port:    7946,
 			Lease:   600e6,
 			Drift:   0.01,
-			Fence:   FenceOff,
+			Fence:   FenceAuto,
 		},
 		Memcached: Memcached{Address: netip.MustParseAddrPort("127.0.0.1:11211")},
 		Health:    Health{Interval: 100e6, Deadline: 150e6, Fall: 3, Rise: 3, FreshInterval: 1e9},

@@ -12,16 +12,11 @@ import (
 	"memvip/integration/lab"
 )
 
-// noFence is why two hosts may answer while an agent is dead or frozen: with fence = "off" nobody else closes
-// an address when its lease runs out.
-const noFence = `no fence is built yet, fence = "off"`
-
 // fault is one bad thing that happens to a host and ends again.
 type fault struct {
 	name   string
 	strike func(t *testing.T, c *cluster, h *lab.Host) lab.Instant
 	undo   func(t *testing.T, c *cluster, h *lab.Host)
-	excuse string // why two hosts may answer, and stale reads follow; "" if they may not
 
 	// meanwhile, if not nil, is what must hold beyond service by another host, before undo.
 	meanwhile func(t *testing.T, c *cluster, h *lab.Host)
@@ -78,13 +73,11 @@ var singleFaults = []fault{
 		name:   "the agent is killed",
 		strike: func(t *testing.T, _ *cluster, h *lab.Host) lab.Instant { return struck(t)(h.Agent().Kill()) },
 		undo:   func(t *testing.T, _ *cluster, h *lab.Host) { must(t, h.Agent().Start()) },
-		excuse: noFence,
 	},
 	{
 		name:   "the agent is frozen",
 		strike: func(t *testing.T, _ *cluster, h *lab.Host) lab.Instant { return struck(t)(h.Agent().Freeze()) },
 		undo:   func(t *testing.T, _ *cluster, h *lab.Host) { struck(t)(h.Agent().Thaw()) },
-		excuse: noFence,
 	},
 }
 
@@ -108,7 +101,7 @@ func TestOneHostFailsInstancePerVIP(t *testing.T) {
 
 func oneHostFails(t *testing.T, c *cluster, v lab.VIP, f fault) {
 	c.awaitHome(t)
-	j := c.judgeExcused(t, f.excuse)
+	j := c.judge(t)
 	home := v.Home.Name
 
 	at := f.strike(t, c, v.Home)

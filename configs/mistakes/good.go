@@ -8,7 +8,7 @@ witnesses = ["w1"]
 lease = "600ms"
 clock_drift = 0.01
 port = 7946
-fence = "off"
+fence = "auto"
 
 [cluster.voters]
 cache1 = "10.0.0.11"

@@ -14,10 +14,9 @@ type fault struct {
 	name string
 	what string // completes "NAME: "
 
-	site    kind   // which hosts it happens on
-	fills   bool   // the cache is filled before
-	lingers bool   // goes on for settings.linger after the VIP was served elsewhere
-	excuse  string // why two hosts may answer, and stale reads come of it; "" if they may not
+	site    kind // which hosts it happens on
+	fills   bool // the cache is filled before
+	lingers bool // goes on for settings.linger after the VIP was served elsewhere
 
 	// homeward: the VIP leaves its stand-in for its home. Times count from the stand-in's last answer.
 	homeward bool
@@ -34,12 +33,6 @@ type aim struct {
 	outage, firstARP time.Duration
 	keepalived       string // the same fault in the baseline, by its closed loop
 }
-
-// Why broken promises are counted only.
-const (
-	excuseFrozen = "no fence yet: a frozen agent cannot take its address down"
-	excuseKilled = "no fence yet: a killed agent leaves its address up"
-)
 
 // faults are all that there are, in the order in which they are printed.
 var faults = []fault{
@@ -83,11 +76,11 @@ var faults = []fault{
 		aim: aim{outage: 800 * time.Millisecond, keepalived: "default: 3423, tuned: 404"},
 	},
 	{
-		name: "agent-kill", what: "agent kill -9, started again after %s", lingers: true, excuse: excuseKilled,
+		name: "agent-kill", what: "agent kill -9, started again after %s", lingers: true,
 		strike: killAgent, heal: startAgent,
 	},
 	{
-		name: "agent-freeze", what: "agent SIGSTOP, thawed after %s", lingers: true, excuse: excuseFrozen,
+		name: "agent-freeze", what: "agent SIGSTOP, thawed after %s", lingers: true,
 		strike: freezeAgent, heal: thawAgent,
 	},
 }

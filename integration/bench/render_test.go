@@ -13,7 +13,7 @@ import (
 // What is printed, for samples that testdata writes one a line:
 //
 //	FAULT [arp=MS] [moved=MS] [open=MS] [closed=MS] [failed=N,N] [seen=MS] [doubled=MS] [home=MS] [stall=MS] [load=F]
-//	      [problem=KIND] [excused]
+//	      [problem=KIND]
 //
 // A sample without "moved" was not served again.
 func TestRender(t *testing.T) {
@@ -110,9 +110,7 @@ func readField(t *testing.T, d *datadriven.TestData, s *sample, field string) {
 	case "load":
 		s.Load = float64(number(text))
 	case "problem":
-		s.add(problemKind(text), "", "the words of "+text)
-	case "excused":
-		s.add(problemKind(text), excuseFrozen, "the words of "+text)
+		s.add(problemKind(text), "the words of "+text)
 	default:
 		d.Fatalf(t, "unknown field %q", field)
 	}

@@ -27,7 +27,7 @@ func (s *site) run(ctx context.Context, st step, set settings) (sample, error) {
 	s.mark()
 	out := sample{Fault: f.name, Run: st.run, VIP: v.Addr.String(), From: v.Home.Name}
 	if err := s.prepare(ctx, f, v, set); err != nil {
-		out.add(problemUnserved, "", err.Error())
+		out.add(problemUnserved, err.Error())
 		return out, fmt.Errorf("%s: prepare: %w", out.stepName(), err)
 	}
 	out.From, _, _ = s.open.Last(v.Addr)
@@ -80,7 +80,7 @@ func (s *site) endure(ctx context.Context, f fault, v lab.VIP, out *sample, set 
 		out.Settled = inMillis(lab.Now().Sub(until))
 	}
 	if err != nil && !errors.Is(err, context.Canceled) {
-		out.add(problemUnserved, "", err.Error())
+		out.add(problemUnserved, err.Error())
 	}
 	return until, err
 }
@@ -108,39 +108,39 @@ func (s *site) measure(f fault, v lab.VIP, at, until, end lab.Instant, out *samp
 		out.FirstARP = &d
 	}
 	if ms := max(out.Open.TwoHosts, out.Closed.TwoHosts); ms > 0 {
-		out.add(problemDouble, f.excuse, fmt.Sprintf("%s: two hosts answered a client in turns for %.1f ms", v.Addr, ms))
+		out.add(problemDouble, fmt.Sprintf("%s: two hosts answered a client in turns for %.1f ms", v.Addr, ms))
 	}
 	if out.Doubled > 0 {
-		out.add(problemDouble, f.excuse, fmt.Sprintf("%s: two hosts answered ARP for %.1f ms", v.Addr, out.Doubled))
+		out.add(problemDouble, fmt.Sprintf("%s: two hosts answered ARP for %.1f ms", v.Addr, out.Doubled))
 	}
-	if where := itinerary(s.open.Turns(v.Addr, at, end)); f.excuse == "" && len(where) > wantedStays(f) {
-		out.add(problemMoved, "", fmt.Sprintf("%s moved more often than it had to: %s", v.Addr, strings.Join(where, ", ")))
+	if where := itinerary(s.open.Turns(v.Addr, at, end)); len(where) > wantedStays(f) {
+		out.add(problemMoved, fmt.Sprintf("%s moved more often than it had to: %s", v.Addr, strings.Join(where, ", ")))
 	}
-	s.measureStale(f, at, end, out)
+	s.measureStale(at, end, out)
 	s.measureBystanders(v, at, end, out)
 }
 
-func (s *site) measureStale(f fault, at, end lab.Instant, out *sample) {
+func (s *site) measureStale(at, end lab.Instant, out *sample) {
 	for _, c := range s.clients() {
 		stale := c.Stale(at, end)
 		out.Stale += len(stale)
 		if len(stale) > 0 {
-			out.add(problemStale, f.excuse, fmt.Sprintf("%d stale reads, the first: %s", len(stale), stale[0]))
+			out.add(problemStale, fmt.Sprintf("%d stale reads, the first: %s", len(stale), stale[0]))
 		}
 	}
 }
 
-// measureBystanders looks at the VIPs that nothing happened to. The excuse of a fault is not theirs.
+// measureBystanders looks at the VIPs that nothing happened to.
 func (s *site) measureBystanders(struck lab.VIP, at, end lab.Instant, out *sample) {
 	for _, v := range s.lab.VIPs {
 		if v.Addr == struck.Addr {
 			continue
 		}
 		if d := s.watch.Doubled(v.Addr, at, end); d > 0 {
-			out.add(problemDouble, "", fmt.Sprintf("%s, a bystander: two hosts answered ARP for %.1f ms", v.Addr, inMillis(d)))
+			out.add(problemDouble, fmt.Sprintf("%s, a bystander: two hosts answered ARP for %.1f ms", v.Addr, inMillis(d)))
 		}
 		if o := s.open.Outage(v.Addr, at, end); o.To != "" {
-			out.add(problemMoved, "", fmt.Sprintf("a bystander moved: %s", o))
+			out.add(problemMoved, fmt.Sprintf("a bystander moved: %s", o))
 		}
 	}
 }

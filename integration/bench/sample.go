@@ -2,7 +2,6 @@ package main
 
 import (
 	"math"
-	"slices"
 	"strings"
 	"time"
 )
@@ -51,9 +50,8 @@ type view struct {
 
 // problem is something that should not have happened.
 type problem struct {
-	Kind    problemKind `json:"kind"`
-	Text    string      `json:"text"`
-	Excused string      `json:"excused,omitempty"` // why it is counted only
+	Kind problemKind `json:"kind"`
+	Text string      `json:"text"`
 }
 
 type problemKind string
@@ -66,14 +64,11 @@ const (
 )
 
 // breaks reports whether the problem decides the exit code.
-func (p problem) breaks() bool { return p.Excused == "" && p.Kind != problemMoved }
+func (p problem) breaks() bool { return p.Kind != problemMoved }
 
-// add notes a problem. Only stale reads and double answers can be excused.
-func (s *sample) add(k problemKind, excuse, text string) {
-	if k != problemStale && k != problemDouble {
-		excuse = ""
-	}
-	s.Problems = append(s.Problems, problem{Kind: k, Text: text, Excused: excuse})
+// add notes a problem.
+func (s *sample) add(k problemKind, text string) {
+	s.Problems = append(s.Problems, problem{Kind: k, Text: text})
 }
 
 // served reports whether the run's times mean anything.
@@ -90,10 +85,8 @@ func (s *sample) broken() []problem {
 	return some
 }
 
-// puzzling reports whether a reader will want the logs: something happened that no excuse explains.
-func (s *sample) puzzling() bool {
-	return slices.ContainsFunc(s.Problems, func(p problem) bool { return p.Excused == "" })
-}
+// puzzling reports whether a reader will want the logs.
+func (s *sample) puzzling() bool { return len(s.Problems) > 0 }
 
 // stepName is how a run is named in progress lines and lists of problems.
 func (s *sample) stepName() string { return strings.Join([]string{s.Fault, "run", itoa(s.Run)}, " ") }
