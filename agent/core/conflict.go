@@ -1,0 +1,238 @@
+package core
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Somebody else may say that it has a VIP's address: a host that nobody knows, or a member that let go too late.
+// What a node does about it, after RFC 5227 section 2.4 (c): it counts and logs; the holder announces again;
+// and a host that nobody knows keeps a free VIP free, since to take it would put two hosts on one address.
+
+const (
+	// foreignBlocks is how long after a foreign host was seen on a free VIP this node does not take it. A
+	// host that is there says so more often, and to wait longer would keep the VIP down after it has gone.
+	foreignBlocks = 5 * time.Second
+	// defendInterval is the least time between two answers to claims of one VIP (RFC 5227's
+	// DEFEND_INTERVAL), so that two who both want it do not flood the network.
+	defendInterval = 10 * time.Second
+	// conflictLogEvery is the least time between two lines about one VIP and MAC, and conflictLogMax how many
+	// MACs of one VIP have lines in it.
+	conflictLogEvery = 10 * time.Second
+	conflictLogMax   = 8
+	// conflictTold is how long a node tells of a conflict, so that who asks once a minute hears of it.
+	conflictTold = 90 * time.Second
+	// introduction is how long after its start a node takes a MAC that it does not know for a member's that
+	// it has not heard yet.
+	introduction = LeaseMax
+	// macsMax MACs are told by a node, and macsKept of those it ever told are remembered.
+	macsMax, macsKept = 16, 64
+)
+
+// conflict is what a node has seen of others on one VIP's address.
+type conflict struct {
+	mac, node string  // who claimed it last; node is "" if nobody knows the MAC
+	at        Instant // when; zero: never
+
+	unjudged     Instant // a foreign host was seen then, and whether a member held the VIP is to be asked; zero: none
+	blockedUntil Instant // a foreign host was seen while no member held it
+	defended     Instant // the newest answer; zero: never
+	owed         bool    // a claim is not answered yet
+	logged       []loggedMAC
+}
+
+// loggedMAC is a MAC that has had its line.
+type loggedMAC struct {
+	mac string
+	at  Instant
+}
+
+// addressSeen weighs somebody else's claim of a VIP's address.
+func (m *Machine) addressSeen(e AddressSeen) {
+	v, ok := m.vip(e.Name)
+	if !ok {
+		return
+	}
+	owner := m.ownerOf(e.MAC)
+	switch l := v.lease; {
+	case owner == m.cfg.Node: // another card of this host
+	case owner == "" && !m.introduced():
+		m.counts["conflict_unsure"] += e.Times
+	case owner == "":
+		m.counts["conflict"] += e.Times
+		m.noteConflict(v, e.MAC, "", CauseForeignHost)
+		v.conflict.unjudged = m.now
+		m.judgeForeign(v)
+		m.lookAgain(v)
+	case l.role == Holding || l.leftover != 0: // while it takes the VIP, the last holder's words may still be under way
+		m.counts["member_conflict"] += e.Times
+		m.noteConflict(v, e.MAC, owner, CauseMemberConflict)
+	}
+}
+
+// atHand reports whether this node has a name's address up, puts it up, or has it left over from an earlier life.
+func (m *Machine) atHand(l *lease) bool {
+	return l.role == Taking || l.role == Holding || l.leftover != 0
+}
+
+// othersHold reports whether a majority of voters names a holder. A mere candidate is none: it has seen the same.
+func (m *Machine) othersHold(l *lease) bool {
+	node, holding := m.holderOf(l)
+	return node != "" && holding
+}
+
+// judgeForeign decides whether a foreign host keeps this node from taking a VIP: if no member held it when
+// the host was seen. That nobody held it can be told from what voters said before; that somebody did, only
+// from what they were asked after, since a release may have come in between.
+func (m *Machine) judgeForeign(v *site) {
+	switch c := &v.conflict; {
+	case c.unjudged == 0:
+	case m.atHand(v.lease):
+		c.unjudged = 0
+	case !m.othersHold(v.lease):
+		c.blockedUntil, c.unjudged = c.unjudged.Add(foreignBlocks), 0
+	case m.majorityViewed(c.unjudged):
+		c.unjudged = 0
+	}
+}
+
+// majorityViewed reports whether a majority of voters has answered what was asked at an instant or later.
+func (m *Machine) majorityViewed(since Instant) bool {
+	n := 0
+	for _, p := range m.seats {
+		if p.viewed >= since {
+			n++
+		}
+	}
+	return n >= m.majority()
+}
+
+// lookAgain asks the voters at once if a foreign host waits to be judged, and no more often than they are asked anyway.
+func (m *Machine) lookAgain(v *site) {
+	if v.conflict.unjudged != 0 && m.now.Sub(m.lookedAgain) >= m.cfg.Lease/4 {
+		m.nextBeat, m.lookedAgain = m.now, m.now
+	}
+}
+
+// noteConflict remembers a conflict, logs it unless it was a moment ago, and owes it an answer.
+func (m *Machine) noteConflict(v *site, mac, node string, cause Cause) {
+	c := &v.conflict
+	c.mac, c.node, c.at, c.owed = mac, node, m.now, true
+	if c.log(mac, m.now) {
+		role := v.lease.role.String()
+		m.emit(Transition{Name: v.Name, From: role, To: role, Cause: cause, Term: v.lease.term, Peer: node, Detail: mac})
+	}
+}
+
+// log reports whether a MAC's line is due, and notes that it is written.
+func (c *conflict) log(mac string, now Instant) bool {
+	c.logged = slices.DeleteFunc(c.logged, func(l loggedMAC) bool { return now.Sub(l.at) >= conflictLogEvery })
+	known := slices.ContainsFunc(c.logged, func(l loggedMAC) bool { return l.mac == mac })
+	if known || len(c.logged) >= conflictLogMax {
+		return false
+	}
+	c.logged = append(c.logged, loggedMAC{mac, now})
+	return true
+}
+
+// defend answers what is owed an answer, as often as it may. Only a holder answers.
+func (m *Machine) defend(v *site) {
+	switch c := &v.conflict; {
+	case !c.owed:
+	case !m.atHand(v.lease):
+		c.owed = false
+	case v.lease.role == Holding && m.now >= c.defendAt():
+		c.owed, c.defended = false, m.now
+		m.emit(AnnounceAddress{Name: v.Name, Once: true})
+	}
+}
+
+// defendAt is when the next answer may be given.
+func (c *conflict) defendAt() Instant {
+	if c.defended == 0 {
+		return 0
+	}
+	return c.defended.Add(defendInterval)
+}
+
+// defendWake is when an answer is to be given that is owed.
+func (v *site) defendWake() Instant {
+	if v.conflict.owed && v.lease.role == Holding {
+		return v.conflict.defendAt()
+	}
+	return never
+}
+
+// told returns the conflict that a node tells of at now: whose MAC it is, and how long ago it claimed the VIP.
+func (c *conflict) told(now Instant) (mac, node string, ago time.Duration) {
+	if c.at == 0 || now.Sub(c.at) >= conflictTold {
+		return "", "", 0
+	}
+	return c.mac, c.node, now.Sub(c.at)
+}
+
+// reunited announces every VIP of this node anew: a part of the cluster is heard again that was not, so the
+// network may have been split, and whoever was on the other side may believe an address elsewhere.
+func (m *Machine) reunited() {
+	if m.reunitedAt != 0 && m.now.Sub(m.reunitedAt) < m.cfg.Lease {
+		return
+	}
+	m.reunitedAt = m.now
+	for _, v := range m.sites {
+		if v.lease.role == Holding {
+			m.count("announced_again")
+			m.emit(AnnounceAddress{Name: v.Name})
+		}
+	}
+}
+
+// ownerOf returns the node that has ever told a MAC as its own, "" if none has.
+func (m *Machine) ownerOf(mac string) string {
+	for _, n := range slices.Sorted(maps.Keys(m.macs)) {
+		if slices.Contains(m.macs[n], mac) {
+			return n
+		}
+	}
+	return ""
+}
+
+// introduced reports whether every member that may be there has told its MACs. One whose agent is too old to
+// tell any makes every claim one that might be its own.
+func (m *Machine) introduced() bool {
+	for _, n := range m.cfg.Nodes {
+		if n == m.cfg.Node {
+			continue
+		}
+		switch h := m.states[n]; {
+		case h == nil && m.now.Sub(m.started) < introduction:
+			return false
+		case h != nil && !h.state.Witness && len(m.macs[n]) == 0:
+			return false
+		}
+	}
+	return true
+}
+
+// learnMACs remembers what a node tells as its own. What it told before stays its own: a card may come back.
+func (m *Machine) learnMACs(node string, macs []string) {
+	known := slices.Clone(m.macs[node])
+	for _, mac := range macs {
+		known = slices.DeleteFunc(known, func(k string) bool { return k == mac })
+		known = append(known, mac)
+	}
+	m.macs[node] = known[max(0, len(known)-macsKept):]
+}
+
+// ownMACs takes in which MACs the links of this host have. The first of them are told.
+func (m *Machine) ownMACs(macs []string) {
+	var own []string
+	for _, mac := range macs {
+		if mac = strings.ToLower(mac); !slices.Contains(own, mac) {
+			own = append(own, mac)
+		}
+	}
+	m.learnMACs(m.cfg.Node, own)
+	m.told = slices.Sorted(slices.Values(own[:min(len(own), macsMax)]))
+}
