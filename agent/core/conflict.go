@@ -18,15 +18,15 @@ const (
 	// defendInterval is the least time between two answers to claims of one VIP (RFC 5227's
 	// DEFEND_INTERVAL), so that two who both want it do not flood the network.
 	defendInterval = 10 * time.Second
-	// conflictLogEvery is the least time between two lines about one VIP and MAC, and conflictLogMax how many
-	// MACs of one VIP have lines in it.
+	// conflictLogEvery is the least time between two lines about one VIP and MAC, and conflictMACsMax how many
+	// MACs of one VIP have lines in it, or wait to be known.
 	conflictLogEvery = 10 * time.Second
-	conflictLogMax   = 8
+	conflictMACsMax  = 8
 	// conflictTold is how long a node tells of a conflict, so that who asks once a minute hears of it.
 	conflictTold = 90 * time.Second
-	// introduction is how long after its start a node takes a MAC that it does not know for a member's that
-	// it has not heard yet.
-	introduction = LeaseMax
+	// introduction is how long a MAC that nobody knows may still be that of a member which this node has not heard
+	// since it started, for the network is only just whole again, before it is called foreign.
+	introduction = 5 * time.Second
 	// macsMax MACs are told by a node, and macsKept of those it ever told are remembered.
 	macsMax, macsKept = 16, 64
 )
@@ -35,18 +35,23 @@ const (
 type conflict struct {
 	mac, node string  // who claimed it last; node is "" if nobody knows the MAC
 	at        Instant // when; zero: never
+	sure      bool    // it is told: a member's, or called foreign
+
+	suspects []suspect // MACs that nobody knows, not called foreign yet
+	logged   []suspect // those that have had their line, and when
 
 	unjudged     Instant // a foreign host was seen then, and whether a member held the VIP is to be asked; zero: none
 	blockedUntil Instant // a foreign host was seen while no member held it
-	defended     Instant // the newest answer; zero: never
-	owed         bool    // a claim is not answered yet
-	logged       []loggedMAC
+
+	defended Instant // the newest answer; zero: never
+	owed     bool    // a claim is not answered yet
 }
 
-// loggedMAC is a MAC that has had its line.
-type loggedMAC struct {
-	mac string
-	at  Instant
+// suspect is a MAC that claimed a VIP, since when and how often.
+type suspect struct {
+	mac   string
+	at    Instant
+	times int
 }
 
 // addressSeen weighs somebody else's claim of a VIP's address.
@@ -55,21 +60,83 @@ func (m *Machine) addressSeen(e AddressSeen) {
 	if !ok {
 		return
 	}
-	owner := m.ownerOf(e.MAC)
-	switch l := v.lease; {
+	switch owner := m.ownerOf(e.MAC); {
 	case owner == m.cfg.Node: // another card of this host
-	case owner == "" && !m.introduced():
+	case owner != "":
+		m.memberSeen(v, suspect{e.MAC, m.now, e.Times}, owner)
+	case m.someTellNone():
 		m.counts["conflict_unsure"] += e.Times
-	case owner == "":
-		m.counts["conflict"] += e.Times
-		m.noteConflict(v, e.MAC, "", CauseForeignHost)
-		v.conflict.unjudged = m.now
+	default:
+		m.strangerSeen(v, e)
+	}
+}
+
+// memberSeen notes that a member claims a VIP which this node holds; to all others it is no news. While this node
+// takes the VIP, the last holder's words may still be under way.
+func (m *Machine) memberSeen(v *site, s suspect, owner string) {
+	if v.lease.role != Holding && v.lease.leftover == 0 {
+		return
+	}
+	c := &v.conflict
+	c.mac, c.node, c.at, c.sure, c.owed = s.mac, owner, s.at, true, true
+	m.counts["member_conflict"] += s.times
+	m.logConflict(v, s.mac, owner, CauseMemberConflict)
+}
+
+// strangerSeen takes a host that nobody knows for foreign at once, for everything but the log.
+func (m *Machine) strangerSeen(v *site, e AddressSeen) {
+	c := &v.conflict
+	c.sure = c.sure && c.mac == e.MAC
+	c.mac, c.node, c.at, c.owed = e.MAC, "", m.now, true
+	if m.metEverybody() || m.now.Sub(m.started) >= m.cfg.Lease { // by when all that are alive are heard
+		c.unjudged = m.now
 		m.judgeForeign(v)
 		m.lookAgain(v)
-	case l.role == Holding || l.leftover != 0: // while it takes the VIP, the last holder's words may still be under way
-		m.counts["member_conflict"] += e.Times
-		m.noteConflict(v, e.MAC, owner, CauseMemberConflict)
 	}
+	i := slices.IndexFunc(c.suspects, func(s suspect) bool { return s.mac == e.MAC })
+	switch {
+	case i >= 0:
+		c.suspects[i].times += e.Times
+	case len(c.suspects) < conflictMACsMax:
+		c.suspects = append(c.suspects, suspect{e.MAC, m.now, e.Times})
+	default:
+		m.counts["conflict_unsure"] += e.Times
+	}
+}
+
+// attend does what claims of a VIP are still owed.
+func (m *Machine) attend(v *site) {
+	m.unmask(v)
+	m.judgeForeign(v)
+	m.defend(v)
+}
+
+// unmask calls suspects foreign, or by the name of the member that has told the MAC meanwhile.
+func (m *Machine) unmask(v *site) {
+	c := &v.conflict
+	if len(c.suspects) == 0 {
+		return
+	}
+	everybody := m.metEverybody()
+	c.suspects = slices.DeleteFunc(c.suspects, func(s suspect) bool {
+		owner := m.ownerOf(s.mac)
+		switch {
+		case owner != "":
+			if c.mac == s.mac {
+				c.at, c.owed, c.unjudged, c.blockedUntil = 0, false, 0, 0
+			}
+			if owner != m.cfg.Node {
+				m.memberSeen(v, s, owner)
+			}
+		case everybody || m.now.Sub(s.at) >= introduction:
+			c.sure = c.sure || c.mac == s.mac
+			m.counts["conflict"] += s.times
+			m.logConflict(v, s.mac, "", CauseForeignHost)
+		default:
+			return false
+		}
+		return true
+	})
 }
 
 // atHand reports whether this node has a name's address up, puts it up, or has it left over from an earlier life.
@@ -84,17 +151,19 @@ func (m *Machine) othersHold(l *lease) bool {
 }
 
 // judgeForeign decides whether a foreign host keeps this node from taking a VIP: if no member held it when
-// the host was seen. That nobody held it can be told from what voters said before; that somebody did, only
-// from what they were asked after, since a release may have come in between.
+// the host was seen. That nobody held it can be told from what a majority said before; that somebody did, only
+// from what voters were asked after, since a release may have come in between.
 func (m *Machine) judgeForeign(v *site) {
-	switch c := &v.conflict; {
-	case c.unjudged == 0:
-	case m.atHand(v.lease):
+	c := &v.conflict
+	if c.unjudged == 0 {
+		return
+	}
+	viewed := m.majorityViewed(c.unjudged)
+	switch held := m.othersHold(v.lease); {
+	case m.atHand(v.lease), held && viewed:
 		c.unjudged = 0
-	case !m.othersHold(v.lease):
+	case !held && (viewed || m.quorate()):
 		c.blockedUntil, c.unjudged = c.unjudged.Add(foreignBlocks), 0
-	case m.majorityViewed(c.unjudged):
-		c.unjudged = 0
 	}
 }
 
@@ -116,25 +185,17 @@ func (m *Machine) lookAgain(v *site) {
 	}
 }
 
-// noteConflict remembers a conflict, logs it unless it was a moment ago, and owes it an answer.
-func (m *Machine) noteConflict(v *site, mac, node string, cause Cause) {
+// logConflict logs a conflict, unless that was done a moment ago or too many others were.
+func (m *Machine) logConflict(v *site, mac, node string, cause Cause) {
 	c := &v.conflict
-	c.mac, c.node, c.at, c.owed = mac, node, m.now, true
-	if c.log(mac, m.now) {
-		role := v.lease.role.String()
-		m.emit(Transition{Name: v.Name, From: role, To: role, Cause: cause, Term: v.lease.term, Peer: node, Detail: mac})
+	c.logged = slices.DeleteFunc(c.logged, func(s suspect) bool { return m.now.Sub(s.at) >= conflictLogEvery })
+	done := slices.ContainsFunc(c.logged, func(s suspect) bool { return s.mac == mac })
+	if done || len(c.logged) >= conflictMACsMax {
+		return
 	}
-}
-
-// log reports whether a MAC's line is due, and notes that it is written.
-func (c *conflict) log(mac string, now Instant) bool {
-	c.logged = slices.DeleteFunc(c.logged, func(l loggedMAC) bool { return now.Sub(l.at) >= conflictLogEvery })
-	known := slices.ContainsFunc(c.logged, func(l loggedMAC) bool { return l.mac == mac })
-	if known || len(c.logged) >= conflictLogMax {
-		return false
-	}
-	c.logged = append(c.logged, loggedMAC{mac, now})
-	return true
+	c.logged = append(c.logged, suspect{mac: mac, at: m.now})
+	role := v.lease.role.String()
+	m.emit(Transition{Name: v.Name, From: role, To: role, Cause: cause, Term: v.lease.term, Peer: node, Detail: mac})
 }
 
 // defend answers what is owed an answer, as often as it may. Only a holder answers.
@@ -167,7 +228,7 @@ func (v *site) defendWake() Instant {
 
 // told returns the conflict that a node tells of at now: whose MAC it is, and how long ago it claimed the VIP.
 func (c *conflict) told(now Instant) (mac, node string, ago time.Duration) {
-	if c.at == 0 || now.Sub(c.at) >= conflictTold {
+	if c.at == 0 || now.Sub(c.at) >= conflictTold || !c.sure && now >= c.blockedUntil {
 		return "", "", 0
 	}
 	return c.mac, c.node, now.Sub(c.at)
@@ -198,21 +259,17 @@ func (m *Machine) ownerOf(mac string) string {
 	return ""
 }
 
-// introduced reports whether every member that may be there has told its MACs. One whose agent is too old to
-// tell any makes every claim one that might be its own.
-func (m *Machine) introduced() bool {
-	for _, n := range m.cfg.Nodes {
-		if n == m.cfg.Node {
-			continue
-		}
-		switch h := m.states[n]; {
-		case h == nil && m.now.Sub(m.started) < introduction:
-			return false
-		case h != nil && !h.state.Witness && len(m.macs[n]) == 0:
-			return false
-		}
-	}
-	return true
+// metEverybody reports whether every other member has been heard in this life, so that each has told its MACs.
+func (m *Machine) metEverybody() bool {
+	return !slices.ContainsFunc(m.cfg.Nodes, func(n string) bool { return n != m.cfg.Node && m.states[n] == nil })
+}
+
+// someTellNone reports whether a member's agent is too old to tell its MACs, so that every claim might be its own.
+func (m *Machine) someTellNone() bool {
+	return slices.ContainsFunc(m.cfg.Nodes, func(n string) bool {
+		h := m.states[n]
+		return n != m.cfg.Node && h != nil && !h.state.Witness && len(m.macs[n]) == 0
+	})
 }
 
 // learnMACs remembers what a node tells as its own. What it told before stays its own: a card may come back.

@@ -272,15 +272,14 @@ func (m *Machine) voterRelease(r Release) {
 // due does what the clock asks for.
 func (m *Machine) due() {
 	m.keepCompany()
+	for _, v := range m.sites {
+		m.attend(v)
+	}
 	m.beat()
 	m.resend()
 	m.giveHints()
 	for _, l := range m.all {
 		m.pursue(l)
-	}
-	for _, v := range m.sites {
-		m.judgeForeign(v)
-		m.defend(v)
 	}
 	m.comeHome()
 	m.proveInstances()
@@ -396,14 +395,14 @@ func (m *Machine) hearState(s *NodeState) {
 		h = &heardState{}
 		m.states[s.Node] = h
 	}
+	if h.at == 0 || !slices.Equal(h.state.MACs, s.MACs) {
+		m.learnMACs(s.Node, s.MACs) // an old state's too: once told is enough
+	}
 	if h.state.newerThan(s) {
 		return
 	}
 	if h.at != 0 && m.now.Sub(h.at) > m.cfg.Lease+stateFresh {
 		m.reunited()
-	}
-	if h.at == 0 || !slices.Equal(h.state.MACs, s.MACs) {
-		m.learnMACs(s.Node, s.MACs)
 	}
 	h.state, h.at = *s, m.now
 }
