@@ -13,7 +13,7 @@ const (
 	ruleHome      = "home in time"
 	ruleRest      = "nothing moves at rest"
 	ruleShare     = "an even share"
-	ruleForeign   = "not a stranger's"
+	ruleForeign   = "foreign hosts"
 	ruleInvariant = "invariant"
 )
 
