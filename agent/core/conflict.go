@@ -144,10 +144,11 @@ func (m *Machine) atHand(l *lease) bool {
 	return l.role == Taking || l.role == Holding || l.leftover != 0
 }
 
-// othersHold reports whether a majority of voters names a holder. A mere candidate is none: it has seen the same.
+// othersHold reports whether a majority of voters names another node as the holder. A mere candidate is none: it
+// has seen the same.
 func (m *Machine) othersHold(l *lease) bool {
 	node, holding := m.holderOf(l)
-	return node != "" && holding
+	return holding && node != "" && node != m.cfg.Node
 }
 
 // judgeForeign decides whether a foreign host keeps this node from taking a VIP: if no member held it when

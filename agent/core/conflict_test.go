@@ -129,3 +129,23 @@ func TestMembersThatTellNoMACs(t *testing.T) {
 		t.Errorf("counted %v", b.counts)
 	}
 }
+
+// While leases are being changed a member with a longer one speaks seldom. It was not away.
+func TestLongerLeaseIsNoSilence(t *testing.T) {
+	w := settled(t)
+	a, c := w.nodes["a"], w.nodes["c"]
+	for i, lease := range []time.Duration{5 * time.Second, 600 * time.Millisecond} {
+		w.split([][]string{{"a", "b"}, {"c"}})
+		w.run(100 * time.Millisecond)
+		before := a.m.counts["announced_again"]
+		for range 5 {
+			w.run(1200 * time.Millisecond)
+			a.step(Received{"c:7946", Claim{From: c.m.self, Length: lease, State: c.m.state()}})
+		}
+		if n := a.m.counts["announced_again"] - before; n != 5*i {
+			t.Errorf("lease %s: announced again %d times, want %d", lease, n, 5*i)
+		}
+		clear(w.cut)
+		w.run(time.Second)
+	}
+}

@@ -223,7 +223,7 @@ func (m *Machine) dispatch(ev Event) {
 func (m *Machine) receive(source string, msg Message) {
 	switch x := msg.(type) {
 	case Claim:
-		m.heardClaim(x.From.Node)
+		m.heardClaim(x.From.Node, x.Length)
 		m.hearState(&x.State)
 		if m.voter == nil {
 			m.count("claim_without_vote")
@@ -375,10 +375,10 @@ const overdue = time.Millisecond
 // stagger is how long a voter waits between one candidate's turn and the next's.
 func (m *Machine) stagger() time.Duration { return max(5*time.Millisecond, 3*m.rtt()) }
 
-// heardClaim notes that a node is heard, which claims four times in a lease.
-func (m *Machine) heardClaim(node string) {
+// heardClaim notes that a node is heard, which claims four times in a lease of its own.
+func (m *Machine) heardClaim(node string, lease time.Duration) {
 	if h := m.states[node]; h != nil {
-		if h.claimed != 0 && m.now.Sub(h.claimed) > m.cfg.Lease {
+		if h.claimed != 0 && m.now.Sub(h.claimed) > max(lease, m.cfg.Lease) {
 			m.reunited()
 		}
 		h.claimed = m.now
