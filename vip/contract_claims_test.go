@@ -138,9 +138,11 @@ var claimsContract = []clause{
 	}},
 	{"answer_to_a_claim_waits_for_a_lease", func(t *testing.T, w world) {
 		m := w.open(t)
-		if err := m.Take(service, asked(2)); err != nil {
+		lease, revoke := revocable()
+		if err := m.Take(service, lease); err != nil {
 			t.Fatal(err)
 		}
+		revoke()
 		if err := m.AnnounceOnce(service); !errors.Is(err, ErrTooLate) {
 			t.Errorf("AnnounceOnce: %v, want ErrTooLate", err)
 		}
