@@ -66,6 +66,7 @@ type addressOrder struct {
 	term   core.Term // of a take
 	lease  *deadline // of a take
 	late   bool      // of a drop: the lease is over
+	once   bool      // of an announcement: the schedule stays as it is
 	done   atomic.Bool
 }
 
@@ -74,6 +75,7 @@ type orderKind uint8
 const (
 	orderTake orderKind = iota
 	orderProlong
+	orderAnnounce
 	orderDrop
 )
 
@@ -149,6 +151,8 @@ func (w *addressWorker) run() {
 			w.take(o)
 		case orderProlong:
 			w.prolong(o)
+		case orderAnnounce:
+			w.announce(o)
 		case orderDrop:
 			w.drop(o)
 		}

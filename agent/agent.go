@@ -122,6 +122,7 @@ type agent struct {
 	connector *health.Connector // nil: memcached's death is noticed by its connections
 	manager   *vip.Manager
 	places    map[core.Name]vip.Address
+	macs      *ownMACs // watchLinks has it to itself once the loop runs
 	gossip    *gossip.Gossip
 	loop      *loop
 
@@ -212,6 +213,7 @@ func (a *agent) openAddresses() (err error) {
 		return err
 	}
 	a.places, err = placesOf(a.config, a.self.Name, links)
+	a.macs = newOwnMACs(links, a.places)
 	return err
 }
 
@@ -301,6 +303,7 @@ func (a *agent) openLoop() {
 	a.tellers = newCrew(s.failed)
 	config := machineConfig(a.config, a.self, Version(), a.detector())
 	config.Lease = a.leaseLength()
+	config.MACs = a.macs.told
 	a.loop = &loop{
 		shared: s, machine: core.New(config),
 		store: newStateFile(a.options.RuntimeDir), asks: make(chan chan core.Status),

@@ -68,11 +68,22 @@ func (d *diary) transition(t core.Transition) {
 	if t.Since > 0 {
 		fields[fieldSince] = t.Since.Milliseconds()
 	}
-	d.write(logrus.InfoLevel, key, fields, transitionMessage(t))
+	level := logrus.InfoLevel
+	if isConflict(t) {
+		level = logrus.WarnLevel
+	}
+	d.write(level, key, fields, transitionMessage(t))
+}
+
+// isConflict reports whether a transition is none of a role: somebody else said something.
+func isConflict(t core.Transition) bool {
+	return t.Cause == core.CauseForeignHost || t.Cause == core.CauseMemberConflict
 }
 
 func transitionMessage(t core.Transition) string {
 	switch {
+	case isConflict(t):
+		return "somebody else claims the address"
 	case t.Instance != "":
 		return "memcached changed"
 	case t.Name != "":

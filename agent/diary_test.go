@@ -38,6 +38,10 @@ func TestAChangeIsOneLineWithItsFacts(t *testing.T) {
 			`level=info msg="memcached changed" cause=instance_down detail=exited from=up instance="127.0.0.1:11211" to=down`},
 		{core.Transition{From: "disk_ok", To: "disk_broken", Cause: core.CauseDisk, Detail: "no space left"},
 			`level=info msg="node changed" cause=disk detail="no space left" from=disk_ok to=disk_broken`},
+		{core.Transition{Name: vipA, From: "holding", To: "holding", Cause: core.CauseForeignHost, Detail: "02:aa:00:00:00:99"},
+			`level=warning msg="somebody else claims the address" cause=foreign_host detail="02:aa:00:00:00:99" from=holding to=holding vip=10.0.0.101`},
+		{core.Transition{Name: vipA, From: "holding", To: "holding", Cause: core.CauseMemberConflict, Peer: "h2", Detail: "02:00:00:00:00:02"},
+			`level=warning msg="somebody else claims the address" cause=member_conflict detail="02:00:00:00:00:02" from=holding peer=h2 to=holding vip=10.0.0.101`},
 	} {
 		d, text := written()
 		d.transition(c.transition)

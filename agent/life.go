@@ -26,6 +26,7 @@ func (a *agent) live(ctx context.Context, started core.Started) error {
 		fieldDir: a.options.RuntimeDir, fieldDetector: a.detector(),
 	}, "agent starts")
 	a.tellers.start(a.watchLinks)
+	a.tellers.start(a.watchClaims)
 	for _, in := range a.loop.instances.all {
 		a.tellers.start(func() { a.prober(in).Run(a.ctx) })
 	}
@@ -61,6 +62,9 @@ func (a *agent) prober(in *instance) *health.Prober {
 func (a *agent) watchLinks() {
 	told := map[core.Name]bool{}
 	each := func(l vip.Link) {
+		if a.macs.changed(l) {
+			a.loop.queue.put(core.MACsChanged{MACs: a.macs.told})
+		}
 		for name, place := range a.places {
 			if before, known := told[name]; place.Link == l.Name && (!known || before != l.Up) {
 				told[name] = l.Up

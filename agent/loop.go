@@ -148,6 +148,8 @@ func (l *loop) perform(effect core.Effect) {
 		l.addresses.prolong(e)
 	case core.DropAddress:
 		l.answered(l.addresses.drop(e))
+	case core.AnnounceAddress:
+		l.addresses.announce(e)
 	case core.CheckInstance:
 		l.instances.check(e)
 	case core.WatchQuiet:

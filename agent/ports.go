@@ -34,6 +34,8 @@ type messenger interface {
 type addressPort interface {
 	Take(vip.Address, vip.Lease) error
 	Prolong(vip.Address) (vip.Prolonged, error)
+	Announce(vip.Address) error
+	AnnounceOnce(vip.Address) error
 	Drop(vip.Address) (vip.Dropped, error)
 	Expel(vip.Address) (vip.Dropped, error)
 }

@@ -212,6 +212,8 @@ type fakeAddresses struct {
 	take    func(vip.Address, vip.Lease) error
 	prolong func(vip.Address) (vip.Prolonged, error)
 	drop    func(vip.Address) error
+
+	announce error
 }
 
 func (f *fakeAddresses) Take(a vip.Address, lease vip.Lease) error {
@@ -228,6 +230,16 @@ func (f *fakeAddresses) Prolong(a vip.Address) (vip.Prolonged, error) {
 		return f.prolong(a)
 	}
 	return vip.ProlongedRefreshed, nil
+}
+
+func (f *fakeAddresses) Announce(a vip.Address) error {
+	f.note("announce %s", a.Prefix.Addr())
+	return f.announce
+}
+
+func (f *fakeAddresses) AnnounceOnce(a vip.Address) error {
+	f.note("announce once %s", a.Prefix.Addr())
+	return f.announce
 }
 
 func (f *fakeAddresses) Drop(a vip.Address) (vip.Dropped, error) {

@@ -55,7 +55,7 @@ func (a *agent) addCounts(counted map[string]int) {
 		"saves": l.saves.Load(), "saves_failed": l.saveFailed.Load(),
 		"announcements": v.Announced, "announcements_failed": v.AnnounceFailed, "announcements_withheld": v.Withheld,
 		"addresses_refreshed": v.Refreshed, "addresses_restored": v.Restored, "addresses_too_late": v.TooLate,
-		"sockets_destroyed": v.Destroyed,
+		"sockets_destroyed": v.Destroyed, "claims_of_others": v.Claims, "claims_of_others_lost": v.ClaimsLost,
 	} {
 		counted[name] = int(n)
 	}

@@ -6,10 +6,28 @@ import (
 	"time"
 )
 
-// Announce announces a held address at once and starts its schedule from the beginning, as after a
-// conflict or when its link is back. With ErrNotAnnounced the schedule runs all the same; with ErrTooLate
+// Announce announces a held address at once and starts its schedule from the beginning, as when its link or
+// a part of the network is back. With ErrNotAnnounced the schedule runs all the same; with ErrTooLate
 // the lease was over, and the address is off the link and no longer held.
 func (m *Manager) Announce(a Address) error {
+	return m.announceHeld(a, func(s *slot, link Link) error {
+		return m.announceAnew(s, a, link, s.held.lease, s.held.refreshed)
+	})
+}
+
+// AnnounceOnce announces a held address at once and leaves its schedule as it is: the one answer that RFC 5227
+// section 2.4 allows to somebody else's claim. Errors are those of Announce.
+func (m *Manager) AnnounceOnce(a Address) error {
+	return m.announceHeld(a, func(_ *slot, link Link) error {
+		if err := m.burst(link, a); err != nil {
+			return failed(opAnnounce, a, fmt.Errorf("%w: %w", ErrNotAnnounced, err))
+		}
+		return nil
+	})
+}
+
+// announceHeld announces an address that is held, under a lease that is in force.
+func (m *Manager) announceHeld(a Address, announce func(*slot, Link) error) error {
 	s, leave, err := m.enter(opAnnounce, a)
 	if err != nil {
 		return err
@@ -25,7 +43,7 @@ func (m *Manager) Announce(a Address) error {
 	if err != nil {
 		return failed(opAnnounce, a, fmt.Errorf("%w: %w", ErrNotAnnounced, err))
 	}
-	return m.announceAnew(s, a, link, s.held.lease, s.held.refreshed)
+	return announce(s, link)
 }
 
 // announceAnew makes the address one that is held, announced at once and then on schedule.

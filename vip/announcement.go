@@ -90,7 +90,7 @@ func unsolicitedAdvertisement(mac net.HardwareAddr, ip netip.Addr) ([]byte, erro
 // ipv6Header returns the header of an ICMPv6 packet with the hop limit that neighbour discovery demands.
 func ipv6Header(source, destination netip.Addr, payloadBytes int) []byte {
 	const version6, nextHeaderICMPv6 = 6 << 4, 58
-	header := make([]byte, 8, 40+payloadBytes)
+	header := make([]byte, 8, ipv6HeaderBytes+payloadBytes)
 	header[0] = version6
 	binary.BigEndian.PutUint16(header[4:], uint16(payloadBytes))
 	header[6] = nextHeaderICMPv6

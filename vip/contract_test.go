@@ -41,11 +41,14 @@ func revocable() (lease Lease, revoke func()) {
 	}, func() { over.Store(true) }
 }
 
-// contract is what a Manager promises on every kernel.
-var contract = []struct {
+// A clause is one thing that a Manager promises on every kernel.
+type clause struct {
 	name string
 	run  func(t *testing.T, w world)
-}{
+}
+
+// contract is what it promises of addresses and links; claimsContract goes on.
+var contract = []clause{
 	{"add_twice_is_one_address", func(t *testing.T, w world) {
 		m := w.open(t)
 		take(t, m, service)
@@ -352,7 +355,7 @@ var contract = []struct {
 }
 
 func TestContract(t *testing.T) {
-	for _, c := range contract {
+	for _, c := range slices.Concat(contract, claimsContract) {
 		t.Run("fake/"+c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { c.run(t, &fakeWorld{kernel: newFakeKernel()}) })
 		})

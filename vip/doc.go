@@ -5,6 +5,9 @@
 // that use it and removes it. What a dead process left behind is found by the tag and by nothing else,
 // so an address that somebody else added is never changed.
 //
+// WatchClaims tells what others on a link say of an address: who claims it by ARP or neighbour advertisement.
+// A filter in the kernel keeps everything else away. What to do about a claim is not decided here.
+//
 // The package does not decide who should own an address, and keeps no state on disk. It asks the Lease
 // that came with an address after every write that could outlive it, and before every announcement, so
 // that a process which was frozen in between does not take an address back that it has lost.

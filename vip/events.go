@@ -57,16 +57,7 @@ func (e *eventSocket) watch(ctx context.Context, changed func() error) error {
 	if err := e.file.SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}
-	woken := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(woken)
-		_ = e.file.SetReadDeadline(time.Unix(1, 0)) // ends a wait
-	})
-	defer func() {
-		if !stop() {
-			<-woken
-		}
-	}()
+	defer interruptAtEnd(ctx, e.file)()
 	if err := e.groups(unix.NETLINK_ADD_MEMBERSHIP); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package vip
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"net"
 	"net/netip"
@@ -9,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -23,6 +25,8 @@ type fakeKernel struct {
 	frames      []sentFrame
 	changed     chan struct{} // closed and replaced at every change
 	closed      bool
+
+	ear *fakeEar // nil: nobody overhears
 
 	// fail, if set, is asked before every operation.
 	fail func(operation string) error
@@ -292,6 +296,57 @@ func (k *fakeKernel) watch(ctx context.Context, changed func() error) error {
 			return ctx.Err()
 		case <-next:
 		}
+	}
+}
+
+// fakeEar hears what the filters that the real kernel is given let through.
+type fakeEar struct {
+	filters []*bpf.VM
+	heard   func(index int, frame []byte)
+}
+
+func (k *fakeKernel) overhear(ctx context.Context, ips []netip.Addr, heard func(index int, frame []byte)) error {
+	e := &fakeEar{heard: heard}
+	for _, protocol := range []uint16{unix.ETH_P_ARP, unix.ETH_P_IPV6} {
+		mine := (&ear{protocol: protocol}).speaksOf(ips)
+		vm, err := bpf.NewVM(claimFilter(protocol, mine))
+		if err != nil {
+			return err
+		}
+		e.filters = append(e.filters, vm)
+	}
+	k.mu.Lock()
+	err := k.step("overhear")
+	if err == nil && k.ear != nil {
+		err = errOverheard
+	}
+	if err != nil {
+		k.mu.Unlock()
+		return err
+	}
+	k.ear = e
+	k.mu.Unlock()
+	<-ctx.Done()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.ear = nil
+	return ctx.Err()
+}
+
+// receive is a frame that comes in on a link.
+func (k *fakeKernel) receive(index int, frame []byte) {
+	k.mu.Lock()
+	e := k.ear
+	k.mu.Unlock()
+	if e == nil {
+		return
+	}
+	which := e.filters[0]
+	if binary.BigEndian.Uint16(frame[12:]) == unix.ETH_P_IPV6 {
+		which = e.filters[1]
+	}
+	if keep, err := which.Run(frame); err == nil && keep > 0 {
+		e.heard(index, frame)
 	}
 }
 

@@ -32,6 +32,10 @@ type kernel interface {
 	// watch calls changed once when it listens, and then after every change of links or addresses,
 	// until ctx ends or changed fails.
 	watch(ctx context.Context, changed func() error) error
+	// overhear calls heard with every frame that somebody else sends to this host and that claims one of the
+	// addresses, on any link, until ctx ends. It may add frames that claim none. heard must be quick, may be
+	// called from several goroutines, and must not keep the frame.
+	overhear(ctx context.Context, ips []netip.Addr, heard func(index int, frame []byte)) error
 	// close releases the sockets. No other method runs or is called any more.
 	close() error
 }

@@ -92,7 +92,7 @@ func newManager(k kernel) *Manager {
 // Close ends the announcements and waits for calls under way; after it returns nothing touches the
 // kernel, and every other method fails with ErrClosed. Addresses stay where they are: a Manager opened
 // later finds them as leftovers, and without one the kernel removes them within a few seconds. A
-// function given to WatchLinks must not call it.
+// function given to WatchLinks or WatchClaims must not call it.
 func (m *Manager) Close() error {
 	m.closing.Do(func() { m.closeErr = m.close() })
 	return m.closeErr

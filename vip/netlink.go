@@ -1,6 +1,7 @@
 package vip
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ type netlinkKernel struct {
 	lists  *requester   // dumps, which may take long
 	diag   *requester   // TCP sockets; nil if the kernel cannot show them
 	frames *frameSender // Ethernet frames, out only
+	ears   *ears        // Ethernet frames, in only
 	events *eventSocket
 }
 
@@ -48,6 +50,11 @@ func openNetlink() (_ *netlinkKernel, err error) {
 	if err != nil && !errors.Is(err, unix.EPERM) {
 		return nil, fmt.Errorf("packet socket: %w", err)
 	}
+	if k.frames != nil { // else the process may not, and is told so below
+		if k.ears, err = openEars(); err != nil {
+			return nil, fmt.Errorf("packet socket: %w", err)
+		}
+	}
 	return k, k.missing()
 }
 
@@ -74,6 +81,9 @@ func (k *netlinkKernel) close() error {
 		if r != nil {
 			errs = append(errs, r.close())
 		}
+	}
+	if k.ears != nil {
+		errs = append(errs, k.ears.close())
 	}
 	if k.frames != nil {
 		errs = append(errs, k.frames.close())
@@ -155,3 +165,7 @@ func (k *netlinkKernel) addresses(index int) ([]present, error) {
 }
 
 func (k *netlinkKernel) send(index int, frame []byte) error { return k.frames.send(index, frame) }
+
+func (k *netlinkKernel) overhear(ctx context.Context, ips []netip.Addr, heard func(index int, frame []byte)) error {
+	return k.ears.overhear(ctx, ips, heard)
+}

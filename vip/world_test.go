@@ -26,6 +26,8 @@ type world interface {
 	connect(t testing.TB, ip netip.Addr, port int) (ended func() error)
 	// heardOf returns the announcements of an address that reached the peer.
 	heardOf(ip netip.Addr) []heard
+	// send has the peer send a frame.
+	send(t testing.TB, frame []byte)
 }
 
 // fakeWorld is a host on a fakeKernel.
@@ -100,6 +102,8 @@ func (w *fakeWorld) heardOf(ip netip.Addr) []heard {
 	}
 	return list
 }
+
+func (w *fakeWorld) send(_ testing.TB, frame []byte) { w.kernel.receive(2, frame) }
 
 // realWorld is a host in a namespace of this machine's kernel.
 type realWorld struct {
@@ -215,3 +219,18 @@ func endOf(conn net.Conn) error {
 }
 
 func (w *realWorld) heardOf(ip netip.Addr) []heard { return w.wire.heardOf(ip) }
+
+func (w *realWorld) send(t testing.TB, frame []byte) {
+	t.Helper()
+	w.peer.in(t, func() error {
+		link, err := net.InterfaceByName(peerLink)
+		if err != nil {
+			return err
+		}
+		sender, err := openFrameSender()
+		if err != nil {
+			return err
+		}
+		return firstError(sender.send(link.Index, frame), sender.close())
+	})
+}

@@ -98,6 +98,7 @@ func (w view) nodeVIP(n core.NodeStatus, v core.VIPState) NodeVIP {
 	return NodeVIP{
 		Address: string(v.Name), Role: v.Role.String(), Cache: w.cache(n, v),
 		Standing: v.Standing.String(), StandingText: w.standing(n, v).long,
+		Conflict: Conflict{MAC: v.Conflict, Node: v.ConflictNode, Age: ms(v.ConflictAgo)},
 	}
 }
 

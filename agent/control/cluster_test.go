@@ -108,7 +108,7 @@ func (c *cluster) part(node, vip string) *core.VIPState {
 //	instance NODE up|down|unknown: REASON
 //	flush NODE STAGE: TROUBLE
 //	vip ADDRESS holder=NODE|nobody held=D taking failback=F
-//	part NODE ADDRESS role=R standing=S clean|tainted|warm coming=H refused=R wait=D
+//	part NODE ADDRESS role=R standing=S clean|tainted|warm coming=H refused=R wait=D conflict=MAC of=NODE seen=D
 //	address ADDRESS up|gone
 //	forget ADDRESS                a VIP that is not configured
 func (c *cluster) apply(t *testing.T, line string) {
@@ -234,6 +234,8 @@ func (c *cluster) applyPart(d directive, node, vip string) {
 		p.Refused = enum[core.AskRefusal](d.t, w)
 	}
 	p.Wait = d.span("wait", p.Wait)
+	p.Conflict, p.ConflictNode = d.value("conflict", p.Conflict), d.value("of", p.ConflictNode)
+	p.ConflictAgo = d.span("seen", p.ConflictAgo)
 	switch {
 	case d.has("clean"):
 		p.Clean = true

@@ -20,6 +20,7 @@ const (
 	ProblemNotQuorate     ProblemCode = "not_quorate" // the reporting node
 	ProblemAddressMissing ProblemCode = "address_missing"
 	ProblemAddressStray   ProblemCode = "address_stray"
+	ProblemConflict       ProblemCode = "address_conflict" // another host claims a VIP's address
 
 	ProblemVoterNever    ProblemCode = "voter_never_answered"
 	ProblemVoterSilent   ProblemCode = "voter_not_answering"
@@ -50,7 +51,7 @@ const slowDetector = "connection end"
 
 // problems lists all that is not as it should be, the worst first.
 func (w view) problems() []Problem {
-	out := slices.Concat(w.vipProblems(), w.ownProblems(), w.voterProblems())
+	out := slices.Concat(w.vipProblems(), w.conflictProblems(), w.ownProblems(), w.voterProblems())
 	for _, n := range w.Nodes {
 		out = append(out, w.nodeProblems(n)...)
 	}

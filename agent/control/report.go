@@ -174,6 +174,15 @@ type NodeVIP struct {
 	Cache        Cache  `json:"cache"`
 	Standing     string `json:"standing"`
 	StandingText string `json:"standing_text"` // why the node may not take it; "" if it may
+
+	Conflict Conflict `json:"conflict,omitzero"` // the newest that the node has seen of late; left out if none
+}
+
+// Conflict is another host's claim of a VIP's address.
+type Conflict struct {
+	MAC  string `json:"mac"`
+	Node string `json:"node"`   // the member whose MAC it is; "" if no member has told it
+	Age  int64  `json:"age_ms"` // when the node told of it
 }
 
 // Address is an address that the reporting node has up.

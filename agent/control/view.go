@@ -112,6 +112,8 @@ func (w view) standing(n core.NodeStatus, v core.VIPState) phrase {
 		detail = in.Trouble
 	case core.DiskBroken:
 		detail = n.State.DiskError
+	case core.ForeignHost:
+		detail = v.Conflict
 	default: // the standing says it all
 	}
 	return standingWords(v.Standing, n.Name, detail)

@@ -45,6 +45,8 @@ func standingWords(s core.Standing, node, detail string) phrase {
 		return phrase{"disk error", node + " cannot write its state file" + inParentheses(detail)}
 	case core.NotQuorate:
 		return phrase{"cut off", node + " hears no majority of the voters"}
+	case core.ForeignHost:
+		return phrase{"foreign host", node + " sees a host on it that is no member" + inParentheses(detail)}
 	}
 	return phrase{}
 }

@@ -42,6 +42,7 @@ type Config struct {
 	VotersOff []string // voters of the old list that an operator names as switched off
 	Nodes     []string // every node, voters and witnesses included, sorted
 	Witness   bool
+	MACs      []string // as MACsChanged has them, at the start
 	VIPs      []VIP
 
 	// Lease is how long a grant lasts. Every lease/4 a holder renews. Shorter: dead hosts are noticed

@@ -9,7 +9,7 @@
 // Read it in this order: message.go (what nodes say to each other), voter.go (who may grant what) and hints.go (who is told),
 // lease.go (what one node counts as a lease) and site.go (what else it knows of a VIP), then candidate.go
 // and holder.go (how a node uses them),
-// gate.go (when a cache is clean), handback.go and machine.go.
+// gate.go (when a cache is clean), handback.go, conflict.go (what others say of an address) and machine.go.
 //
 // The core does not know sockets, files, addresses on links, or memcached's protocol. It does not
 // promise anything on a host whose clock runs outside the configured drift bound.

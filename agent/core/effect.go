@@ -41,6 +41,13 @@ type DropAddress struct {
 	Late bool
 }
 
+// AnnounceAddress asks for an address that is up to be announced again. Once: a single time, as an answer to
+// somebody else's claim has to be; else the whole schedule of a new address begins anew.
+type AnnounceAddress struct {
+	Name Name
+	Once bool
+}
+
 // CheckInstance asks whether an instance is still as its proof says: right before an address goes up,
 // and before a home asks the holder to let go (then without a term).
 type CheckInstance struct {
@@ -123,6 +130,9 @@ const (
 	CauseFirstStart   Cause = "first_start"  // no state file: a new host, or a rebooted one
 	CauseStateLost    Cause = "state_lost"   // there is one, and it is not valid
 	CauseSameName     Cause = "same_name"
+
+	CauseForeignHost    Cause = "foreign_host"    // a MAC that no member has told claims the VIP; nothing else changed
+	CauseMemberConflict Cause = "member_conflict" // a member claims the VIP that this node holds; likewise
 )
 
 func (SaveState) effect()       {}
@@ -131,6 +141,7 @@ func (PublishState) effect()    {}
 func (TakeAddress) effect()     {}
 func (ProlongAddress) effect()  {}
 func (DropAddress) effect()     {}
+func (AnnounceAddress) effect() {}
 func (CheckInstance) effect()   {}
 func (WatchQuiet) effect()      {}
 func (StopWatch) effect()       {}

@@ -110,6 +110,17 @@ type LinkChanged struct {
 	Up   bool
 }
 
+// AddressSeen says that somebody else on a VIP's link claimed its address for a MAC, in small letters, by ARP or
+// neighbour advertisement, and how often since that was last told.
+type AddressSeen struct {
+	Name  Name
+	MAC   string
+	Times int
+}
+
+// MACsChanged says which MACs the links of this host have now, those of the VIPs' links first.
+type MACsChanged struct{ MACs []string }
+
 // StopRequested asks the node to give its VIPs away and then leave; or, to Keep, to leave at once with
 // everything as it is, so that its next life goes on within the leases. The first counts.
 type StopRequested struct{ Keep bool }
@@ -137,6 +148,8 @@ func (AddressUp) event()         {}
 func (AddressFailed) event()     {}
 func (AddressDown) event()       {}
 func (LinkChanged) event()       {}
+func (AddressSeen) event()       {}
+func (MACsChanged) event()       {}
 func (StopRequested) event()     {}
 func (DrainRequested) event()    {}
 func (HandbackRequested) event() {}

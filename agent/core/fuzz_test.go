@@ -79,7 +79,7 @@ func (g *absurd) effects(t *testing.T, effects []Effect) {
 			if e.At <= g.now {
 				t.Fatalf("at %s asks to be woken at %s", g.now, e.At)
 			}
-		case PublishState, ProlongAddress, DropAddress, WatchQuiet, StopWatch, RestartInstance, Exit, Transition:
+		case PublishState, ProlongAddress, DropAddress, AnnounceAddress, WatchQuiet, StopWatch, RestartInstance, Exit, Transition:
 		default:
 			t.Fatalf("unknown effect %T", e)
 		}
@@ -104,7 +104,7 @@ func latest[T any](g *absurd, all []T) (T, bool) {
 }
 
 func (g *absurd) event() Event {
-	switch g.pick(18) {
+	switch g.pick(21) {
 	case 0:
 		if seq, ok := latest(g, g.seqs); ok {
 			return StateSaved{seq}
@@ -149,12 +149,26 @@ func (g *absurd) event() Event {
 		if g.pick(64) == 0 {
 			return StopRequested{Keep: g.pick(2) == 0}
 		}
+	case 18:
+		return AddressSeen{g.name(), g.mac(), g.pick(3)}
+	case 19:
+		return MACsChanged{g.macs()}
 	}
 	return Tick{}
 }
 
+func (g *absurd) mac() string { return macOf(g.pick(90)) }
+
+func (g *absurd) macs() []string {
+	var macs []string
+	for range g.pick(30) {
+		macs = append(macs, g.mac())
+	}
+	return macs
+}
+
 func (g *absurd) state() NodeState {
-	s := NodeState{Node: g.node(), Start: g.number(), Seq: g.number(), Quorate: g.pick(2) == 0}
+	s := NodeState{Node: g.node(), Start: g.number(), Seq: g.number(), Quorate: g.pick(2) == 0, MACs: g.macs()}
 	for range g.pick(4) {
 		s.VIPs = append(s.VIPs, VIPState{Name: g.name(), Role: Role(g.pick(7)), Standing: Standing(g.pick(3)), Clean: g.pick(2) == 0, Served: g.term()})
 	}

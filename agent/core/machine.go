@@ -1,6 +1,7 @@
 package core
 
 import (
+	"slices"
 	"time"
 )
 
@@ -35,12 +36,17 @@ type Machine struct {
 	slotFor   Name                         // VIP for which the hand-back slot is wanted or held
 
 	states   map[string]*heardState // by gossip and by claims, newest of each node
+	macs     map[string][]string    // which every node has ever told as its own, the newest last; this one too
+	told     []string               // which this node tells; never written to
 	seq      uint64                 // of the own state
 	lastSent NodeState
 	sentAt   Instant
 
 	draining, stopping, exited bool
 	keptIn                     uint64 // the save that says what is left up; zero unless the node leaves with its addresses up
+
+	reunitedAt  Instant // when a node was last heard again after a silence
+	lookedAgain Instant // when voters were last asked at once because of a foreign host
 
 	margin       time.Duration // as configured
 	worstDrop    time.Duration // of late
@@ -56,8 +62,9 @@ type Machine struct {
 
 // heardState is another node's state and when it was heard.
 type heardState struct {
-	state NodeState
-	at    Instant
+	state   NodeState
+	at      Instant
+	claimed Instant // when its newest claim came; zero: none did
 }
 
 // looped is a message of the node to itself: its voter and its holder speak like strangers.
@@ -69,7 +76,9 @@ func New(cfg Config) *Machine {
 	m := &Machine{
 		cfg: cfg, leases: map[Name]*lease{}, instances: map[string]*instance{}, strangers: map[recordKey]*ServiceRecord{},
 		margin: cfg.Margin, peers: map[string]*peer{}, states: map[string]*heardState{}, counts: map[string]int{},
+		macs: map[string][]string{},
 	}
+	m.ownMACs(cfg.MACs)
 	m.furnish()
 	return m
 }
@@ -193,6 +202,10 @@ func (m *Machine) dispatch(ev Event) {
 		m.addressDown(e)
 	case LinkChanged:
 		m.linkChanged(e)
+	case AddressSeen:
+		m.addressSeen(e)
+	case MACsChanged:
+		m.ownMACs(e.MACs)
 	case StopRequested:
 		m.stop(e.Keep)
 	case DrainRequested:
@@ -210,6 +223,7 @@ func (m *Machine) dispatch(ev Event) {
 func (m *Machine) receive(source string, msg Message) {
 	switch x := msg.(type) {
 	case Claim:
+		m.heardClaim(x.From.Node, x.Length)
 		m.hearState(&x.State)
 		if m.voter == nil {
 			m.count("claim_without_vote")
@@ -258,6 +272,9 @@ func (m *Machine) voterRelease(r Release) {
 // due does what the clock asks for.
 func (m *Machine) due() {
 	m.keepCompany()
+	for _, v := range m.sites {
+		m.attend(v)
+	}
 	m.beat()
 	m.resend()
 	m.giveHints()
@@ -339,6 +356,9 @@ func (m *Machine) wake() Instant {
 	for _, l := range m.all {
 		at = min(at, m.leaseWake(l))
 	}
+	for _, v := range m.sites {
+		at = min(at, v.defendWake())
+	}
 	at = min(at, m.comeHomeAt())
 	if m.company {
 		at = min(at, m.aloneAt())
@@ -355,6 +375,16 @@ const overdue = time.Millisecond
 // stagger is how long a voter waits between one candidate's turn and the next's.
 func (m *Machine) stagger() time.Duration { return max(5*time.Millisecond, 3*m.rtt()) }
 
+// heardClaim notes that a node is heard, which claims four times in a lease of its own.
+func (m *Machine) heardClaim(node string, lease time.Duration) {
+	if h := m.states[node]; h != nil {
+		if h.claimed != 0 && m.now.Sub(h.claimed) > max(lease, m.cfg.Lease) {
+			m.reunited()
+		}
+		h.claimed = m.now
+	}
+}
+
 // hearState keeps the newest state of each other node.
 func (m *Machine) hearState(s *NodeState) {
 	if s.Node == m.cfg.Node || s.Node == "" {
@@ -365,7 +395,14 @@ func (m *Machine) hearState(s *NodeState) {
 		h = &heardState{}
 		m.states[s.Node] = h
 	}
-	if !h.state.newerThan(s) {
-		h.state, h.at = *s, m.now
+	if h.at == 0 || !slices.Equal(h.state.MACs, s.MACs) {
+		m.learnMACs(s.Node, s.MACs) // an old state's too: once told is enough
 	}
+	if h.state.newerThan(s) {
+		return
+	}
+	if h.at != 0 && m.now.Sub(h.at) > m.cfg.Lease+stateFresh {
+		m.reunited()
+	}
+	h.state, h.at = *s, m.now
 }

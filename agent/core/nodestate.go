@@ -20,12 +20,13 @@ const (
 	Stopping                  // the agent is going down
 	DiskBroken                // the state file cannot be written
 	NotQuorate                // no answers from a majority of voters within one lease
+	ForeignHost               // a host that is no member claimed the address a moment ago, while no member held it
 )
 
 func (s Standing) String() string {
 	names := [...]string{"eligible", "excluded", "no_instance", "instance_unknown", "instance_down",
 		"instance_flushing", "unprovable", "connections_left", "link_down", "address_stuck", "draining",
-		"stopping", "disk_broken", "not_quorate"}
+		"stopping", "disk_broken", "not_quorate", "foreign_host"}
 	if int(s) < len(names) {
 		return names[s]
 	}
@@ -130,6 +131,12 @@ type VIPState struct {
 	Coming   Homecoming
 	Refused  AskRefusal    // the holder's last word, with Coming AwayRefused or AwayTainted
 	Wait     time.Duration // with AwayDelay: time left
+
+	// Who else claimed the address lately: a MAC, the member whose it is (a foreign host's is nobody's), and
+	// how long ago. "" if nobody did.
+	Conflict     string
+	ConflictNode string
+	ConflictAgo  time.Duration
 }
 
 // NodeState is what a node says of itself, in its claims and by gossip. The newest wins, ordered by
@@ -146,6 +153,7 @@ type NodeState struct {
 	Detector  string // how memcached's death is noticed: "process connector" or "connection end"
 	DiskError string
 	List      ListID
+	MACs      []string // of its links, sorted, in small letters
 	Instances []InstanceState
 	VIPs      []VIPState
 }

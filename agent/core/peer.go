@@ -293,6 +293,9 @@ func (m *Machine) learn(p *peer, sent *packet, a *Answer) {
 	if a.Left > 0 {
 		p.silentUntil = m.now.Add(a.Left)
 	}
+	if p.viewedAt != 0 && m.now.Sub(p.viewedAt) > m.cfg.Lease {
+		m.reunited()
+	}
 	p.viewed, p.viewedAt = sent.at, m.now
 	p.views = m.viewsOf(p, a)
 }

@@ -183,6 +183,21 @@ func command(t *testing.T, w *world, d *datadriven.TestData) string {
 		h := on(0)
 		h.linkBad[Name(args[1])] = args[2] == "down"
 		h.step(LinkChanged{Name(args[1]), args[2] == "up"})
+	case "claim": // "claim v1 MAC [a b]": a host that is no member says that it has a VIP, to some hosts or to all
+		for _, h := range w.hosts() {
+			if len(args) == 2 || slices.Contains(args[2:], h.name) {
+				h.step(AddressSeen{Name(args[0]), args[1], 1})
+			}
+		}
+	case "announce": // "announce a v1": a member says so, whether it has it or not
+		on(0).announce(Name(args[1]))
+	case "macs": // "macs a MAC MAC": its links have these now
+		h := on(0)
+		h.cfg.MACs = args[1:]
+		h.step(MACsChanged{args[1:]})
+	case "counted": // what the host has counted of conflicts
+		counts := on(0).m.counts
+		return fmt.Sprintf("conflict %d, member_conflict %d, conflict_unsure %d\n", counts["conflict"], counts["member_conflict"], counts["conflict_unsure"])
 	case "fence":
 		w.fence = true
 	case "slow": // "slow disk 500ms", "slow flush 500ms"

@@ -11,10 +11,11 @@ type site struct {
 	lease    *lease
 	in       *instance // that serves it here; nil on a witness
 	coming   coming
-	own      bool           // this node is its home
-	excluded bool           // this node is not among its candidates
-	linkDown bool           // its interface is not usable
-	stuck    string         // why the kernel refused its address; "" if it did not
+	own      bool   // this node is its home
+	excluded bool   // this node is not among its candidates
+	linkDown bool   // its interface is not usable
+	stuck    string // why the kernel refused its address; "" if it did not
+	conflict conflict
 	kept     *ServiceRecord // of its values on its instance; nil if nothing is known
 }
 
@@ -112,6 +113,8 @@ func (m *Machine) standing(v *site) Standing {
 		return LinkDown
 	case v.stuck != "":
 		return AddressStuck
+	case m.now < v.conflict.blockedUntil:
+		return ForeignHost
 	case !m.quorate():
 		return NotQuorate
 	}

@@ -57,7 +57,7 @@ func (m *Machine) Status(now Instant) Status {
 		s.Voters = append(s.Voters, m.voterStatus(now, v))
 	}
 	own := m.describe()
-	states := map[string]heardState{m.cfg.Node: {own, now}}
+	states := map[string]heardState{m.cfg.Node: {state: own, at: now}}
 	for n, h := range m.states {
 		states[n] = *h
 	}
@@ -140,6 +140,7 @@ func (m *Machine) describeNode() NodeState {
 	return NodeState{
 		Node: m.cfg.Node, Start: m.self.Start, Seq: m.seq, Build: m.cfg.Build, Quorate: m.quorate(), Draining: m.draining,
 		Stopping: m.stopping, Witness: m.cfg.Witness, Detector: m.cfg.Detector, DiskError: m.journal.err, List: m.lists.id(),
+		MACs: m.told,
 	}
 }
 
@@ -165,6 +166,7 @@ func (m *Machine) describeVIP(v *site) VIPState {
 	if c.state == AwayDelay {
 		x.Wait = max(0, m.readyAt(v, c).Sub(m.now))
 	}
+	x.Conflict, x.ConflictNode, x.ConflictAgo = v.conflict.told(m.now)
 	return x
 }
 
@@ -194,7 +196,7 @@ func (m *Machine) publish() {
 func (m *Machine) isTold() bool {
 	a, b := m.describeNode(), &m.lastSent
 	if a.Start != b.Start || a.Quorate != b.Quorate || a.Draining != b.Draining || a.Stopping != b.Stopping ||
-		a.DiskError != b.DiskError || a.List != b.List {
+		a.DiskError != b.DiskError || a.List != b.List || !slices.Equal(a.MACs, b.MACs) {
 		return false
 	}
 	for i, in := range m.caches {
@@ -212,6 +214,7 @@ func (m *Machine) isTold() bool {
 
 func (m *Machine) isToldOf(v *site, told *VIPState) bool {
 	l, c := v.lease, &v.coming
-	return told.Role == l.role && told.Epoch == l.term.Epoch && told.Coming == c.state && told.Refused == c.refused &&
+	mac, node, _ := v.conflict.told(m.now)
+	return told.Conflict == mac && told.ConflictNode == node && told.Role == l.role && told.Epoch == l.term.Epoch && told.Coming == c.state && told.Refused == c.refused &&
 		told.Standing == m.standing(v) && told.Clean == v.clean() && told.Served == m.openService(v)
 }

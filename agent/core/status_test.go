@@ -13,7 +13,7 @@ func TestIsTold(t *testing.T) {
 	c := newCarousel(3, true)
 	c.untilHome(t)
 	m := c.nodes[0].m
-	silent := []string{"Node", "Seq", "Build", "Witness", "Detector", "Name", "HeldFor", "Wait"}
+	silent := []string{"Node", "Seq", "Build", "Witness", "Detector", "Name", "HeldFor", "Wait", "ConflictAgo"}
 	probe := func(part any) {
 		v := reflect.ValueOf(part).Elem()
 		for i := range v.NumField() {
@@ -32,6 +32,11 @@ func TestIsTold(t *testing.T) {
 	if !m.isTold() {
 		t.Fatal("not told what it has just published")
 	}
+	m.ownMACs([]string{"02:00:00:00:00:99"})
+	if m.isTold() {
+		t.Error("NodeState.MACs differs: told true")
+	}
+	m.ownMACs(m.lastSent.MACs)
 	probe(&m.lastSent)
 	probe(&m.lastSent.Instances[0])
 	for i := range m.lastSent.VIPs {

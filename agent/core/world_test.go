@@ -97,7 +97,7 @@ func newWorld(nodes, witnesses []string, vips []VIP, shared bool, lease time.Dur
 		w.nodes[n] = h
 		h.cfg = Config{
 			Node: n, Voters: w.voters, Nodes: slices.Sorted(slices.Values(append(slices.Clone(nodes), witnesses...))),
-			Witness: slices.Contains(witnesses, n), VIPs: w.vipsOf(), Lease: lease, DriftPPM: DefaultDriftPPM, Margin: MarginMin,
+			Witness: slices.Contains(witnesses, n), MACs: []string{macOf(i + 1)}, VIPs: w.vipsOf(), Lease: lease, DriftPPM: DefaultDriftPPM, Margin: MarginMin,
 		}
 		if !h.cfg.Witness {
 			for _, v := range h.cfg.VIPs {
@@ -353,6 +353,14 @@ func (h *host) carryOut(e Effect) {
 		h.life++
 	case ProlongAddress:
 		h.guard(e.Name, e.Until)
+	case AnnounceAddress:
+		switch {
+		case e.Once:
+			w.note("%s %s: announces it once", h.name, e.Name)
+		case w.verbose:
+			w.note("%s %s: announces it anew", h.name, e.Name)
+		}
+		h.announce(e.Name)
 	case StopWatch:
 	}
 }
@@ -414,9 +422,22 @@ func (h *host) trace(t Transition) {
 	h.w.note("%s", line)
 }
 
+// macOf is the hardware address of the n-th host.
+func macOf(n int) string { return fmt.Sprintf("02:00:00:00:00:%02x", n) }
+
+// announce tells everybody on the wire that a VIP is here.
+func (h *host) announce(n Name) {
+	for _, o := range h.w.hosts() {
+		if o != h {
+			h.w.transmit(h.name, o.name, "announcement", func() { o.step(AddressSeen{n, h.cfg.MACs[0], 1}) })
+		}
+	}
+}
+
 // putUp puts an address on the link, and looks at what its clients would read.
 func (h *host) putUp(n Name) {
 	h.up[n] = true
+	h.announce(n)
 	h.w.moves++
 	h.w.read(n)
 	if others := h.w.upAt(n); len(others) > 1 {
@@ -597,6 +618,9 @@ func (w *world) show() string {
 				if v.Coming == AwayRefused || v.Coming == AwayTainted {
 					word += "/" + v.Refused.String()
 				}
+			}
+			if v.Conflict != "" {
+				word += strings.TrimSuffix(fmt.Sprintf(" (claimed by %s %s", v.Conflict, v.ConflictNode), " ") + ")"
 			}
 			parts = append(parts, string(v.Name)+" "+word)
 		}

@@ -2,6 +2,7 @@ package gossip
 
 import (
 	"fmt"
+	"slices"
 
 	"memvip/agent/core"
 )
@@ -114,11 +115,13 @@ func stateToWire(s core.NodeState) wireState {
 		Stopping: s.Stopping, Witness: s.Witness, Detector: s.Detector, DiskError: s.DiskError, List: wireList(s.List),
 		Instances: each(s.Instances, func(i core.InstanceState) wireInstance { return wireInstance(i) }),
 		VIPs:      each(s.VIPs, vipToWire),
+		MACs:      slices.Clone(s.MACs),
 	}
 }
 
 func vipToWire(v core.VIPState) wireVIP {
-	return wireVIP{v.Name, v.Role, v.Standing, v.Clean, wireTerm(v.Served), v.HeldFor, v.Epoch, v.Coming, v.Refused, v.Wait}
+	return wireVIP{v.Name, v.Role, v.Standing, v.Clean, wireTerm(v.Served), v.HeldFor, v.Epoch, v.Coming, v.Refused, v.Wait,
+		v.Conflict, v.ConflictNode, v.ConflictAgo}
 }
 
 func (w *wireClaim) toCore() any {
@@ -190,6 +193,7 @@ func (w wireState) state() core.NodeState {
 		Stopping: w.Stopping, Witness: w.Witness, Detector: w.Detector, DiskError: w.DiskError, List: core.ListID(w.List),
 		Instances: each(w.Instances, func(i wireInstance) core.InstanceState { return core.InstanceState(i) }),
 		VIPs:      each(w.VIPs, wireVIP.vip),
+		MACs:      w.MACs,
 	}
 }
 
@@ -197,6 +201,7 @@ func (w wireVIP) vip() core.VIPState {
 	return core.VIPState{
 		Name: w.Name, Role: w.Role, Standing: w.Standing, Clean: w.Clean, Served: core.Term(w.Served), HeldFor: w.HeldFor,
 		Epoch: w.Epoch, Coming: w.Coming, Refused: w.Refused, Wait: w.Wait,
+		Conflict: w.Conflict, ConflictNode: w.ConflictNode, ConflictAgo: w.ConflictAgo,
 	}
 }
 

@@ -155,6 +155,10 @@ type wireVIP struct {
 	Coming   core.Homecoming `cbor:"8,keyasint,omitempty"`
 	Refused  core.AskRefusal `cbor:"9,keyasint,omitempty"`
 	Wait     time.Duration   `cbor:"10,keyasint,omitempty"`
+
+	Conflict     string        `cbor:"11,keyasint,omitempty"`
+	ConflictNode string        `cbor:"12,keyasint,omitempty"`
+	ConflictAgo  time.Duration `cbor:"13,keyasint,omitempty"`
 }
 
 type wireState struct {
@@ -171,4 +175,5 @@ type wireState struct {
 	List      wireList       `cbor:"11,keyasint,omitempty"`
 	Instances []wireInstance `cbor:"12,keyasint,omitempty"`
 	VIPs      []wireVIP      `cbor:"13,keyasint,omitempty"`
+	MACs      []string       `cbor:"14,keyasint,omitempty"`
 }

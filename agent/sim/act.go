@@ -66,6 +66,7 @@ const (
 	ReplaceVoter // in one step, which is not allowed
 	ChangeLease
 	CloneHost
+	ForeignHost // a host that is no member claims a VIP's address
 	kinds
 )
 
@@ -74,7 +75,7 @@ func (k Kind) String() string {
 		"kill_agent_state_lost", "kill_agent_state_spoilt", "restart_agent", "restart_many", "lose_many", "freeze_agent", "stall_agent", "trap_kill", "trap_freeze", "trap_hold", "stop_agent", "keep_restart", "keep_leave", "upgrade_many", "crash",
 		"pull_cable", "exit_memcached", "restart_memcached", "restart_memcached_kept", "hang_memcached", "refuse_flush",
 		"slow_memcached", "stick_worker", "own_address", "disk_full", "disk_slow", "refuse_address", "remove_address", "drain",
-		"handback", "change_voters", "replace_voter", "change_lease", "clone_host"}[k]
+		"handback", "change_voters", "replace_voter", "change_lease", "clone_host", "foreign_host"}[k]
 }
 
 // weights say how often each kind is drawn.
@@ -82,7 +83,7 @@ var weights = [kinds]int{
 	Split: 8, Isolate: 4, CutOneWay: 5, CutPair: 4, Lossy: 3, HoldPackets: 4, Replay: 4, CutClient: 2, KillAgent: 5, KillLost: 3, KillSpoilt: 1,
 	RestartAgent: 5, RestartMany: 3, LoseMany: 1, FreezeAgent: 5, StallAgent: 5, TrapKill: 4, TrapFreeze: 4, TrapHold: 4, StopAgent: 3, KeepRestart: 5, KeepLeave: 2, UpgradeMany: 4, Crash: 5, PullCable: 4, ExitMemcached: 5, RestartMemcached: 5,
 	RestartKept: 2, HangMemcached: 6, RefuseFlush: 1, SlowMemcached: 3, StickWorker: 4, OwnAddress: 2, DiskFull: 2, DiskSlow: 3,
-	RefuseAddress: 1, RemoveAddress: 2, Drain: 4, Handback: 2, ChangeVoters: 2, ReplaceVoter: 1, ChangeLease: 1, CloneHost: 1,
+	RefuseAddress: 1, RemoveAddress: 2, Drain: 4, Handback: 2, ChangeVoters: 2, ReplaceVoter: 1, ChangeLease: 1, CloneHost: 1, ForeignHost: 3,
 }
 
 // allowed reports whether a kind may happen to a cluster. A frozen or dead agent's host answers on until a

@@ -17,6 +17,7 @@ var themes = [][]Kind{
 	{ChangeVoters, ReplaceVoter, ChangeLease, Split, Isolate, RestartAgent, CloneHost},      // operators
 	{CloneHost, Isolate, FreezeAgent, Drain, Split, CutPair},                                // a copied host
 	{DiskFull, DiskSlow, RefuseAddress, RemoveAddress, TrapKill, Drain, Split, RefuseFlush}, // kernel and disk
+	{ForeignHost, ExitMemcached, HangMemcached, Crash, Split, RestartAgent, Drain},          // hosts that are no members
 }
 
 // day is what kind of a bad day it is.

@@ -59,6 +59,8 @@ func (w *World) do(a Act) {
 		w.configure(a.Kind, h, a.B)
 	case CloneHost:
 		w.clone(h, length)
+	case ForeignHost:
+		w.occupy(v, w.now+length)
 	default:
 		if !h.witness {
 			h.instanceOf[v].disturb(a.Kind, length)

@@ -18,6 +18,8 @@
 //   - served in time, home in time: once the faults have ended (settle.go says within what);
 //   - nothing moves at rest: no address comes up and no operation fails while nothing happens;
 //   - an even share: when a host dies, nobody who gets a VIP of it has two more than another;
+//   - foreign hosts: no agent tries to take a VIP that was free when it saw a host there that is no member,
+//     and none takes a member for such a host;
 //   - invariant: what the machine asserts of itself.
 //
 // Where a rule would not hold by design, a plan does not ask for it: an agent is frozen, killed or told to

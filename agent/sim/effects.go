@@ -19,6 +19,8 @@ func (h *host) carryOut(e core.Effect) {
 		h.orderProlong(h.names[e.Name], e)
 	case core.DropAddress:
 		h.orderDrop(h.names[e.Name])
+	case core.AnnounceAddress:
+		h.orderAnnounce(h.names[e.Name], e)
 	case core.CheckInstance:
 		h.instance(e.Instance).check(e)
 	case core.WatchQuiet:
@@ -64,6 +66,7 @@ func (h *host) transition(t core.Transition) {
 	if t.Cause == core.CauseHandback && t.To == core.Dropping.String() {
 		h.seen.Handbacks++
 	}
+	h.judgeConflict(t)
 	if h.trace == nil {
 		return
 	}

@@ -114,6 +114,12 @@ var faults = []fault{
 	{"an address kept when the lease is over", "section 3", []change{
 		{"agent/core/holder.go", `if (l.role == Taking || l.role == Holding) && m.now >= l.validUntil {`, `if l.role == Taking && m.now >= l.validUntil {`},
 	}},
+	{"a foreign host keeps nobody from a free VIP", "section 6", []change{
+		{"agent/core/site.go", `case m.now < v.conflict.blockedUntil:`, `case false:`},
+	}},
+	{"MACs of members forgotten", "section 6", []change{
+		{"agent/core/conflict.go", `m.macs[node] = known[max(0, len(known)-macsKept):]`, `_ = known`},
+	}},
 	{"restarted voters arm the length in their file", "F5", []change{
 		{"agent/core/voter.go", `length: time.Duration(r.Length), expires: now.Add(LeaseMax)}`, `length: time.Duration(r.Length), expires: now.Add(time.Duration(r.Length) / 8)}`},
 	}},

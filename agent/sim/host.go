@@ -39,8 +39,11 @@ type host struct {
 	hasFile    bool
 	spoilt     bool // the file cannot be read
 	diskFull   bool
-	diskSlow   int64     // each save takes this long
-	addresses  []address // by VIP
+	diskSlow   int64          // each save takes this long
+	addresses  []address      // by VIP
+	bars       []bar          // by VIP
+	began      int64          // when the agent was started
+	met        map[int]uint64 // by host: the life in which this one's agent heard its word on itself
 	instances  []*instance
 	instanceOf []*instance // by VIP
 }
@@ -49,7 +52,7 @@ func (w *World) addHost(name string, witness bool) *host {
 	h := &host{
 		World: w, id: len(w.hosts), name: name, source: source(name, len(w.hosts)), witness: witness, on: true, nic: true,
 		clock: clock{base: w.between(s, 1_000_000*s), ppm: w.random.Int64N(2*w.shape.DriftPPM+1) - w.shape.DriftPPM},
-		boot:  1, voters: w.voters, lease: int64(w.lease), diskSlow: 20*us + w.random.Int64N(300*us),
+		met:   map[int]uint64{}, boot: 1, voters: w.voters, lease: int64(w.lease), diskSlow: 20*us + w.random.Int64N(300*us),
 	}
 	w.hosts = append(w.hosts, h)
 	w.byName[name] = append(w.byName[name], h)
@@ -58,7 +61,7 @@ func (w *World) addHost(name string, witness bool) *host {
 
 // furnish gives a host its addresses and memcacheds, once the VIPs are known. What those hold is old.
 func (h *host) furnish() {
-	h.addresses = make([]address, len(h.vips))
+	h.addresses, h.bars = make([]address, len(h.vips)), make([]bar, len(h.vips))
 	if h.witness {
 		return
 	}
@@ -82,7 +85,7 @@ func (w *World) instanceName(v int) string {
 func (h *host) config() core.Config {
 	c := core.Config{
 		Node: h.name, Voters: h.voters, Witness: h.witness, Lease: time.Duration(h.lease), DriftPPM: core.DefaultDriftPPM,
-		Margin: core.MarginMin,
+		Margin: core.MarginMin, MACs: []string{h.mac()},
 	}
 	for _, o := range h.hosts {
 		if !slices.Contains(c.Nodes, o.name) {
@@ -113,6 +116,7 @@ func (h *host) start() {
 		return
 	}
 	h.life++
+	h.began = h.now
 	h.wakeAt = 0
 	var present []core.Name
 	for v := range h.vips {
@@ -191,7 +195,9 @@ func (h *host) feed(ev core.Event) {
 		h.backlog = append(h.backlog, func() { h.feed(ev) })
 	default:
 		h.seen.Steps++
-		h.carryOutAll(h.machine.Step(h.reads(), ev))
+		effects := h.machine.Step(h.reads(), ev)
+		h.judgeClaims(effects)
+		h.carryOutAll(effects)
 	}
 }
 

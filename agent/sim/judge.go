@@ -13,6 +13,7 @@ const (
 	ruleHome      = "home in time"
 	ruleRest      = "nothing moves at rest"
 	ruleShare     = "an even share"
+	ruleForeign   = "foreign hosts"
 	ruleInvariant = "invariant"
 )
 

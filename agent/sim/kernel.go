@@ -22,6 +22,8 @@ type address struct {
 	take    int  // the newest take's number
 	dropDue bool // the newest order is a drop that is not done
 	refused bool // the kernel refuses to remove it
+
+	schedule int // of announcements, the newest's number
 }
 
 // deadline is how long a lease lasts, by the agent's clock, as the newest order says.
@@ -72,7 +74,7 @@ func (h *host) orderTake(v int, e core.TakeAddress) {
 		}
 		h.guard(v, h.left(lease))
 		h.putUp(v)
-		h.announce(v, lease, 0)
+		h.announce(v, lease)
 		h.spring(whenUp)
 		h.later(h.between(10*us, 100*us), func() { h.feed(core.AddressUp{Name: e.Name, Term: e.Term}) })
 	})
@@ -95,7 +97,7 @@ func (h *host) orderProlong(v int, e core.ProlongAddress) {
 		h.guard(v, h.left(lease))
 		if !h.addresses[v].up && !h.outlives(h.left(lease)) { // other hands removed it, or its lifetime ended
 			h.putUp(v)
-			h.announce(v, lease, 0)
+			h.announce(v, lease)
 		}
 	})
 }
@@ -232,19 +234,36 @@ func (h *host) answers(v int) bool {
 	return h.on && a.up && (!h.shape.Fence.kernel() || h.now < a.fence)
 }
 
-// announce tells the clients where the VIP is, again and again while the lease lasts.
-func (h *host) announce(v int, lease *deadline, n int) {
-	if h.reads() >= lease.until || !h.addresses[v].up {
+// announce tells everybody where the VIP is, again and again while the lease lasts, or until it begins anew.
+func (h *host) announce(v int, lease *deadline) {
+	a := &h.addresses[v]
+	a.schedule++
+	h.announceOn(v, lease, a.schedule, 0)
+}
+
+func (h *host) announceOn(v int, lease *deadline, schedule, n int) {
+	a := &h.addresses[v]
+	if h.reads() >= lease.until || !a.up || a.schedule != schedule {
 		return
 	}
+	h.speak(v)
+	pause := 1100 * ms
+	if n >= 5 {
+		pause = 60 * s
+	}
+	h.later(pause, func() { h.announceOn(v, lease, schedule, n+1) })
+}
+
+// speak is one announcement.
+func (h *host) speak(v int) {
 	for _, c := range h.clients {
 		if c.reaches(h) && h.random.IntN(50) > 0 {
 			h.after(h.between(20*us, 300*us), func() { c.hearARP(v, h) })
 		}
 	}
-	pause := 1100 * ms
-	if n >= 5 {
-		pause = 60 * s
+	for _, o := range h.hosts {
+		if o != h && h.nic && h.now >= h.net.cut[h.id][o.id] {
+			o.hearClaim(v, h.mac())
+		}
 	}
-	h.later(pause, func() { h.announce(v, lease, n+1) })
 }

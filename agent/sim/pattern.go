@@ -77,6 +77,15 @@ var patterns = []pattern{
 			{At: 9*time.Second + around(r, 3*time.Second), Kind: Isolate, A: b, For: 3 * lease},
 		}
 	},
+	// A host that is no member takes the address of a VIP while nobody can serve it.
+	func(r *rand.Rand, lease time.Duration, a, b, c int) []Act {
+		v := r.IntN(2)
+		acts := []Act{{At: around(r, lease), Kind: ForeignHost, B: v, For: 6*lease + around(r, 6*time.Second)}}
+		for _, h := range []int{a, b, c} {
+			acts = append(acts, Act{At: around(r, lease), Kind: ExitMemcached, A: h, B: v, For: 4*lease + around(r, 2*lease)})
+		}
+		return acts
+	},
 	// F6: a host with another's name joins, both claim.
 	func(r *rand.Rand, lease time.Duration, a, b, c int) []Act {
 		return []Act{

@@ -31,6 +31,7 @@ func (w *World) mend() {
 	w.note("--- every fault ends")
 	w.mended = true
 	w.net.heal()
+	w.forgetStrangers()
 	for _, c := range w.clients {
 		clear(c.cut)
 	}

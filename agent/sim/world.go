@@ -28,6 +28,7 @@ type World struct {
 	vips               []*vip
 	names              map[core.Name]int
 	clients            []*client
+	stranger           *host // whom clients believe a VIP at that a foreign host has
 	net                network
 	trace              io.Writer // nil: none
 	broken             *Violation
@@ -47,6 +48,7 @@ type vip struct {
 	worst    int64 // longest time without one since last asked
 	atHome   bool  // its home serves it
 	lost     int   // times its home ceased to
+	renewed  int64 // when a renewal of its lease was last sent or arrived
 }
 
 // Violation is a promise that was broken.
@@ -111,6 +113,7 @@ func newWorld(p Plan, trace io.Writer) *World {
 	for _, h := range w.hosts {
 		h.furnish()
 	}
+	w.stranger = &host{World: w, id: len(w.hosts), name: "stranger", on: true, nic: true, addresses: make([]address, len(w.vips))}
 	w.net = newNetwork(p.Shape.Net, len(w.hosts)+1)
 	for i := range clients {
 		w.clients = append(w.clients, newClient(w, i))

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 )
 
 // Host is one machine of the lab.
@@ -183,41 +181,16 @@ func (h *Host) address(verb string, vip netip.Addr, op func(*netlink.Handle) fun
 	if err != nil {
 		return err
 	}
-	eth0, err := n.eth0()
-	if err != nil {
-		return err
-	}
-	addr := &netlink.Addr{IPNet: &net.IPNet{IP: vip.AsSlice(), Mask: net.CIDRMask(32, 32)}}
-	if err := op(n.nl)(eth0, addr); err != nil {
-		return fmt.Errorf("lab: %s: %s %s: %w", h.Name, verb, vip, err)
-	}
-	return nil
+	return n.address(verb, vip, op(n.nl))
 }
 
 // AnnounceByHand sends one gratuitous ARP for the address, whether the host has it or not.
 func (h *Host) AnnounceByHand(vip netip.Addr) error {
-	mac := portMAC(int(h.Addr.As4()[3]))
-	frame := arpFrame{to: broadcastMAC, from: mac, op: arpRequest, senderMAC: mac, senderIP: vip, targetIP: vip}
 	n, err := h.powered()
 	if err != nil {
 		return err
 	}
-	eth0, err := n.eth0()
-	if err != nil {
-		return err
-	}
-	err = h.Inside(func() error {
-		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
-		if err != nil {
-			return err
-		}
-		defer unix.Close(fd)
-		return unix.Sendto(fd, frame.append(nil), 0, &unix.SockaddrLinklayer{Ifindex: eth0.Attrs().Index})
-	})
-	if err != nil {
-		return fmt.Errorf("lab: %s: announce %s: %w", h.Name, vip, err)
-	}
-	return nil
+	return n.announce(vip, portMAC(int(h.Addr.As4()[3])))
 }
 
 // close ends the host: processes, cable, namespace.

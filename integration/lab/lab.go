@@ -78,6 +78,7 @@ type Lab struct {
 const (
 	clientName = "client"
 	watchName  = "watch"
+	watchPort  = 8
 )
 
 func labAddr(last int) netip.Addr { return netip.AddrFrom4([4]byte{10, 77, 0, byte(last)}) }
@@ -115,7 +116,7 @@ func (l *Lab) build() error {
 	if l.client, err = l.bystander(clientName, 9); err != nil {
 		return err
 	}
-	if l.watch, err = l.bystander(watchName, 8); err != nil {
+	if l.watch, err = l.bystander(watchName, watchPort); err != nil {
 		return err
 	}
 	for i := range l.options.Hosts {
