@@ -72,6 +72,6 @@ clean:
 need-demo:
 	@.ci/need memcached ip -- memcached iproute2
 need-test: need-demo
-	@.ci/need gcc /usr/include/stdio.h -- gcc libc6-dev
+	@.ci/need gcc /usr/include/stdio.h nft -- gcc libc6-dev nftables
 
 SHELL := /bin/bash

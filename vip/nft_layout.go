@@ -149,7 +149,8 @@ func (l *layout) write(c *nftables.Conn, canReject bool) {
 	for _, t := range l.tables {
 		c.AddTable(t)
 	}
-	for _, s := range l.sets() {
+	for i, s := range l.sets() {
+		s.ID = uint32(i) + 1 // counts within the transaction; the library's own counter is everybody's
 		_ = c.AddSet(s, nil) // fails for anonymous sets only
 	}
 	for _, chain := range l.chains {
