@@ -126,10 +126,20 @@ func (w *World) noteRenewals(msg core.Message) {
 	}
 }
 
-// meet notes that an agent hears another's word on itself.
-func (h *host) meet(from *host) {
-	if h.on && h.nic {
-		h.met[from.id] = h.life
+// meet notes which MACs an agent is told by others as their own.
+func (h *host) meet(ev core.Event) {
+	var macs []string
+	switch e := ev.(type) {
+	case core.StateHeard:
+		macs = e.State.MACs
+	case core.Received:
+		if claim, ok := e.Msg.(core.Claim); ok {
+			macs = claim.State.MACs
+		}
+	default:
+	}
+	for _, mac := range macs {
+		h.met[mac] = h.life
 	}
 }
 
@@ -140,7 +150,7 @@ func (h *host) judgeConflict(t core.Transition) {
 		return
 	}
 	for _, o := range h.hosts {
-		if o.mac() == t.Detail && h.met[o.id] == h.life && o.name != h.name {
+		if o.mac() == t.Detail && h.met[o.mac()] == h.life && o.name != h.name {
 			h.fail(ruleForeign, "%s takes %s for a stranger on %s", h.name, o.name, t.Name)
 		}
 	}

@@ -39,11 +39,11 @@ type host struct {
 	hasFile    bool
 	spoilt     bool // the file cannot be read
 	diskFull   bool
-	diskSlow   int64          // each save takes this long
-	addresses  []address      // by VIP
-	bars       []bar          // by VIP
-	began      int64          // when the agent was started
-	met        map[int]uint64 // by host: the life in which this one's agent heard its word on itself
+	diskSlow   int64             // each save takes this long
+	addresses  []address         // by VIP
+	bars       []bar             // by VIP
+	began      int64             // when the agent was started
+	met        map[string]uint64 // by MAC: the life in which the agent was told it as somebody's own
 	instances  []*instance
 	instanceOf []*instance // by VIP
 }
@@ -52,7 +52,7 @@ func (w *World) addHost(name string, witness bool) *host {
 	h := &host{
 		World: w, id: len(w.hosts), name: name, source: source(name, len(w.hosts)), witness: witness, on: true, nic: true,
 		clock: clock{base: w.between(s, 1_000_000*s), ppm: w.random.Int64N(2*w.shape.DriftPPM+1) - w.shape.DriftPPM},
-		met:   map[int]uint64{}, boot: 1, voters: w.voters, lease: int64(w.lease), diskSlow: 20*us + w.random.Int64N(300*us),
+		met:   map[string]uint64{}, boot: 1, voters: w.voters, lease: int64(w.lease), diskSlow: 20*us + w.random.Int64N(300*us),
 	}
 	w.hosts = append(w.hosts, h)
 	w.byName[name] = append(w.byName[name], h)
@@ -195,6 +195,7 @@ func (h *host) feed(ev core.Event) {
 		h.backlog = append(h.backlog, func() { h.feed(ev) })
 	default:
 		h.seen.Steps++
+		h.meet(ev)
 		effects := h.machine.Step(h.reads(), ev)
 		h.judgeClaims(effects)
 		h.carryOutAll(effects)

@@ -92,9 +92,6 @@ func (w *World) send(from *host, to string, msg core.Message) {
 	}
 	w.transmit(from, target, kindOf(msg), func() {
 		w.noteRenewals(msg)
-		if kindOf(msg) == claimPacket {
-			target.meet(from)
-		}
 		target.receive(core.Received{Source: from.source, Msg: msg})
 	})
 }
@@ -104,10 +101,7 @@ func (w *World) gossip(from *host, state core.NodeState) {
 	from.said = state
 	for _, h := range w.hosts {
 		if h.name != from.name && w.passes(from, h) {
-			w.after(w.between(ms, 200*ms), func() {
-				h.meet(from)
-				h.receive(core.StateHeard{State: state})
-			})
+			w.after(w.between(ms, 200*ms), func() { h.receive(core.StateHeard{State: state}) })
 		}
 	}
 }
