@@ -121,6 +121,7 @@ func startHome(t *testing.T, become func(config string) error) *home {
 		t.Fatal(err)
 	}
 	h := &home{config: newCluster(t, instance), program: newProgram(t, "#!/bin/sh\n"), signals: make(chan os.Signal, 2), became: make(chan []string, 9)}
+	withLongestLease(t, h.config)
 	h.program.become = func(_ string, _, environment []string) error {
 		h.became <- environment
 		return become(h.config)
