@@ -144,7 +144,7 @@ func awaitHeld(t *testing.T, dir string, before control.Report) (now control.Rep
 	eventually(t, "both addresses are held", func() bool {
 		var err error
 		now, _, err = client.Status(t.Context())
-		return err == nil && now.Started.After(before.Started) && len(now.VIPs) == 2 && now.VIPs[0].AtHome && now.VIPs[1].AtHome
+		return err == nil && now.Started.After(before.Started) && len(now.Addresses) == 2 && now.VIPs[0].AtHome && now.VIPs[1].AtHome
 	})
 	return now
 }
