@@ -304,6 +304,8 @@ func (a *agent) openLoop() {
 	config := machineConfig(a.config, a.self, Version(), a.detector())
 	config.Lease = a.leaseLength()
 	config.MACs = a.macs.told
+	fence, _ := a.manager.Fence()
+	config.Fence = string(fence)
 	a.loop = &loop{
 		shared: s, machine: core.New(config),
 		store: newStateFile(a.options.RuntimeDir), asks: make(chan chan core.Status),

@@ -37,7 +37,7 @@ func newCluster() *cluster {
 		ago := 20 * time.Millisecond * time.Duration(i-1)
 		c.status.Voters = append(c.status.Voters, core.VoterStatus{Name: name, Heard: true, Ago: ago, RTT: 300 * time.Microsecond})
 		c.status.Nodes = append(c.status.Nodes, core.NodeStatus{Name: name, Voter: true, Heard: true, Ago: ago, State: core.NodeState{
-			Node: name, Build: "0.1.0", Quorate: true, Detector: "process connector", List: core.ListID{Digest: 0xbeef},
+			Node: name, Build: "0.1.0", Quorate: true, Detector: "process connector", Fence: "nftables", List: core.ListID{Digest: 0xbeef},
 			Instances: []core.InstanceState{{Address: instanceAddress, Known: true, Up: true, PID: 40 + i}},
 		}})
 		c.status.VIPs = append(c.status.VIPs, core.VIPStatus{Name: vip, Home: name, Holder: name, Holding: true, HeldFor: 3 * time.Hour, Epoch: 4})
@@ -103,7 +103,7 @@ func (c *cluster) part(node, vip string) *core.VIPState {
 //	self NODE                     the reporting node
 //	quorate NODE true|false
 //	voter NAME ago=D silent=D refused=CODE other=ADDRESS | never
-//	node NAME ago=D build=B draining stopping witness novote list=N detector=slow | never
+//	node NAME ago=D build=B draining stopping witness novote list=N detector=slow fence=F | never
 //	disk NAME: TEXT
 //	instance NODE up|down|unknown: REASON
 //	flush NODE STAGE: TROUBLE
@@ -170,6 +170,7 @@ func (c *cluster) applyNode(d directive, name string) {
 	if d.value("detector", "") == "slow" {
 		n.State.Detector = slowDetector
 	}
+	n.State.Fence = d.value("fence", n.State.Fence)
 	if list := d.value("list", ""); list != "" {
 		digest, err := strconv.ParseUint(list, 0, 64)
 		if err != nil {

@@ -44,10 +44,17 @@ const (
 	ProblemVoterLists ProblemCode = "voter_lists_differ"
 	ProblemVersions   ProblemCode = "versions_differ"
 	ProblemDetector   ProblemCode = "slow_detector"
+	ProblemFence      ProblemCode = "weak_fence"
 )
 
 // slowDetector is what core.NodeState.Detector says where the kernel does not report exits.
 const slowDetector = "connection end"
+
+// What core.NodeState.Fence says where it is not the best there is.
+const (
+	lifetimeFence = "lifetime"
+	noFence       = "off"
+)
 
 // problems lists all that is not as it should be, the worst first.
 func (w view) problems() []Problem {

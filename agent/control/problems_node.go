@@ -157,7 +157,16 @@ func (w view) differences() []Problem {
 	if len(builds) > 1 {
 		out = append(out, Problem{Severity: SeverityNote, Code: ProblemVersions, Text: "agents differ in version: " + apart(builds)})
 	}
-	if slow := w.slowDetectors(); len(slow) > 0 {
+	if open := w.those(func(s core.NodeState) bool { return s.Fence == noFence }); len(open) > 0 {
+		out = append(out, degraded(ProblemFence, open, `fence = "auto" in [cluster]`,
+			"nothing closes an address on %s if the agent there is frozen or dead: two hosts would answer", list(open)))
+	}
+	if weak := w.those(func(s core.NodeState) bool { return s.Fence == lifetimeFence }); len(weak) > 0 {
+		out = append(out, Problem{Severity: SeverityNote, Code: ProblemFence, Nodes: weak,
+			Text: "the fence of " + list(weak) + " is the address's own lifetime: its leases are 5 s, and its death is noticed that late",
+			Hint: "a kernel with nftables (inet, arp, sets with timeouts) has the better one; the agent's log says what was missing"})
+	}
+	if slow := w.those(func(s core.NodeState) bool { return !s.Witness && s.Detector == slowDetector }); len(slow) > 0 {
 		out = append(out, Problem{Severity: SeverityNote, Code: ProblemDetector, Nodes: slow,
 			Text: "memcached's death is noticed late on " + list(slow) + ": by the end of a connection, not by the kernel's word",
 			Hint: "the agent needs CAP_NET_ADMIN in the first namespaces of its host"})
@@ -165,14 +174,15 @@ func (w view) differences() []Problem {
 	return out
 }
 
-func (w view) slowDetectors() []string {
-	var slow []string
+// those are the nodes, heard now, that say something of themselves.
+func (w view) those(say func(core.NodeState) bool) []string {
+	var some []string
 	for _, n := range w.Nodes {
-		if !w.silent(n) && !n.State.Witness && n.State.Detector == slowDetector {
-			slow = append(slow, n.Name)
+		if !w.silent(n) && say(n.State) {
+			some = append(some, n.Name)
 		}
 	}
-	return slow
+	return some
 }
 
 // alike is the nodes that say the same word of themselves.

@@ -148,6 +148,7 @@ type Node struct {
 	Stopping  bool   `json:"stopping"`
 	DiskError string `json:"disk_error"`
 	Detector  string `json:"detector"`
+	Fence     string `json:"fence"`      // what closes an address whose lease is over if the agent cannot
 	VoterList string `json:"voter_list"` // digest of the voter list in force there
 
 	Instances []Instance `json:"instances"`

@@ -38,6 +38,7 @@ type Config struct {
 	Node      string
 	Build     string
 	Detector  string   // see NodeState
+	Fence     string   // see NodeState
 	Voters    []string // the configured list, sorted; the one in force may still be an earlier one
 	VotersOff []string // voters of the old list that an operator names as switched off
 	Nodes     []string // every node, voters and witnesses included, sorted

@@ -151,6 +151,7 @@ type NodeState struct {
 	Stopping  bool
 	Witness   bool
 	Detector  string // how memcached's death is noticed: "process connector" or "connection end"
+	Fence     string // what closes an address whose lease is over if the agent cannot: "nftables", "lifetime", "off"
 	DiskError string
 	List      ListID
 	MACs      []string // of its links, sorted, in small letters

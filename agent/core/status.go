@@ -139,7 +139,7 @@ func (m *Machine) describe() NodeState {
 func (m *Machine) describeNode() NodeState {
 	return NodeState{
 		Node: m.cfg.Node, Start: m.self.Start, Seq: m.seq, Build: m.cfg.Build, Quorate: m.quorate(), Draining: m.draining,
-		Stopping: m.stopping, Witness: m.cfg.Witness, Detector: m.cfg.Detector, DiskError: m.journal.err, List: m.lists.id(),
+		Stopping: m.stopping, Witness: m.cfg.Witness, Detector: m.cfg.Detector, Fence: m.cfg.Fence, DiskError: m.journal.err, List: m.lists.id(),
 		MACs: m.told,
 	}
 }

@@ -112,7 +112,7 @@ func proofToWire(p core.Proof) wireProof {
 func stateToWire(s core.NodeState) wireState {
 	return wireState{
 		Node: s.Node, Start: s.Start, Seq: s.Seq, Build: s.Build, Quorate: s.Quorate, Draining: s.Draining,
-		Stopping: s.Stopping, Witness: s.Witness, Detector: s.Detector, DiskError: s.DiskError, List: wireList(s.List),
+		Stopping: s.Stopping, Witness: s.Witness, Detector: s.Detector, Fence: s.Fence, DiskError: s.DiskError, List: wireList(s.List),
 		Instances: each(s.Instances, func(i core.InstanceState) wireInstance { return wireInstance(i) }),
 		VIPs:      each(s.VIPs, vipToWire),
 		MACs:      slices.Clone(s.MACs),
@@ -190,7 +190,7 @@ func (w wireProof) proof() core.Proof {
 func (w wireState) state() core.NodeState {
 	return core.NodeState{
 		Node: w.Node, Start: w.Start, Seq: w.Seq, Build: w.Build, Quorate: w.Quorate, Draining: w.Draining,
-		Stopping: w.Stopping, Witness: w.Witness, Detector: w.Detector, DiskError: w.DiskError, List: core.ListID(w.List),
+		Stopping: w.Stopping, Witness: w.Witness, Detector: w.Detector, Fence: w.Fence, DiskError: w.DiskError, List: core.ListID(w.List),
 		Instances: each(w.Instances, func(i wireInstance) core.InstanceState { return core.InstanceState(i) }),
 		VIPs:      each(w.VIPs, wireVIP.vip),
 		MACs:      w.MACs,

@@ -245,7 +245,7 @@ func typical(n int) (core.Claim, core.Answer, core.NodeState) {
 	term := core.Term{Epoch: 1000, Node: "cache-node-1", ID: big}
 	s := core.NodeState{
 		Node: "cache-node-1", Start: 12, Seq: 123456, Build: "v1.12.3-0-gabcdef012", Quorate: true,
-		Detector: "process connector", List: core.ListID{Digest: big, Previous: big},
+		Detector: "process connector", Fence: "nftables", List: core.ListID{Digest: big, Previous: big},
 		Instances: []core.InstanceState{{Address: "127.0.0.1:11211", Known: true, Up: true, PID: 4_000_000}},
 	}
 	claim := core.Claim{

@@ -176,4 +176,5 @@ type wireState struct {
 	Instances []wireInstance `cbor:"12,keyasint,omitempty"`
 	VIPs      []wireVIP      `cbor:"13,keyasint,omitempty"`
 	MACs      []string       `cbor:"14,keyasint,omitempty"`
+	Fence     string         `cbor:"15,keyasint,omitempty"`
 }
