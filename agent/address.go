@@ -67,6 +67,7 @@ type addressOrder struct {
 	lease  *deadline // of a take
 	late   bool      // of a drop: the lease is over
 	once   bool      // of an announcement: the schedule stays as it is
+	gone   bool      // of a prolongation: the address is to be put back if it is missing
 	done   atomic.Bool
 }
 
@@ -109,10 +110,10 @@ func (a *addresses) prolong(e core.ProlongAddress) {
 		return
 	}
 	w.lease.until.Store(int64(e.Until))
-	if w.newest.kind == orderProlong && !w.newest.done.Load() {
+	if w.newest.kind == orderProlong && !w.newest.done.Load() && !e.Gone {
 		return // the kernel is told often enough: the next renewal comes soon
 	}
-	w.order(&addressOrder{kind: orderProlong})
+	w.order(&addressOrder{kind: orderProlong, gone: e.Gone})
 }
 
 // drop ends the lease at once, so that nothing more is announced, and orders the address down. The
@@ -131,6 +132,12 @@ func (a *addresses) drop(e core.DropAddress) (answer core.Event) {
 	}
 	w.order(&addressOrder{kind: orderDrop, late: e.Late})
 	return nil
+}
+
+// isUp reports whether this life has put a VIP's address up, from any goroutine.
+func (a *addresses) isUp(name core.Name) bool {
+	w := a.workers[name]
+	return w != nil && w.since.Load() != nil
 }
 
 func (w *addressWorker) order(o *addressOrder) {
@@ -182,18 +189,26 @@ func (w *addressWorker) take(o *addressOrder) {
 	w.queue.put(core.AddressUp{Name: w.name, Term: o.term})
 }
 
-// prolong only reports to people: an address that went for want of a lease is one that the machine
-// ends by itself, and one that could not be refreshed is tried again with the next renewal.
+// prolong tells the machine of what others did to the address and of a fence that cannot be renewed. The rest is
+// for people: an address that went for want of a lease is one that the machine ends by itself, and one that could
+// not be refreshed is tried again with the next renewal.
 func (w *addressWorker) prolong(o *addressOrder) {
-	result, err := w.port.Prolong(w.address)
+	prolong := w.port.Prolong
+	if o.gone {
+		prolong = w.port.Restore
+	}
+	result, err := prolong(w.address)
 	o.done.Store(true)
 	switch {
 	case errors.Is(err, vip.ErrTooLate), errors.Is(err, vip.ErrNotHeld):
 		w.since.Store(nil)
-	case err != nil:
+	case errors.Is(err, vip.ErrFence):
+		w.queue.put(core.AddressLost{Name: w.name, Err: err.Error()})
+	case err != nil && !errors.Is(err, vip.ErrNotAnnounced):
 		w.diary.trouble(logrus.Fields{fieldVIP: w.name}, "address not refreshed", err)
 	case result == vip.ProlongedRestored:
-		w.diary.trouble(logrus.Fields{fieldVIP: w.name}, "address put back: somebody had removed it", nil)
+		w.diary.trouble(logrus.Fields{fieldVIP: w.name}, "address put back: somebody had removed it", err)
+		w.queue.put(core.AddressRestored{Name: w.name})
 	}
 }
 

@@ -204,6 +204,32 @@ func TestAnAgentTakesItsAddressesAndGivesThemAway(t *testing.T) {
 	}
 }
 
+// What other hands take off a link is put back, and counted.
+func TestARemovedAddressIsPutBack(t *testing.T) {
+	h := startHome(t, func(string) error { return unix.ENOEXEC })
+	awaitHeld(t, h.dir, control.Report{})
+	link, err := netlink.LinkByName("lan0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, err := netlink.ParseAddr("10.77.0.101/32")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 1; n <= 2; n++ {
+		if err := netlink.AddrDel(link, address); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the address is put back", func() bool { return isUp(t, "lan0", "10.77.0.101") })
+		client := control.Client{Path: filepath.Join(h.dir, control.SocketName), Timeout: patience}
+		eventually(t, "it is counted", func() bool {
+			report, _, err := client.Status(t.Context())
+			return err == nil && report.Counters["address_restored"] == n
+		})
+	}
+	h.end(t)
+}
+
 // leaveBehind puts an address up as an earlier life would have.
 func leaveBehind(t *testing.T, a vip.Address) {
 	t.Helper()

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -69,6 +70,9 @@ func (a *agent) watchLinks() {
 			if before, known := told[name]; place.Link == l.Name && (!known || before != l.Up) {
 				told[name] = l.Up
 				a.loop.queue.put(core.LinkChanged{Name: name, Up: l.Up})
+			}
+			if place.Link == l.Name && l.Up && a.loop.addresses.isUp(name) && !slices.Contains(l.Prefixes, place.Prefix) {
+				a.loop.queue.put(core.AddressGone{Name: name}) // or on its way up or down, which the machine knows
 			}
 		}
 	}

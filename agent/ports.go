@@ -34,6 +34,7 @@ type messenger interface {
 type addressPort interface {
 	Take(vip.Address, vip.Lease) error
 	Prolong(vip.Address) (vip.Prolonged, error)
+	Restore(vip.Address) (vip.Prolonged, error)
 	Announce(vip.Address) error
 	AnnounceOnce(vip.Address) error
 	Drop(vip.Address) (vip.Dropped, error)

@@ -232,6 +232,14 @@ func (f *fakeAddresses) Prolong(a vip.Address) (vip.Prolonged, error) {
 	return vip.ProlongedRefreshed, nil
 }
 
+func (f *fakeAddresses) Restore(a vip.Address) (vip.Prolonged, error) {
+	f.note("restore %s", a.Prefix.Addr())
+	if f.prolong != nil {
+		return f.prolong(a)
+	}
+	return vip.ProlongedRestored, nil
+}
+
 func (f *fakeAddresses) Announce(a vip.Address) error {
 	f.note("announce %s", a.Prefix.Addr())
 	return f.announce

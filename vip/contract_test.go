@@ -146,6 +146,18 @@ var contract = []clause{
 		prolongUntil(t, m, ProlongedRestored)
 		find(t, w.there(t), service.Prefix)
 	}},
+	{"restoring_does_not_wait_for_a_refresh_to_be_due", func(t *testing.T, w world) {
+		m := w.open(t)
+		take(t, m, service)
+		w.removeForeign(t, service.Prefix)
+		if got, err := m.Restore(service); got != ProlongedRestored || err != nil {
+			t.Errorf("removed: %v, %v; want restored", got, err)
+		}
+		find(t, w.there(t), service.Prefix)
+		if got, err := m.Restore(service); got != ProlongedRefreshed || err != nil {
+			t.Errorf("there: %v, %v; want refreshed", got, err)
+		}
+	}},
 	{"address_vanishes_when_nobody_prolongs_it", func(t *testing.T, w world) {
 		take(t, w.open(t), service)
 		waitFor(t, "the end of its lifetime", func() bool { return count(w.there(t), service.Prefix) == 0 })

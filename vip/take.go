@@ -70,7 +70,12 @@ func (p Prolonged) String() string {
 // renewed: at most once a second does it reach the kernel. With ErrTooLate the lease was over, and the
 // address is off the link and no longer held; with ErrNotAnnounced it was restored but not announced.
 // After any other error it is held as before, and may be lost when its lifetime ends.
-func (m *Manager) Prolong(a Address) (Prolonged, error) {
+func (m *Manager) Prolong(a Address) (Prolonged, error) { return m.prolong(a, refreshInterval) }
+
+// Restore is Prolong for an address that somebody else may have removed: it always reaches the kernel.
+func (m *Manager) Restore(a Address) (Prolonged, error) { return m.prolong(a, 0) }
+
+func (m *Manager) prolong(a Address, interval time.Duration) (Prolonged, error) {
 	s, leave, err := m.enter(opProlong, a)
 	if err != nil {
 		return ProlongedNot, err
@@ -89,7 +94,7 @@ func (m *Manager) Prolong(a Address) (Prolonged, error) {
 		return ProlongedNot, nil // the next renewal makes the lease longer, or the kernel ends the address in time
 	case err != nil:
 		return ProlongedNot, failed(opProlong, a, err)
-	case time.Since(s.held.refreshed) < refreshInterval:
+	case time.Since(s.held.refreshed) < interval:
 		return ProlongedNot, nil
 	}
 	link, added, err := m.write(a, true)

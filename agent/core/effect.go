@@ -32,6 +32,7 @@ type TakeAddress struct {
 type ProlongAddress struct {
 	Name  Name
 	Until Instant
+	Gone  bool // somebody else removed it: it is to be put back at once
 }
 
 // DropAddress asks for an address to be taken down: sockets destroyed while a reset can still leave, then

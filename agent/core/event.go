@@ -104,6 +104,18 @@ type AddressDown struct {
 	Err  string
 }
 
+// AddressGone tells that an address is not on its link although it should be: other hands removed it.
+type AddressGone struct{ Name Name }
+
+// AddressLost tells that a held address cannot be kept served: its fence cannot be renewed.
+type AddressLost struct {
+	Name Name
+	Err  string
+}
+
+// AddressRestored tells that a held address was missing, and has been put back.
+type AddressRestored struct{ Name Name }
+
 // LinkChanged says whether the interface of a VIP is there, up and has carrier.
 type LinkChanged struct {
 	Name Name
@@ -147,6 +159,9 @@ func (InstanceChecked) event()   {}
 func (AddressUp) event()         {}
 func (AddressFailed) event()     {}
 func (AddressDown) event()       {}
+func (AddressGone) event()       {}
+func (AddressLost) event()       {}
+func (AddressRestored) event()   {}
 func (LinkChanged) event()       {}
 func (AddressSeen) event()       {}
 func (MACsChanged) event()       {}

@@ -138,6 +138,14 @@ func (g *absurd) event() Event {
 	case 10:
 		return AddressDown{Name: g.name(), Took: time.Millisecond, Err: []string{"", "", "busy"}[g.pick(3)]}
 	case 11:
+		switch g.pick(4) {
+		case 0:
+			return AddressGone{g.name()}
+		case 1:
+			return AddressRestored{g.name()}
+		case 2:
+			return AddressLost{g.name(), "no fence"}
+		}
 		return LinkChanged{g.name(), g.pick(3) > 0}
 	case 12:
 		return DrainRequested{g.pick(4) == 0}

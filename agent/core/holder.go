@@ -136,7 +136,7 @@ func (m *Machine) addressUp(e AddressUp) {
 	}
 	m.turn(l, Holding, CauseAddressUp)
 	l.backoff, l.notBefore, l.holdSince = 0, 0, m.now
-	m.emit(ProlongAddress{l.name, l.validUntil})
+	m.emit(ProlongAddress{Name: l.name, Until: l.validUntil})
 }
 
 // addressFailed hears that the kernel refused, or that the lease ended first.
@@ -154,7 +154,7 @@ func (m *Machine) renewed(l *lease, a *Answer, e *AnswerEntry) {
 	if until := l.validity(m.cfg, len(m.voters())); until > l.validUntil {
 		l.validUntil = until
 		if l.role == Holding && l.name != HandbackSlot {
-			m.emit(ProlongAddress{l.name, until})
+			m.emit(ProlongAddress{Name: l.name, Until: until})
 		}
 	}
 	if l.confirm(a.Voter, a.Memory, e.Last) && l.site != nil {

@@ -200,6 +200,12 @@ func (m *Machine) dispatch(ev Event) {
 		m.addressFailed(e)
 	case AddressDown:
 		m.addressDown(e)
+	case AddressGone:
+		m.addressGone(e)
+	case AddressLost:
+		m.addressLost(e)
+	case AddressRestored:
+		m.addressRestored(e)
 	case LinkChanged:
 		m.linkChanged(e)
 	case AddressSeen:

@@ -15,7 +15,7 @@ const (
 	Unprovable                // memcached refuses flush_all or wants a login
 	ConnectionsLeft           // connections of a VIP it no longer holds are still in the process
 	LinkDown                  // the VIP's interface is down or missing
-	AddressStuck              // the kernel refused to add or remove the address
+	AddressStuck              // the kernel refused to add or remove the address, or somebody removes it again and again
 	Draining                  // an operator drains the node
 	Stopping                  // the agent is going down
 	DiskBroken                // the state file cannot be written

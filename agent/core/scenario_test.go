@@ -198,6 +198,12 @@ func command(t *testing.T, w *world, d *datadriven.TestData) string {
 	case "counted": // what the host has counted of conflicts
 		counts := on(0).m.counts
 		return fmt.Sprintf("conflict %d, member_conflict %d, conflict_unsure %d\n", counts["conflict"], counts["member_conflict"], counts["conflict_unsure"])
+	case "gone": // "gone a v1": other hands removed the address, and it has been put back
+		h := on(0)
+		h.step(AddressGone{Name(args[1])})
+		h.step(AddressRestored{Name(args[1])})
+	case "unfenced": // "unfenced a v1": its fence cannot be renewed
+		on(0).step(AddressLost{Name(args[1]), "no fence: operation not permitted"})
 	case "fence":
 		w.fence = true
 	case "slow": // "slow disk 500ms", "slow flush 500ms"

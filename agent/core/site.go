@@ -15,6 +15,10 @@ type site struct {
 	excluded bool   // this node is not among its candidates
 	linkDown bool   // its interface is not usable
 	stuck    string // why the kernel refused its address; "" if it did not
+
+	restores       []Instant // when its address had to be put back, of late
+	contestedUntil Instant   // left alone before: others removed it again and again
+
 	conflict conflict
 	kept     *ServiceRecord // of its values on its instance; nil if nothing is known
 }
@@ -111,7 +115,7 @@ func (m *Machine) standing(v *site) Standing {
 		return InstanceFlushing
 	case v.linkDown:
 		return LinkDown
-	case v.stuck != "":
+	case v.stuck != "" || m.now < v.contestedUntil:
 		return AddressStuck
 	case m.now < v.conflict.blockedUntil:
 		return ForeignHost

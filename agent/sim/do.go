@@ -49,6 +49,7 @@ func (w *World) do(a Act) {
 			h.note("%s: %s removed by other hands", h.name, h.vips[v].name)
 			h.addresses[v].up = false
 			h.look()
+			h.later(h.between(50*us, 2*ms), func() { h.feed(core.AddressGone{Name: h.vips[v].name}) })
 		}
 	case Drain:
 		h.feed(core.DrainRequested{On: true})

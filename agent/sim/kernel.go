@@ -98,6 +98,7 @@ func (h *host) orderProlong(v int, e core.ProlongAddress) {
 		if !h.addresses[v].up && !h.outlives(h.left(lease)) { // other hands removed it, or its lifetime ended
 			h.putUp(v)
 			h.announce(v, lease)
+			h.feed(core.AddressRestored{Name: e.Name})
 		}
 	})
 }
