@@ -288,24 +288,17 @@ func (a *agent) endConnections(present []core.Name) error {
 	return errors.Join(errs...)
 }
 
-// leaseLength is how long this node's own leases are: where the only fence is the address's lifetime, they have to
-// outlast it (protocol-review F12).
-func (a *agent) leaseLength() time.Duration {
-	if fence, _ := a.manager.Fence(); fence == vip.FenceLifetime {
-		return core.LeaseMax
-	}
-	return a.config.Cluster.Lease
-}
-
 func (a *agent) openLoop() {
 	a.ctx, a.cancel = context.WithCancelCause(context.Background())
 	s := shared{clock: boottime, queue: newQueue(), diary: a.diary, failed: func(err error) { a.cancel(err) }}
 	a.tellers = newCrew(s.failed)
 	config := machineConfig(a.config, a.self, Version(), a.detector())
-	config.Lease = a.leaseLength()
 	config.MACs = a.macs.told
 	fence, _ := a.manager.Fence()
 	config.Fence = string(fence)
+	if fence == vip.FenceLifetime {
+		config.Lease = core.LeaseMax // it has to outlast the address (protocol-review F12)
+	}
 	a.loop = &loop{
 		shared: s, machine: core.New(config),
 		store: newStateFile(a.options.RuntimeDir), asks: make(chan chan core.Status),

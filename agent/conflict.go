@@ -22,16 +22,12 @@ func (a *agent) watchClaims() {
 		names[address] = name
 		addresses = append(addresses, address)
 	}
-	for a.ctx.Err() == nil {
-		err := a.manager.WatchClaims(a.ctx, addresses, func(s vip.Sighting) {
+	a.keepWatching("claims of others not watched", func() error {
+		return a.manager.WatchClaims(a.ctx, addresses, func(s vip.Sighting) {
 			// Whoever floods the link must not take the place of what happened on this host.
 			a.loop.queue.offer(core.AddressSeen{Name: names[s.Address], MAC: s.MAC.String(), Times: s.Times})
 		})
-		if a.ctx.Err() == nil {
-			a.diary.trouble(logrus.Fields{}, "claims of others not watched", err)
-		}
-		pause(a.ctx, watchRetryLinks)
-	}
+	})
 }
 
 // ownMACs follows the hardware addresses of this host's links.

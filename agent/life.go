@@ -76,10 +76,15 @@ func (a *agent) watchLinks() {
 			}
 		}
 	}
+	a.keepWatching("links not watched", func() error { return a.manager.WatchLinks(a.ctx, each) })
+}
+
+// keepWatching begins a watch again whenever it fails, until the agent ends.
+func (a *agent) keepWatching(trouble string, watch func() error) {
 	for a.ctx.Err() == nil {
-		err := a.manager.WatchLinks(a.ctx, each)
+		err := watch()
 		if a.ctx.Err() == nil {
-			a.diary.trouble(logrus.Fields{}, "links not watched", err)
+			a.diary.trouble(logrus.Fields{}, trouble, err)
 		}
 		pause(a.ctx, watchRetryLinks)
 	}

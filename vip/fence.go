@@ -39,8 +39,8 @@ type fence interface {
 	open(ip netip.Addr, lease Lease) error
 	// shut keeps packets to an address from passing, and in direction both also those from it.
 	shut(ip netip.Addr, d direction) error
-	// close releases what the fence needs of the system. What is open stays so until its lease ends, unless
-	// nothing is: then the fence itself is removed.
+	// close releases what the fence needs of the system. What is open stays so until its lease ends; where nothing
+	// is, late packets are still answered for a while, and after that the fence is in nobody's way.
 	close() error
 }
 

@@ -25,7 +25,6 @@ const farewell = 10 * time.Second
 type nftFence struct {
 	counts  *counts
 	managed []netip.Addr
-	guess   bool // nobody said which
 
 	mu     sync.Mutex
 	conn   *nftables.Conn
@@ -42,7 +41,7 @@ var _ fence = (*nftFence)(nil)
 
 // openNFT makes the tables anew, with what an earlier life left open, in one step.
 func openNFT(managed []netip.Addr, counts *counts) (_ *nftFence, err error) {
-	f := &nftFence{counts: counts, managed: managed, guess: len(managed) == 0, leases: map[netip.Addr]Lease{}, known: map[netip.Addr][]*nftables.Set{}, reject: true}
+	f := &nftFence{counts: counts, managed: managed, leases: map[netip.Addr]Lease{}, known: map[netip.Addr][]*nftables.Set{}, reject: true}
 	if f.conn, err = nftables.New(nftables.AsLasting()); err != nil {
 		return nil, err
 	}
@@ -88,7 +87,7 @@ func (f *nftFence) close() error {
 // nobody says. That there is nothing to read is no error.
 func (f *nftFence) inherit() {
 	read := time.Now()
-	earlier := newLayout()
+	earlier, unsaid := newLayout(), len(f.managed) == 0
 	for _, four := range []bool{true, false} {
 		for _, e := range f.elements(earlier.ip[four].in) {
 			if ip, ok := netip.AddrFromSlice(e.Key); ok && e.Expires > 0 {
@@ -96,7 +95,7 @@ func (f *nftFence) inherit() {
 			}
 		}
 		for _, e := range f.elements(earlier.ip[four].managed) {
-			if ip, ok := netip.AddrFromSlice(e.Key); ok && e.Timeout == 0 && f.guess {
+			if ip, ok := netip.AddrFromSlice(e.Key); ok && e.Timeout == 0 && unsaid {
 				f.managed = append(f.managed, ip)
 			}
 		}
