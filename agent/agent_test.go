@@ -47,6 +47,18 @@ home      = "h1"
 interface = "lan1"
 `
 
+// newServedCluster is newCluster with a pretended memcached that lives as long as the test.
+func newServedCluster(t *testing.T) string {
+	t.Helper()
+	cache := fake.New(fake.Options{})
+	t.Cleanup(cache.Close)
+	instance, err := cache.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newCluster(t, instance)
+}
+
 // newCluster writes a configuration for the links lan0 and lan1 of this namespace, and returns its path.
 func newCluster(t *testing.T, instance netip.AddrPort) string {
 	t.Helper()
@@ -144,13 +156,7 @@ func isUp(t *testing.T, link, address string) bool {
 
 func TestAnAgentTakesItsAddressesAndGivesThemAway(t *testing.T) {
 	newLANs(t)
-	cache := fake.New(fake.Options{})
-	defer cache.Close()
-	instance, err := cache.Listen("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := newCluster(t, instance)
+	config := newServedCluster(t)
 	stale := vip.Address{Prefix: netip.MustParsePrefix("10.77.0.200/32"), Link: "lan0"}
 	leaveBehind(t, stale)
 	witnesses := []*running{startAgent(t, config, "w1"), startAgent(t, config, "w2")}
@@ -165,6 +171,7 @@ func TestAnAgentTakesItsAddressesAndGivesThemAway(t *testing.T) {
 	client := control.Client{Path: filepath.Join(home.dir, control.SocketName), Timeout: patience}
 	var report control.Report
 	eventually(t, "status shows them at home", func() bool {
+		var err error
 		report, _, err = client.Status(t.Context())
 		return err == nil && len(report.VIPs) == 2 && report.VIPs[0].AtHome && report.VIPs[1].AtHome
 	})
@@ -323,13 +330,7 @@ func TestCleanupHonoursWhatWasLeftUp(t *testing.T) {
 // goes on with them and takes the mark away.
 func TestAnAgentThatKeepsIsGoneOnWith(t *testing.T) {
 	newLANs(t)
-	cache := fake.New(fake.Options{})
-	defer cache.Close()
-	instance, err := cache.Listen("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := newCluster(t, instance)
+	config := newServedCluster(t)
 	appendTo(t, config, "[agent]\nstop = \"keep\"\n")
 	withLongestLease(t, config)
 	dir := t.TempDir()

@@ -18,7 +18,6 @@ import (
 
 	"memvip/agent/control"
 	"memvip/agent/core"
-	"memvip/flush/fake"
 	"memvip/vip"
 )
 
@@ -104,13 +103,7 @@ func TestWhichMACsAreThisHosts(t *testing.T) {
 // A whole agent hears another host on the wire, answers it, and says so.
 func TestAnAgentAnswersAForeignHost(t *testing.T) {
 	newLANs(t)
-	cache := fake.New(fake.Options{})
-	defer cache.Close()
-	instance, err := cache.Listen("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := newCluster(t, instance)
+	config := newServedCluster(t)
 	agents := []*running{startAgent(t, config, "w1"), startAgent(t, config, "w2"), startAgent(t, config, "h1")}
 	home := agents[2]
 	eventually(t, "the address is up", func() bool { return isUp(t, "lan0", "10.77.0.101") })
@@ -120,6 +113,7 @@ func TestAnAgentAnswersAForeignHost(t *testing.T) {
 	var report control.Report
 	eventually(t, "status names the foreign host", func() bool {
 		sendClaim(t, "lan0p", "10.77.0.101", stranger)
+		var err error
 		report, _, err = client.Status(t.Context())
 		return err == nil && slices.ContainsFunc(report.Problems, func(p control.Problem) bool {
 			return p.Code == control.ProblemConflict && strings.Contains(p.Text, stranger)

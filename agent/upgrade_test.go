@@ -13,7 +13,6 @@ import (
 
 	"memvip/agent/control"
 	"memvip/configs"
-	"memvip/flush/fake"
 )
 
 func TestWhatWillNotDoAsAnUpgrade(t *testing.T) {
@@ -114,13 +113,7 @@ type home struct {
 func startHome(t *testing.T, become func(config string) error) *home {
 	t.Helper()
 	newLANs(t)
-	cache := fake.New(fake.Options{})
-	t.Cleanup(cache.Close)
-	instance, err := cache.Listen("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := &home{config: newCluster(t, instance), program: newProgram(t, "#!/bin/sh\n"), signals: make(chan os.Signal, 2), became: make(chan []string, 9)}
+	h := &home{config: newServedCluster(t), program: newProgram(t, "#!/bin/sh\n"), signals: make(chan os.Signal, 2), became: make(chan []string, 9)}
 	withLongestLease(t, h.config)
 	h.program.become = func(_ string, _, environment []string) error {
 		h.became <- environment
