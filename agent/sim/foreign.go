@@ -27,6 +27,8 @@ const (
 	barredFor = 4900 * ms
 	// introduced is how long after its start an agent may take a MAC that it does not know for a member's.
 	introduced = 6 * s
+	// rearmed is how long after its start a voter may speak for the grants of its earlier life.
+	rearmed = 5100 * ms
 )
 
 // occupy has a foreign host claim a VIP's address until a time is over or everything is mended.
@@ -74,11 +76,12 @@ func (h *host) seeClaim(v int, mac string) {
 	}
 }
 
-// surelyFree reports whether no agent can take a VIP for one that a member holds: nobody answers, and no renewal has
-// reached a voter for so long that no grant, and nothing that was said of one, is still in force.
+// surelyFree reports whether no agent can take a VIP for one that a member holds: nobody answers, no renewal has
+// reached a voter for so long that no grant, and nothing that was said of one, is still in force, and no voter has
+// armed the grants of an earlier life anew.
 func (w *World) surelyFree(v int) bool {
 	for _, h := range w.hosts {
-		if h.answers(v) {
+		if h.answers(v) || w.now-h.began < rearmed {
 			return false
 		}
 	}
