@@ -207,7 +207,11 @@ func (w *addressWorker) prolong(o *addressOrder) {
 	case err != nil && !errors.Is(err, vip.ErrNotAnnounced):
 		w.diary.trouble(logrus.Fields{fieldVIP: w.name}, "address not refreshed", err)
 	case result == vip.ProlongedRestored:
-		w.diary.trouble(logrus.Fields{fieldVIP: w.name}, "address put back: somebody had removed it", err)
+		fields := logrus.Fields{fieldVIP: w.name}
+		if by := w.port.RemovedBy(w.address); by != "" {
+			fields[fieldBy] = by
+		}
+		w.diary.trouble(fields, "address put back: somebody had removed it", err)
 		w.queue.put(core.AddressRestored{Name: w.name})
 	}
 }

@@ -27,4 +27,5 @@ const (
 	fieldWay      = "way"
 	fieldKept     = "kept" // addresses that stay up for the agent that is started next
 	fieldProgram  = "program"
+	fieldBy       = "by"
 )

@@ -3,14 +3,12 @@ package agent
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/sirupsen/logrus"
 
 	"memvip/agent/core"
 	"memvip/health"
-	"memvip/vip"
 )
 
 // watchRetryLinks is the pause before links are watched again after a failure.
@@ -57,26 +55,6 @@ func (a *agent) prober(in *instance) *health.Prober {
 		Address: in.address, Interval: h.Interval, Deadline: h.Deadline, Fall: h.Fall, Rise: h.Rise,
 		FreshInterval: h.FreshInterval, Connector: a.connector, Report: in.health,
 	})
-}
-
-// watchLinks tells the machine of every VIP's link, and of its changes.
-func (a *agent) watchLinks() {
-	told := map[core.Name]bool{}
-	each := func(l vip.Link) {
-		if a.macs.changed(l) {
-			a.loop.queue.put(core.MACsChanged{MACs: a.macs.told})
-		}
-		for name, place := range a.places {
-			if before, known := told[name]; place.Link == l.Name && (!known || before != l.Up) {
-				told[name] = l.Up
-				a.loop.queue.put(core.LinkChanged{Name: name, Up: l.Up})
-			}
-			if place.Link == l.Name && l.Up && a.loop.addresses.isUp(name) && !slices.Contains(l.Prefixes, place.Prefix) {
-				a.loop.queue.put(core.AddressGone{Name: name}) // or on its way up or down, which the machine knows
-			}
-		}
-	}
-	a.keepWatching("links not watched", func() error { return a.manager.WatchLinks(a.ctx, each) })
 }
 
 // keepWatching begins a watch again whenever it fails, until the agent ends.

@@ -35,6 +35,7 @@ type addressPort interface {
 	Take(vip.Address, vip.Lease) error
 	Prolong(vip.Address) (vip.Prolonged, error)
 	Restore(vip.Address) (vip.Prolonged, error)
+	RemovedBy(vip.Address) string
 	Announce(vip.Address) error
 	AnnounceOnce(vip.Address) error
 	Drop(vip.Address) (vip.Dropped, error)

@@ -240,6 +240,8 @@ func (f *fakeAddresses) Restore(a vip.Address) (vip.Prolonged, error) {
 	return vip.ProlongedRestored, nil
 }
 
+func (f *fakeAddresses) RemovedBy(vip.Address) string { return "networkd, pid 7" }
+
 func (f *fakeAddresses) Announce(a vip.Address) error {
 	f.note("announce %s", a.Prefix.Addr())
 	return f.announce

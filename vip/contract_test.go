@@ -158,6 +158,27 @@ var contract = []clause{
 			t.Errorf("there: %v, %v; want refreshed", got, err)
 		}
 	}},
+	{"who_removed_an_address_is_known", func(t *testing.T, w world) {
+		m := w.open(t)
+		told := watch(t, m)
+		there := func(want bool) {
+			awaitLink(t, told, func(l Link) bool { return slices.Contains(l.Prefixes, service.Prefix) == want })
+		}
+		take(t, m, service)
+		there(true)
+		drop(t, m, service)
+		there(false)
+		if by := m.RemovedBy(service); by != "" {
+			t.Errorf("after our own removal: %q, want nobody", by)
+		}
+		take(t, m, service)
+		there(true)
+		w.removeForeign(t, service.Prefix)
+		there(false)
+		if by := m.RemovedBy(service); by == "" {
+			t.Error("after somebody else's removal: nobody is known to have done it")
+		}
+	}},
 	{"address_vanishes_when_nobody_prolongs_it", func(t *testing.T, w world) {
 		take(t, w.open(t), service)
 		waitFor(t, "the end of its lifetime", func() bool { return count(w.there(t), service.Prefix) == 0 })

@@ -3,7 +3,10 @@ package vip
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/netip"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -17,8 +20,27 @@ var errWatched = errors.New("links are watched already")
 // linkGroups are the kernel's announcements that bear on a Link.
 var linkGroups = []int{unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR}
 
+// removal is the kernel's notice that an address went.
+type removal struct {
+	prefix netip.Prefix
+	port   uint32 // of the netlink socket that asked for it; 0: the kernel did it by itself
+}
+
+// String says who it was, as far as that can be told: most programs' first netlink socket has their pid for its
+// port.
+func (r removal) String() string {
+	if r.port == 0 {
+		return "the kernel"
+	}
+	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", r.port))
+	if err != nil {
+		return fmt.Sprintf("netlink port %d", r.port)
+	}
+	return fmt.Sprintf("%s, pid %d", strings.TrimSpace(string(name)), r.port)
+}
+
 // An eventSocket hears that links or addresses changed. What changed is not read from the messages but
-// asked for afterwards, so that a lost message costs nothing.
+// asked for afterwards, so that a lost message costs nothing. Only who removed an address is read from them.
 type eventSocket struct {
 	watching sync.Mutex
 	file     *os.File
@@ -45,11 +67,19 @@ func openEventSocket() (*eventSocket, error) {
 
 func (e *eventSocket) close() error { return e.file.Close() }
 
-func (k *netlinkKernel) watch(ctx context.Context, changed func() error) error {
-	return k.events.watch(ctx, changed)
+func (k *netlinkKernel) watch(ctx context.Context, changed func() error, removed func(removal)) error {
+	own, err := k.route.port()
+	if err != nil {
+		return err
+	}
+	return k.events.watch(ctx, changed, func(r removal) {
+		if r.port != own {
+			removed(r)
+		}
+	})
 }
 
-func (e *eventSocket) watch(ctx context.Context, changed func() error) error {
+func (e *eventSocket) watch(ctx context.Context, changed func() error, removed func(removal)) error {
 	if !e.watching.TryLock() {
 		return errWatched
 	}
@@ -66,7 +96,7 @@ func (e *eventSocket) watch(ctx context.Context, changed func() error) error {
 		if err := changed(); err != nil {
 			return err
 		}
-		if err := e.wait(); err != nil {
+		if err := e.wait(removed); err != nil {
 			return err
 		}
 	}
@@ -83,14 +113,17 @@ func (e *eventSocket) groups(option int) error {
 }
 
 // wait returns when at least one message has come, and takes all that have.
-func (e *eventSocket) wait() error {
+func (e *eventSocket) wait(removed func(removal)) error {
 	var failure error
 	heard := false
 	err := e.raw.Read(func(fd uintptr) (done bool) {
 		for {
-			_, _, err := unix.Recvfrom(int(fd), e.scratch[:], 0)
+			n, from, err := unix.Recvfrom(int(fd), e.scratch[:], 0)
 			switch {
-			case err == nil, errors.Is(err, unix.ENOBUFS): // the latter if some were lost
+			case err == nil:
+				heard = true
+				eachRemoval(e.scratch[:n], from, removed)
+			case errors.Is(err, unix.ENOBUFS): // some were lost
 				heard = true
 			case errors.Is(err, unix.EINTR):
 			case errors.Is(err, unix.EAGAIN):
@@ -102,4 +135,23 @@ func (e *eventSocket) wait() error {
 		}
 	})
 	return errors.Join(err, failure)
+}
+
+// eachRemoval calls removed with every notice of the kernel's that an address went. What cannot be read is none.
+func eachRemoval(datagram []byte, from unix.Sockaddr, removed func(removal)) {
+	if sender, ok := from.(*unix.SockaddrNetlink); !ok || sender.Pid != 0 {
+		return // not from the kernel
+	}
+	messages, err := syscall.ParseNetlinkMessage(datagram)
+	if err != nil {
+		return
+	}
+	for _, message := range messages {
+		if message.Header.Type != unix.RTM_DELADDR {
+			continue
+		}
+		if p, err := decodeAddress(message.Data); err == nil {
+			removed(removal{prefix: p.Prefix, port: message.Header.Pid})
+		}
+	}
 }

@@ -24,6 +24,7 @@ type fakeKernel struct {
 	journal     []string
 	frames      []sentFrame
 	changed     chan struct{} // closed and replaced at every change
+	byOthers    []removal     // not told yet
 	closed      bool
 
 	ear *fakeEar // nil: nobody overhears
@@ -283,11 +284,15 @@ func (k *fakeKernel) send(index int, frame []byte) error {
 	return nil
 }
 
-func (k *fakeKernel) watch(ctx context.Context, changed func() error) error {
+func (k *fakeKernel) watch(ctx context.Context, changed func() error, removed func(removal)) error {
 	for {
 		k.mu.Lock()
-		next := k.changed
+		next, byOthers := k.changed, k.byOthers
+		k.byOthers = nil
 		k.mu.Unlock()
+		for _, r := range byOthers {
+			removed(r)
+		}
 		if err := changed(); err != nil {
 			return err
 		}

@@ -30,8 +30,9 @@ type kernel interface {
 	// send puts one Ethernet frame on the link.
 	send(index int, frame []byte) error
 	// watch calls changed once when it listens, and then after every change of links or addresses,
-	// until ctx ends or changed fails.
-	watch(ctx context.Context, changed func() error) error
+	// until ctx ends or changed fails. Before that it calls removed with every address that went and was not
+	// taken away by this kernel's own remove, unless the kernel lost the notice.
+	watch(ctx context.Context, changed func() error, removed func(removal)) error
 	// overhear calls heard with every frame that somebody else sends to this host and that claims one of the
 	// addresses, on any link, until ctx ends. It may add frames that claim none. heard must be quick, may be
 	// called from several goroutines, and must not keep the frame.

@@ -43,11 +43,21 @@ func TestKernelTellsOfTheEndOfALifetime(t *testing.T) {
 	if err := killed.Close(); err != nil {
 		t.Fatal(err)
 	}
-	told := watch(t, w.open(t))
+	m := w.open(t)
+	if _, err := m.Prolong(service); !errors.Is(err, ErrNotHeld) { // who removed what it has never heard of, it does not keep
+		t.Errorf("Prolong: %v, want ErrNotHeld", err)
+	}
+	told := watch(t, m)
 	awaitLink(t, told, func(l Link) bool { return slices.Contains(l.Prefixes, service.Prefix) })
 	awaitLink(t, told, func(l Link) bool {
 		return !slices.Contains(l.Prefixes, service.Prefix) && !slices.Contains(l.Prefixes, service6.Prefix)
 	})
+	if by := m.RemovedBy(service); by != "the kernel" {
+		t.Errorf("removed by %q, want the kernel", by)
+	}
+	if by := m.RemovedBy(service6); by != "" {
+		t.Errorf("%s is not known here, but removed by %q", service6, by)
+	}
 }
 
 func TestKernelProlongedAddressOutlivesItsLifetime(t *testing.T) {

@@ -63,7 +63,7 @@ func (m *Manager) WatchLinks(ctx context.Context, each func(Link)) error {
 		}
 		tell(told, links, each)
 		return nil
-	})
+	}, m.noteRemoval)
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}

@@ -47,6 +47,7 @@ type Manager struct {
 	closed  bool
 	running sync.WaitGroup // calls under way; grows only while closed is unset
 	slots   map[Address]*slot
+	removed map[netip.Prefix]string // who removed an address that was not ours to remove, last
 }
 
 // A slot is the place of one address, whether held or not. There are as many as addresses were ever
@@ -84,7 +85,7 @@ func (m *Manager) Fence() (FenceMode, error) { return m.fence.mode(), m.fenceWhy
 
 // newManager returns a Manager without a fence.
 func newManager(k kernel) *Manager {
-	m := &Manager{kernel: k, fence: noFence{}, slots: map[Address]*slot{}}
+	m := &Manager{kernel: k, fence: noFence{}, slots: map[Address]*slot{}, removed: map[netip.Prefix]string{}}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	return m
 }

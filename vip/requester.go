@@ -52,6 +52,19 @@ func openRequester(protocol int) (*requester, error) {
 
 func (r *requester) close() error { return unix.Close(r.fd) }
 
+// port is what the kernel knows the socket by.
+func (r *requester) port() (uint32, error) {
+	own, err := unix.Getsockname(r.fd)
+	if err != nil {
+		return 0, err
+	}
+	netlink, ok := own.(*unix.SockaddrNetlink)
+	if !ok {
+		return 0, errMalformed
+	}
+	return netlink.Pid, nil
+}
+
 // do sends one request that changes something and waits until the kernel has carried it out.
 func (r *requester) do(kind, flags uint16, body []byte) error {
 	r.mu.Lock()

@@ -75,6 +75,26 @@ func (m *Manager) Prolong(a Address) (Prolonged, error) { return m.prolong(a, re
 // Restore is Prolong for an address that somebody else may have removed: it always reaches the kernel.
 func (m *Manager) Restore(a Address) (Prolonged, error) { return m.prolong(a, 0) }
 
+// RemovedBy says who removed the address last without being this Manager: a process, the kernel when its lifetime
+// ended, or "" if nobody is known to have. Only what WatchLinks hears of is known.
+func (m *Manager) RemovedBy(a Address) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.removed[a.Prefix]
+}
+
+// noteRemoval remembers who removed an address of which a call has spoken.
+func (m *Manager) noteRemoval(r removal) {
+	by := r.String() // now, while the process may still be there
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for a := range m.slots {
+		if a.Prefix == r.prefix {
+			m.removed[r.prefix] = by
+		}
+	}
+}
+
 func (m *Manager) prolong(a Address, interval time.Duration) (Prolonged, error) {
 	s, leave, err := m.enter(opProlong, a)
 	if err != nil {

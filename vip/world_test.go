@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 
@@ -64,6 +65,7 @@ func (w *fakeWorld) addForeign(_ testing.TB, prefix netip.Prefix) {
 func (w *fakeWorld) removeForeign(t testing.TB, prefix netip.Prefix) {
 	w.kernel.mu.Lock()
 	defer w.kernel.mu.Unlock()
+	w.kernel.byOthers = append(w.kernel.byOthers, removal{prefix, uint32(os.Getpid())})
 	if err := w.kernel.removeLocked(2, prefix); err != nil {
 		t.Fatal(err)
 	}
