@@ -134,9 +134,9 @@ func (m *Machine) mayFlush(in *instance) bool {
 }
 
 // instanceUp takes in that an instance answers. At the first contact with a process that keeps no memory
-// across restarts, it is proved for every VIP that this node does not hold: if it was never written to,
-// or if this agent ordered the restart, for VIPs whose addresses were down by then. What clients of its
-// other VIPs wrote since cannot be an old value of those.
+// across restarts, it is proved for every VIP that this node does not hold: if it was never written to and is not
+// the one that served the VIP before, or if this agent ordered the restart, for VIPs whose addresses were down by
+// then. What clients of its other VIPs wrote since cannot be an old value of those.
 func (m *Machine) instanceUp(e InstanceUp) {
 	in := m.instances[e.Instance]
 	if in == nil {
@@ -145,28 +145,54 @@ func (m *Machine) instanceUp(e InstanceUp) {
 	if !in.up || in.life != e.Figures.Incarnation {
 		m.emit(Transition{Instance: e.Instance, From: m.instanceWord(in), To: "up", Cause: CauseDone, Detail: e.Note})
 	}
-	restarted, ordered := in.life != e.Figures.Incarnation, in.orderedAt
+	restarted, ordered, known := in.life != e.Figures.Incarnation, in.orderedAt, in.life != Incarnation{}
 	in.known, in.up, in.reason, in.note, in.unprovable, in.keeps = true, true, "", e.Note, e.Unprovable, e.KeepsMemory
 	in.life = e.Figures.Incarnation
-	if restarted && in.stage != FlushIdle {
-		m.endStage(in)
+	if restarted {
+		m.replaced(in)
 	}
 	switch {
 	case restarted && e.Figures.Restart:
-		m.proved(in, e.Figures, CauseRestart, m.heardTerms(in), never)
+		m.proved(in, e.Figures, CauseRestart, m.heardTerms(in), func(v *site) bool { return known || v.servedByAnother(in.life) })
 	case restarted && ordered != 0 && in.diedAt > ordered && !e.KeepsMemory:
 		p := e.Figures
 		p.Restart = true
-		m.proved(in, p, CauseRestart, m.heardTerms(in), ordered)
+		m.proved(in, p, CauseRestart, m.heardTerms(in), func(v *site) bool { return v.lease.downAt <= ordered })
 	}
 }
 
-// proved marks an instance clean for the VIPs that this node has no part in, and has had none since an
-// instant.
-func (m *Machine) proved(in *instance, p Proof, cause Cause, over map[Name]Term, downBy Instant) {
+// replaced takes in that another process serves what this node has up.
+func (m *Machine) replaced(in *instance) {
+	if in.stage != FlushIdle {
+		m.endStage(in)
+	}
+	for _, v := range in.sites {
+		if r := v.kept; r != nil && r.Served.Known() && (v.lease.role != Idle || v.lease.leftover != 0) {
+			r.Life, m.journal.dirty = in.life, true
+		}
+	}
+}
+
+// servedByAnother reports whether a VIP's record of service shows that a process is not the one that served it last.
+// One that served is not proved by never having been written to: what clients sent may wait in it, in a worker that
+// stands still (F11).
+func (v *site) servedByAnother(life Incarnation) bool {
+	switch r := v.record(); {
+	case r.Served.Known():
+		return r.Life != Incarnation{} && r.Life != life
+	default:
+		return r.Proof.given() // and not served since
+	}
+}
+
+// everySite has a proof count for all that this node has no part in.
+func everySite(*site) bool { return true }
+
+// proved marks an instance clean for the VIPs that this node has no part in, and that it counts for.
+func (m *Machine) proved(in *instance, p Proof, cause Cause, over map[Name]Term, counts func(*site) bool) {
 	for _, v := range in.sites {
 		l := v.lease
-		if l.role != Idle || l.leftover != 0 || l.downAt > downBy {
+		if l.role != Idle || l.leftover != 0 || !counts(v) {
 			continue
 		}
 		r := v.record()
@@ -292,7 +318,7 @@ func (m *Machine) flushDone(e FlushDone) {
 		in.trouble = "memcached restarted during the flush"
 		return
 	}
-	m.proved(in, e.Proof, CauseProof, in.over, never)
+	m.proved(in, e.Proof, CauseProof, in.over, everySite)
 }
 
 // flushFailed keeps the reason and tries again later.
