@@ -44,7 +44,8 @@ type Options struct {
 	// the next does not let it take its time. A SIGTERM that systemd sends to start the unit again leaves the
 	// addresses up whatever the configuration says.
 	Signals <-chan os.Signal
-	// Program, if not nil, is what an upgrade puts into this one's place; see there.
+	// Program, if not nil, is what an upgrade puts into this one's place; see there. The process is the agent's own
+	// then, and its memory is locked.
 	Program *Program
 	// Flush, if not nil, writes what the log holds back. It is called before this process becomes another program.
 	Flush func()
@@ -295,10 +296,7 @@ func (a *agent) openLoop() {
 	config := machineConfig(a.config, a.self, Version(), a.detector())
 	config.MACs = a.macs.told
 	fence, _ := a.manager.Fence()
-	config.Fence = string(fence)
-	if fence == vip.FenceLifetime {
-		config.Lease = core.LeaseMax // it has to outlast the address (protocol-review F12)
-	}
+	config.Fence, config.Lease = string(fence), a.lease()
 	a.loop = &loop{
 		shared: s, machine: core.New(config),
 		store: newStateFile(a.options.RuntimeDir), asks: make(chan chan core.Status),
@@ -308,6 +306,15 @@ func (a *agent) openLoop() {
 	a.closeLater(func() error { a.loop.addresses.finish(); return nil })
 	a.closeLater(func() error { a.loop.instances.finish(); return nil })
 	a.closeLater(func() error { a.cancel(nil); a.tellers.wait(); return nil })
+}
+
+// lease is how long the leases of this node are: with the lifetime for a fence they have to outlast an address that
+// nobody refreshes (protocol-review F12).
+func (a *agent) lease() time.Duration {
+	if fence, _ := a.manager.Fence(); fence == vip.FenceLifetime {
+		return core.LeaseMax
+	}
+	return a.config.Cluster.Lease
 }
 
 func (a *agent) openGossip() error {

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -20,10 +21,12 @@ func (a *agent) live(ctx context.Context, started core.Started) error {
 	if why != nil {
 		a.diary.trouble(logrus.Fields{fieldFence: string(fence)}, "no nftables: leases are longer, and dead hosts are noticed later", why)
 	}
-	a.diary.change(logrus.Fields{
+	fields := logrus.Fields{
 		fieldFence: string(fence), fieldNode: a.self.Name, fieldVersion: Version(), fieldConfig: a.options.ConfigPath,
 		fieldDir: a.options.RuntimeDir, fieldDetector: a.detector(),
-	}, "agent starts")
+	}
+	maps.Copy(fields, a.footing())
+	a.diary.change(fields, "agent starts")
 	a.tellers.start(a.watchLinks)
 	a.tellers.start(a.watchClaims)
 	for _, in := range a.loop.instances.all {

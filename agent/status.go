@@ -29,7 +29,7 @@ func (a *agent) facts() control.Facts {
 	f := control.Facts{
 		Now: time.Now(), Started: a.started, Build: Version(),
 		Cluster: a.config.Cluster.Name, ConfigPath: a.config.Path, ConfigDigest: hex.EncodeToString(digest[:]),
-		Lease: a.config.Cluster.Lease, Detector: a.detector(), Counters: a.gossip.Stats(),
+		Lease: a.lease(), Detector: a.detector(), Counters: a.gossip.Stats(),
 		Addresses: a.loop.addresses.up(),
 	}
 	for _, v := range a.config.VIPs {
@@ -55,6 +55,7 @@ func (a *agent) addCounts(counted map[string]int) {
 		"saves": l.saves.Load(), "saves_failed": l.saveFailed.Load(),
 		"announcements": v.Announced, "announcements_failed": v.AnnounceFailed, "announcements_withheld": v.Withheld,
 		"addresses_refreshed": v.Refreshed, "addresses_restored": v.Restored, "addresses_too_late": v.TooLate,
+		"fence_restored":    v.FenceRestored,
 		"sockets_destroyed": v.Destroyed, "claims_of_others": v.Claims, "claims_of_others_lost": v.ClaimsLost,
 	} {
 		counted[name] = int(n)

@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -21,9 +24,9 @@ const (
 )
 
 // Restart runs the operator's restart command and returns when it has ended. The end of its output is in the refusal
-// if it fails. It is run without a shell, without standard input and without the variables by which systemd talks to
-// the agent. If ctx ends first, its process group is killed. A success means that the command reported one; what it
-// restarted is for Inspect and CertifyRestart to find out.
+// if it fails. It is run without a shell, without standard input, in the ordinary scheduling class and without the
+// variables by which systemd talks to the agent. If ctx ends first, its process group is killed. A success means that
+// the command reported one; what it restarted is for Inspect and CertifyRestart to find out.
 func Restart(ctx context.Context, argv []string) error {
 	if len(argv) == 0 {
 		return &Refusal{Reason: ReasonRestartFailed, Detail: "no restart command is configured"}
@@ -35,7 +38,10 @@ func Restart(ctx context.Context, argv []string) error {
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
 	command.WaitDelay = restartOutputWait
-	err := command.Run()
+	err := startOrdinary(command)
+	if err == nil {
+		err = command.Wait()
+	}
 	switch {
 	case err == nil || errors.Is(err, exec.ErrWaitDelay):
 		return nil
@@ -43,6 +49,30 @@ func Restart(ctx context.Context, argv []string) error {
 		return &Refusal{Reason: reasonFor(ctx.Err()), Detail: fmt.Sprintf("%s: %v%s", argv[0], ctx.Err(), output.quoted()), Err: ctx.Err()}
 	}
 	return &Refusal{Reason: ReasonRestartFailed, Detail: fmt.Sprintf("%s: %v%s", argv[0], err, output.quoted()), Err: err}
+}
+
+// startOrdinary starts a command in the ordinary scheduling class whatever this process runs in: what it starts may
+// live on, as memcached itself.
+func startOrdinary(command *exec.Cmd) error {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and not unlocked: the thread ends with this goroutine
+		err := becomeOrdinary()
+		if err == nil {
+			err = command.Start()
+		}
+		started <- err
+	}()
+	return <-started
+}
+
+// becomeOrdinary takes the calling thread out of any other scheduling class, as everybody may.
+func becomeOrdinary() error {
+	attr, err := unix.SchedGetAttr(0, 0)
+	if err != nil || attr.Policy == unix.SCHED_NORMAL {
+		return err
+	}
+	return unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL, Nice: attr.Nice}, 0)
 }
 
 func forTheAgentAlone(variable string) bool {

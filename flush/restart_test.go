@@ -3,9 +3,12 @@ package flush
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestRestartRunsTheCommand(t *testing.T) {
@@ -65,6 +68,27 @@ func TestRestartDoesNotWaitForADaemon(t *testing.T) {
 	defer cancel()
 	if err := Restart(ctx, []string{"/bin/sh", "-c", "read -r line & echo started"}); err != nil {
 		t.Error(err)
+	}
+}
+
+// What a real-time agent starts must not be in its class.
+func TestRestartLeavesTheSchedulingClass(t *testing.T) {
+	runtime.LockOSThread() // and not unlocked: nobody else is to have this thread
+	policy := func() uint32 {
+		attr, err := unix.SchedGetAttr(0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return attr.Policy
+	}
+	// Everybody may choose this class; the real-time ones take a privilege.
+	if err := unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_BATCH}, 0); err != nil || policy() != unix.SCHED_BATCH {
+		t.Fatal("class not left: ", err)
+	}
+	for range 2 {
+		if err := becomeOrdinary(); err != nil || policy() != unix.SCHED_NORMAL {
+			t.Errorf("class %d: %v", policy(), err)
+		}
 	}
 }
 

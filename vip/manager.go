@@ -77,7 +77,7 @@ func Open(o Options) (*Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vip: open: %w", errors.Join(err, k.close()))
 	}
-	return m, nil
+	return mortal(m), nil
 }
 
 // Fence returns what guards the addresses, and why it is no better one, nil if it is the one asked for.

@@ -9,10 +9,12 @@ import (
 // takes it away.
 
 // Somebody who removes an address more often than restoresMax times within restoresWindow goes on doing so. The
-// VIP moves, and this node does not take it for contestedRest.
+// VIP moves, and this node does not take it for contestedRest. What happens within restoresApart is once:
+// `ip address flush` looks up to ten times whether something is left.
 const (
 	restoresMax    = 3
 	restoresWindow = 10 * time.Second
+	restoresApart  = time.Second
 	contestedRest  = time.Minute
 )
 
@@ -32,6 +34,9 @@ func (m *Machine) addressRestored(e AddressRestored) {
 	m.count("address_restored")
 	v := l.site
 	v.restores = slices.DeleteFunc(v.restores, func(t Instant) bool { return m.now.Sub(t) > restoresWindow })
+	if n := len(v.restores); n > 0 && m.now.Sub(v.restores[n-1]) < restoresApart {
+		return
+	}
 	v.restores = append(v.restores, m.now)
 	if len(v.restores) > restoresMax {
 		m.leaveAlone(v, "somebody removes it from its link again and again")

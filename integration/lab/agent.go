@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -35,7 +36,7 @@ func newAgent(h *Host) *Agent {
 		env:     o.AgentEnv,
 		dir:     a.RuntimeDir(),
 		argv: func() []string {
-			own := []string{o.Agent, "--config", h.lab.config, "--node", h.Name, "--runtime-dir", a.RuntimeDir()}
+			own := append(slices.Clone(h.lab.chrt), o.Agent, "--config", h.lab.config, "--node", h.Name, "--runtime-dir", a.RuntimeDir())
 			if !a.Inside {
 				own = append(own, "--netns", h.Netns())
 			}
@@ -59,6 +60,13 @@ func (a *Agent) RuntimeDir() string { return filepath.Join(a.host.dir, "run") }
 
 // Socket is the control socket.
 func (a *Agent) Socket() string { return filepath.Join(a.RuntimeDir(), "agent.sock") }
+
+// SetEnv adds variables, as NAME=value, to the environment of the agent's next lives, in place of those added before.
+func (a *Agent) SetEnv(variables ...string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.env = append(slices.Clone(a.host.lab.options.AgentEnv), variables...)
+}
 
 // LoseState empties the runtime directory, as a power cut does. The agent must not be running.
 func (a *Agent) LoseState() error {

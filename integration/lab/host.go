@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 )
@@ -155,6 +157,40 @@ func (h *Host) daemons() []*daemon {
 		all = append(all, &m.daemon)
 	}
 	return all
+}
+
+// Freeze stops every process of the host, the agent first, as a hypervisor does that pauses it, but for its kernel:
+// that goes on to answer ARP, and to count time.
+func (h *Host) Freeze() (Instant, error) {
+	at := Now()
+	for _, d := range h.daemons() {
+		if _, err := d.Freeze(); err != nil {
+			return at, err
+		}
+	}
+	return at, nil
+}
+
+// Thaw lets all of them go on, memcached first, which then serves what waits for it.
+func (h *Host) Thaw() (Instant, error) {
+	at := Now()
+	for _, d := range slices.Backward(h.daemons()) {
+		if _, err := d.Thaw(); err != nil {
+			return at, err
+		}
+	}
+	return at, nil
+}
+
+// Run runs a command in the host's namespace, and fails with what it wrote if it does.
+func (h *Host) Run(ctx context.Context, argv ...string) error {
+	return h.Inside(func() error {
+		out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("lab: %s: %v: %w: %s", h.Name, argv, err, out)
+		}
+		return nil
+	})
 }
 
 // Inside runs f on a thread in the host's namespace: sockets that f opens are the host's, for good.

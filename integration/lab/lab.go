@@ -63,6 +63,7 @@ type Lab struct {
 	options   Options
 	dir       string
 	memcached string
+	chrt      []string // what agents are started by
 	config    string
 	base      *thread // lives in the namespace that Enter left us in
 	net       *network
@@ -102,6 +103,9 @@ func New(o Options) (*Lab, error) {
 func (l *Lab) build() error {
 	var err error
 	if l.memcached, err = memcachedPath(); err != nil {
+		return err
+	}
+	if l.chrt, err = scheduled(); err != nil {
 		return err
 	}
 	if l.dir, err = os.MkdirTemp(runDir, "memvip-lab-"); err != nil {

@@ -1,0 +1,84 @@
+package agent
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/sirupsen/logrus"
+	"golang.org/x/sys/unix"
+)
+
+// A lease has to be renewed every 150 ms on a host whose cores and memory others want, too. What a process can do
+// for that itself is done here; its scheduling class it has from its unit.
+
+// coresMax is how many cores the agent runs on at once at most: more would not make it faster, and in a real-time
+// class it is not to keep a host from its other work, whatever goes wrong in it.
+const coresMax = 4
+
+// footing is how this process stands, for the log. One that is the agent's own is braced first.
+func (a *agent) footing() logrus.Fields {
+	fields := logrus.Fields{fieldScheduling: scheduling()}
+	if a.options.Program != nil {
+		runtime.GOMAXPROCS(min(coresMax, runtime.GOMAXPROCS(0)))
+		fields[fieldMemory] = "locked"
+		if err := lockMemory(); err != nil {
+			fields[fieldMemory] = err.Error()
+		}
+	}
+	if kind, slow := diskOf(a.options.RuntimeDir); slow {
+		a.diary.trouble(logrus.Fields{fieldDir: a.options.RuntimeDir, fieldDetail: kind}, "runtime directory is not in memory: takeovers wait for its disk", nil)
+	}
+	return fields
+}
+
+// lockMemory keeps what this process uses from being paged out: what it touches from now on, and of its program also
+// what it has not run yet, which a takeover may need when the disk is busiest. To lock all that is mapped would fetch
+// some 40 MiB of the runtime's tables that are never used.
+func lockMemory() error {
+	if err := unix.Mlockall(unix.MCL_CURRENT | unix.MCL_FUTURE | unix.MCL_ONFAULT); err != nil {
+		return fmt.Errorf("lock memory: %w", err)
+	}
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		return fmt.Errorf("lock program: %w", err)
+	}
+	for line := range strings.Lines(string(maps)) {
+		var from, to uintptr
+		var access string
+		if _, err := fmt.Sscanf(line, "%x-%x %s", &from, &to, &access); err != nil || access != "r-xp" {
+			continue
+		}
+		if _, _, errno := unix.Syscall(unix.SYS_MLOCK, from, to-from, 0); errno != 0 {
+			return fmt.Errorf("lock program: %w", errno)
+		}
+	}
+	return nil
+}
+
+// scheduling names the calling thread's scheduling class and its priority therein, as chrt does.
+func scheduling() string {
+	attr, err := unix.SchedGetAttr(0, 0)
+	if err != nil {
+		return err.Error()
+	}
+	switch attr.Policy {
+	case unix.SCHED_NORMAL, unix.SCHED_BATCH:
+		return fmt.Sprintf("normal, nice %d", attr.Nice)
+	case unix.SCHED_FIFO:
+		return fmt.Sprintf("fifo, priority %d", attr.Priority)
+	case unix.SCHED_RR:
+		return fmt.Sprintf("rr, priority %d", attr.Priority)
+	}
+	return fmt.Sprintf("class %d", attr.Policy)
+}
+
+// diskOf says what a directory's file system is, in the kernel's number, if it is none that lies in memory.
+func diskOf(dir string) (kind string, slow bool) {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil || fs.Type == unix.TMPFS_MAGIC || fs.Type == unix.RAMFS_MAGIC {
+		return "", false
+	}
+	return fmt.Sprintf("file system type %#x", fs.Type), true
+}
