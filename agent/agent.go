@@ -66,7 +66,7 @@ func Run(ctx context.Context, o Options) error {
 		opened, err := a.run(ctx)
 		switch next := a.successor(); {
 		case again && !opened: // what the last life left up is nobody's any more
-			return errors.Join(err, cleanup(o.RuntimeDir, diary, nothingMarked))
+			return errors.Join(err, cleanup(o.RuntimeDir, diary, nothing))
 		case next == nil || err != nil:
 			return err
 		default:

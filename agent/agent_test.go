@@ -240,11 +240,17 @@ func TestARemovedAddressIsPutBack(t *testing.T) {
 // leaveBehind puts an address up as an earlier life would have.
 func leaveBehind(t *testing.T, a vip.Address) {
 	t.Helper()
-	m, err := vip.Open(vip.Options{Fence: vip.FenceOff})
+	leaveFenced(t, a, vip.FenceOff, time.Hour)
+}
+
+// leaveFenced does so with a fence that lasts as long as the lease.
+func leaveFenced(t *testing.T, a vip.Address, fence vip.FenceMode, lease time.Duration) {
+	t.Helper()
+	m, err := vip.Open(vip.Options{Fence: fence, Managed: []netip.Addr{a.Prefix.Addr()}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Take(a, func() time.Duration { return time.Hour }); err != nil {
+	if err := m.Take(a, func() time.Duration { return lease }); err != nil {
 		t.Fatal(err)
 	}
 	if err := m.Close(); err != nil {
@@ -268,6 +274,28 @@ func TestCleanupRemovesWhatADeadAgentLeft(t *testing.T) {
 	if !isUp(t, "lan0", "10.77.0.11") {
 		t.Error("the host's own address is gone")
 	}
+}
+
+// What the kernel ends by itself is left to it, so that an agent that is started soon goes on; and not once it has.
+func TestCleanupLeavesToTheFence(t *testing.T) {
+	newLANs(t)
+	left := vip.Address{Prefix: netip.MustParsePrefix("10.77.0.101/32"), Link: "lan0"}
+	leaveFenced(t, left, vip.FenceNFTables, time.Hour)
+	for range 2 {
+		if err := Cleanup(t.TempDir(), nil); err != nil {
+			t.Fatal(err)
+		}
+		if !isUp(t, "lan0", "10.77.0.101") {
+			t.Fatal("removed, though the fence is open and would close")
+		}
+	}
+	leaveFenced(t, left, vip.FenceNFTables, 20*time.Millisecond)
+	eventually(t, "it is removed, as its fence is closed", func() bool {
+		if err := Cleanup(t.TempDir(), nil); err != nil {
+			t.Fatal(err)
+		}
+		return !isUp(t, "lan0", "10.77.0.101")
+	})
 }
 
 // What an agent left up for the next one is left alone for as long as that one's lease would last, and only on the

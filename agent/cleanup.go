@@ -10,36 +10,47 @@ import (
 	"memvip/vip"
 )
 
-// Cleanup removes the addresses that a dead agent left on the links of this network namespace, but for those that
-// it left up on purpose, as long as their leases last: they are for the agent that is started next. It refuses,
-// with a *RunningError, while an agent lives in the runtime directory. log may be nil.
+// Cleanup removes the addresses that a dead agent left on the links of this network namespace, but for those whose
+// leases last: those that it left up on purpose, and those that the kernel closes by itself when they are over. They are
+// for the agent that is started next. It refuses, with a *RunningError, while an agent lives in the runtime directory.
+// log may be nil.
 func Cleanup(runtimeDir string, log *logrus.Logger) error {
 	boot, err := hostBoot()
 	if err != nil {
 		return err
 	}
-	return cleanup(runtimeDir, newDiary(log), func() core.Durable {
+	return cleanup(runtimeDir, newDiary(log), func() sparing {
 		state, _, _ := newStateFile(runtimeDir).Load(boot) // what cannot be trusted has marked nothing
-		return state
+		return func(m *vip.Manager, a vip.Address) string {
+			switch {
+			case state.Keeps(core.Name(a.Prefix.Addr().String()), boottime()):
+				return "address left up for the agent that is started next"
+			case m.FencedIn(a) > 0:
+				return "address left to the fence, which ends it unless an agent is started before"
+			}
+			return ""
+		}
 	})
 }
 
-// cleanup removes what is left but for what the state marks. The state is read when no agent writes it any more.
-func cleanup(runtimeDir string, d *diary, state func() core.Durable) error {
+// sparing says why an address is left alone; "" if it is not.
+type sparing func(*vip.Manager, vip.Address) string
+
+// nothing spares nothing.
+func nothing() sparing { return func(*vip.Manager, vip.Address) string { return "" } }
+
+// cleanup removes what is left but for what is spared. What that is, is asked when no agent changes it any more.
+func cleanup(runtimeDir string, d *diary, spare func() sparing) error {
 	unlock, err := lockDir(runtimeDir)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	marked := state()
-	return sweep(d, &marked)
+	return sweep(d, spare())
 }
 
-// nothingMarked has everything removed.
-func nothingMarked() core.Durable { return core.Durable{} }
-
-// sweep removes what carries our tag on the links of this network namespace and is not marked to be kept.
-func sweep(d *diary, state *core.Durable) (err error) {
+// sweep removes what carries our tag on the links of this network namespace and is not spared.
+func sweep(d *diary, spared sparing) (err error) {
 	m, err := vip.Open(vip.Options{})
 	if err != nil {
 		return err
@@ -52,8 +63,8 @@ func sweep(d *diary, state *core.Durable) (err error) {
 	var errs []error
 	for _, left := range leftovers {
 		fields := logrus.Fields{fieldAddress: left.Prefix.String(), fieldLink: left.Link}
-		if state.Keeps(core.Name(left.Prefix.Addr().String()), boottime()) {
-			d.change(fields, "address left up for the agent that is started next")
+		if why := spared(m, left); why != "" {
+			d.change(fields, why)
 			continue
 		}
 		if _, err := m.Drop(left); err != nil && !isDown(err) {

@@ -46,6 +46,12 @@ var exchanges = []exchange{
 		return at
 	}},
 	{"upgraded in place", true, func(t *testing.T, h *lab.Host) lab.Instant { return struck(t)(h.Agent().Upgrade()) }},
+	{"killed, cleaned up after and started", false, func(t *testing.T, h *lab.Host) lab.Instant {
+		at := struck(t)(h.Agent().Kill())
+		cleanUp(t, h)
+		must(t, h.Agent().Start())
+		return at
+	}},
 	{"killed and started", false, func(t *testing.T, h *lab.Host) lab.Instant {
 		at := struck(t)(h.Agent().Kill())
 		must(t, h.Agent().Start())

@@ -39,6 +39,9 @@ type fence interface {
 	open(ip netip.Addr, lease Lease) error
 	// shut keeps packets to an address from passing, and in direction both also those from it.
 	shut(ip netip.Addr, d direction) error
+	// left is how long packets of an address still pass if nobody opens the fence for it again: nothing if it is
+	// closed, or would not close by itself.
+	left(ip netip.Addr) time.Duration
 	// close releases what the fence needs of the system. What is open stays so until its lease ends; where nothing
 	// is, late packets are still answered for a while, and after that the fence is in nobody's way.
 	close() error
@@ -87,6 +90,7 @@ func (lifetimeFence) open(_ netip.Addr, lease Lease) error {
 }
 
 func (lifetimeFence) shut(netip.Addr, direction) error { return nil }
+func (lifetimeFence) left(netip.Addr) time.Duration    { return 0 }
 func (lifetimeFence) close() error                     { return nil }
 
 // errOutlives is an address that must not be refreshed now.
@@ -98,4 +102,5 @@ type noFence struct{}
 func (noFence) mode() FenceMode                  { return FenceOff }
 func (noFence) open(netip.Addr, Lease) error     { return nil }
 func (noFence) shut(netip.Addr, direction) error { return nil }
+func (noFence) left(netip.Addr) time.Duration    { return 0 }
 func (noFence) close() error                     { return nil }

@@ -1,6 +1,9 @@
 package vip
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // findOn returns nil if an address of ours is on the link, ErrAbsent if it is not there, and ErrForeign
 // if somebody else added it. held says that the Manager itself put it there.
@@ -48,6 +51,10 @@ func (m *Manager) Leftovers() ([]Address, error) {
 	}
 	return list, nil
 }
+
+// FencedIn is how long the kernel still lets packets of an address pass if nobody prolongs its lease: nothing if it
+// does not any more, or would not end that by itself.
+func (m *Manager) FencedIn(a Address) time.Duration { return m.fence.left(a.Prefix.Addr()) }
 
 func (m *Manager) holds(a Address) bool {
 	s := m.slot(a)

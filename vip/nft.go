@@ -130,6 +130,15 @@ func (f *nftFence) open(ip netip.Addr, lease Lease) error {
 	return f.inspect()
 }
 
+func (f *nftFence) left(ip netip.Addr) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if lease := f.leases[ip]; lease != nil {
+		return max(0, lease())
+	}
+	return 0
+}
+
 // anyOpen reports whether an address's lease is in force.
 func (f *nftFence) anyOpen() bool {
 	for _, lease := range f.leases {
