@@ -293,7 +293,7 @@ func (m *Machine) pursueIdle(l *lease) {
 // make no majority. Then a voter that missed it hints in vain: a claim would only teach it a term that nobody
 // serves, and keep the holder's renewals from it.
 func (m *Machine) heldFor(l *lease, d time.Duration) bool {
-	holder, _ := m.grantedBy(l, m.now.Add(d), len(m.voters())-m.majority()+1)
+	holder, _ := m.grantedBy(l, m.now.Add(d), len(m.voters())-m.majority()+1, 0)
 	return holder != "" && holder != m.cfg.Node
 }
 

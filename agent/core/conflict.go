@@ -144,10 +144,10 @@ func (m *Machine) atHand(l *lease) bool {
 	return l.role == Taking || l.role == Holding || l.leftover != 0
 }
 
-// othersHold reports whether a majority of voters names another node as the holder. A mere candidate is none: it
-// has seen the same.
-func (m *Machine) othersHold(l *lease) bool {
-	node, holding := m.holderOf(l)
+// othersHold reports whether a majority of voters names another node as the holder, by what they answered to questions
+// asked at an instant or later. A mere candidate is none: it has seen the same.
+func (m *Machine) othersHold(l *lease, since Instant) bool {
+	node, holding := m.grantedBy(l, m.now, m.majority(), since)
 	return holding && node != "" && node != m.cfg.Node
 }
 
@@ -159,11 +159,10 @@ func (m *Machine) judgeForeign(v *site) {
 	if c.unjudged == 0 {
 		return
 	}
-	viewed := m.majorityViewed(c.unjudged)
-	switch held := m.othersHold(v.lease); {
-	case m.atHand(v.lease), held && viewed:
+	switch {
+	case m.atHand(v.lease), m.othersHold(v.lease, c.unjudged):
 		c.unjudged = 0
-	case !held && (viewed || m.quorate()):
+	case m.majorityViewed(c.unjudged), m.quorate() && !m.othersHold(v.lease, 0):
 		c.blockedUntil, c.unjudged = c.unjudged.Add(foreignBlocks), 0
 	}
 }

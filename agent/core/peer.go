@@ -375,19 +375,20 @@ func (m *Machine) heardTerm(l *lease) Term {
 // holderOf returns the node that a majority of voters names as having the grant (or the reservation),
 // from answers that still hold now, and whether they say that it holds.
 func (m *Machine) holderOf(l *lease) (node string, holding bool) {
-	return m.grantedBy(l, m.now, m.majority())
+	return m.grantedBy(l, m.now, m.majority(), 0)
 }
 
-// grantedBy returns the node that at least so many voters name, from answers that still hold at an instant.
-func (m *Machine) grantedBy(l *lease, at Instant, least int) (node string, holding bool) {
+// grantedBy returns the node that at least so many voters name, from answers that still hold at an instant and were
+// asked for at another or later.
+func (m *Machine) grantedBy(l *lease, at Instant, least int, since Instant) (node string, holding bool) {
 	for _, p := range m.seats {
 		grantee := p.granteeAt(l, at)
-		if grantee == "" {
+		if grantee == "" || p.viewed < since {
 			continue
 		}
 		votes, holds := 0, false
 		for _, q := range m.seats {
-			if q.granteeAt(l, at) == grantee {
+			if q.viewed >= since && q.granteeAt(l, at) == grantee {
 				votes++
 				holds = holds || q.views[l.no].Holding
 			}
