@@ -21,6 +21,7 @@ func dieAfter(step string) string { return "MEMVIP_DIE_AFTER=" + step }
 // An agent that dies at any step of taking an address or of giving it up leaves nobody on it that answers beside the
 // next holder, whether it is started again at once, as its unit does, or when another host has the VIP.
 func TestAgentDiesAtEachStep(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, lab.Options{
 		Agent: built(t, "memvip/cmd/memvip-agent", "-tags", "faults"), VIPTOML: soonHome, InstancePerVIP: true, // so that whoever takes a VIP can be proved clean of it
 	})

@@ -42,6 +42,7 @@ func fenced(mode string) string { return fmt.Sprintf("fence = %q", mode) }
 // With a fence in the kernel nobody answers beside the next holder, however long nothing of the agent runs, and
 // whatever it does when it goes on. Each of the fences stands alone here.
 func TestFenceAlone(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"nftables", "lifetime"} {
 		t.Run(mode, func(t *testing.T) {
 			c := startCluster(t, lab.Options{ClusterTOML: fenced(mode), VIPTOML: soonHome})
@@ -71,6 +72,7 @@ func (c *cluster) standsStill(t *testing.T, v lab.VIP, f fault) {
 // long as that takes, unless the unit cleans up after the agent or the agent's next life does. So those are seen to work
 // alone, and the tests above to be able to fail.
 func TestWithoutAFence(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, lab.Options{ClusterTOML: fenced("off"), VIPTOML: soonHome})
 	t.Run("by nobody", func(t *testing.T) {
 		v := c.VIPs[0]
@@ -118,6 +120,7 @@ func (c *cluster) assertOff(t *testing.T, v lab.VIP) {
 
 // Other hands on what the agent has in the kernel: it is put back, and meanwhile nobody answers beside the holder.
 func TestOtherHands(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, lab.Options{VIPTOML: soonHome})
 
 	t.Run("the rules are flushed", func(t *testing.T) {
@@ -189,6 +192,7 @@ func (c *cluster) assertNeverLeft(t *testing.T, v lab.VIP, since lab.Instant) {
 // A carrier that comes and goes: the home lets go at once, and is no candidate before its link has stayed up for as
 // long as a memcached must answer.
 func TestCarrierFlaps(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, lab.Options{VIPTOML: soonHome})
 	config, err := configs.Load(c.Config())
 	must(t, err)
