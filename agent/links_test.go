@@ -51,6 +51,7 @@ func TestLinkStates(t *testing.T) {
 					s.changed("eth0", change.up)
 				}
 				time.Sleep(2 * rise)
+				synctest.Wait()
 				if c.want != nil && !slices.Equal(told, c.want) {
 					t.Errorf("told %q, want %q", told, c.want)
 				}
@@ -62,6 +63,7 @@ func TestLinkStates(t *testing.T) {
 				s.close()
 				told = nil
 				time.Sleep(2 * rise)
+				synctest.Wait()
 				if told != nil {
 					t.Errorf("told %q after its end", told)
 				}
