@@ -27,10 +27,12 @@ type Gossip struct {
 	states     states
 	stateLimit int // bytes of an envelope that gossip has room for
 	tally      tally
+	calls      calls
 
 	probe, round time.Duration      // memberlist's intervals
-	cancel       context.CancelFunc // of joins and log
-	wg           sync.WaitGroup     // joins and log
+	ctx          context.Context    // of joins, log and calls
+	cancel       context.CancelFunc // of ctx
+	wg           sync.WaitGroup     // joins, log and calls
 
 	callbacks sync.RWMutex // held for reading around callbacks
 	closed    bool         // under callbacks: no callback may start
@@ -56,9 +58,11 @@ func start(o Options, filter linkFilter) (*Gossip, error) {
 		return nil, fmt.Errorf("gossip: start %s: %w", o.Node, err)
 	}
 	g := &Gossip{opts: o}
+	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.states.newest = make(map[string]told)
 	g.states.queue.NumNodes = func() int { return 1 + len(o.Peers) }
 	if err := g.open(filter); err != nil {
+		g.cancel()
 		return nil, fmt.Errorf("gossip: start %s: %w", o.Node, err)
 	}
 	return g, nil
@@ -93,12 +97,10 @@ func (g *Gossip) open(filter linkFilter) error {
 		_ = g.transport.Shutdown()
 		return err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	g.cancel = cancel
-	g.wg.Go(func() { adapter.run(ctx) })
+	g.wg.Go(func() { adapter.run(g.ctx) })
 	g.transport.run()
 	for name := range o.Peers {
-		g.wg.Go(func() { g.keepJoined(ctx, name) })
+		g.wg.Go(func() { g.keepJoined(g.ctx, name) })
 	}
 	return nil
 }
@@ -156,6 +158,10 @@ func (g *Gossip) receive(source string, envelope []byte) {
 	to, frame, err := unseal(envelope)
 	if err != nil {
 		g.tally.drop(err)
+		return
+	}
+	if isCall(frame) {
+		g.heardCall(to, frame)
 		return
 	}
 	content, err := Decode(frame)
@@ -243,7 +249,9 @@ func (g *Gossip) shutdown(ctx context.Context) error {
 	if ctx.Err() == nil {
 		g.leave(ctx)
 	}
-	g.cancel()
+	g.callbacks.Lock()
+	g.cancel() // from here on nothing is added to wg
+	g.callbacks.Unlock()
 	err := g.list.Shutdown()
 	g.wg.Wait()
 	g.callbacks.Lock()

@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -31,6 +32,9 @@ type Options struct {
 	// Close. After Close has returned neither is called.
 	OnMessage func(source string, msg core.Message)
 	OnState   func(core.NodeState)
+	// OnCall answers what another node asks with Call. It may take its time, and must return when ctx ends. nil: no
+	// question is answered.
+	OnCall func(ctx context.Context, from string, question []byte) []byte
 }
 
 // check refuses what would not work, or work unsafely.

@@ -33,6 +33,8 @@ const (
 	kindAskReply kind = 7
 	kindDecline  kind = 8
 	kindState    kind = 9
+	kindCall     kind = 10 // see call.go, as for the next
+	kindReply    kind = 11
 )
 
 // Limits of what is encoded and decoded. They bound the memory that a packet can cost, and are far

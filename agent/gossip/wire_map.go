@@ -33,6 +33,10 @@ func (k kind) String() string {
 		return "decline"
 	case kindState:
 		return "state"
+	case kindCall:
+		return "call"
+	case kindReply:
+		return "reply"
 	}
 	return fmt.Sprintf("kind %d", byte(k))
 }
