@@ -96,7 +96,7 @@ func (in *instance) health(r health.Report) {
 		return
 	}
 	ctx := in.inspect.begin(in.ctx)
-	in.running.start(func() { in.introduce(ctx, number, note(r.Reason)) })
+	in.running.start(func() { in.introduce(ctx, number, r) })
 }
 
 // note says in a word what limits an instance that is up.
@@ -109,7 +109,7 @@ func note(r health.Reason) string {
 
 // introduce tells the machine that the instance is up, as soon as its figures are known, or that they
 // cannot be had. It goes on until it has them, or the health changes.
-func (in *instance) introduce(ctx context.Context, number uint64, note string) {
+func (in *instance) introduce(ctx context.Context, number uint64, r health.Report) {
 	current := func() bool { return in.reported.Load() == number }
 	told := false
 	for ctx.Err() == nil {
@@ -118,10 +118,10 @@ func (in *instance) introduce(ctx context.Context, number uint64, note string) {
 			if current() {
 				in.figures.Store(&figures)
 			}
-			in.queue.putIf(in.up(figures, note), current)
+			in.queue.putIf(in.up(figures, r), current)
 			return
 		}
-		if up, ok := in.upWithout(err, note); ok && !told {
+		if up, ok := in.upWithout(err, r); ok && !told {
 			told = true
 			in.queue.putIf(up, current)
 		}
@@ -132,9 +132,11 @@ func (in *instance) introduce(ctx context.Context, number uint64, note string) {
 	}
 }
 
-// up is what figures say to the machine.
-func (in *instance) up(f flush.Figures, note string) core.InstanceUp {
-	ev := core.InstanceUp{Instance: in.name, Figures: proofOf(f), KeepsMemory: f.MemoryFile, Note: note}
+// up is what figures say to the machine, of the process that the report is of or of one that took its place.
+func (in *instance) up(f flush.Figures, r health.Report) core.InstanceUp {
+	ev := core.InstanceUp{Instance: in.name, Figures: proofOf(f), KeepsMemory: f.MemoryFile, Note: note(r.Reason)}
+	// Should another process have come since the report, it began later still.
+	ev.Began = core.Instant(r.Began)
 	if !f.FlushEnabled {
 		ev.Unprovable = "flush_all is switched off (-F)"
 	}
@@ -143,12 +145,12 @@ func (in *instance) up(f flush.Figures, note string) core.InstanceUp {
 
 // upWithout is what the machine is told of a live instance whose figures cannot be had: those that were
 // read earlier in the life of the same process still name it, but no longer say that it is empty.
-func (in *instance) upWithout(err error, note string) (ev core.InstanceUp, ok bool) {
+func (in *instance) upWithout(err error, r health.Report) (ev core.InstanceUp, ok bool) {
 	if known := in.figures.Load(); known != nil {
-		ev = in.up(*known, note)
+		ev = in.up(*known, r)
 		ev.Figures.Restart = false
 	} else {
-		ev = core.InstanceUp{Instance: in.name, Note: note}
+		ev = core.InstanceUp{Instance: in.name, Note: note(r.Reason)}
 	}
 	switch reasonOf(err) {
 	case flush.ReasonLogin:

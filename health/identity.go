@@ -49,6 +49,11 @@ func (id identity) known() int {
 	return id.toldPID
 }
 
+// began returns when the process began, by CLOCK_BOOTTIME: the tick in which it did so, from its start. 0: not known.
+func (id identity) began() time.Duration {
+	return time.Duration(id.started) * (time.Second / ticksPerSec)
+}
+
 // gone tells whether the process ended, or is ending: certainly so, or not known.
 func (id identity) gone() bool {
 	if id.pid == 0 {

@@ -266,7 +266,7 @@ func (l *loop) observe(o Observation) {
 	if v.State == Up && v.Reason == ReasonNone {
 		l.detail = ""
 	}
-	l.Report(Report{Up: v.State == Up, Reason: v.Reason, PID: l.who.known(), At: o.At, Detail: l.detail})
+	l.Report(Report{Up: v.State == Up, Reason: v.Reason, PID: l.who.known(), Began: l.who.began(), At: o.At, Detail: l.detail})
 }
 
 func earliest(a, b time.Time) time.Time {

@@ -89,10 +89,26 @@ func TestMemcachedKilledAndRestarted(t *testing.T) {
 	if r.Up || r.Reason != ReasonExited && r.Reason != ReasonClosed || r.PID != first.Process.Pid {
 		t.Fatalf("got %+v, want that process %d is down", r, first.Process.Pid)
 	}
+	const tick = time.Second / ticksPerSec
+	before := boottime(t)
 	second := startMemcached(t, first.addr)
-	if r := next(t, first.reports, true, ReasonNone); r.PID != second.Process.Pid {
+	r = next(t, first.reports, true, ReasonNone)
+	if r.PID != second.Process.Pid {
 		t.Errorf("process %d is up, want %d", r.PID, second.Process.Pid)
 	}
+	if r.Began <= before-tick || r.Began > boottime(t) {
+		t.Errorf("it began %s after boot, want after %s and before now", r.Began, before)
+	}
+}
+
+// boottime reads the clock that Began is of.
+func boottime(t *testing.T) time.Duration {
+	t.Helper()
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(now.Nano())
 }
 
 // TestMemcachedKilledIsSeenByEndOfConnection asks nothing, so only the idle connection's end can tell.

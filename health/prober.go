@@ -56,7 +56,9 @@ type Report struct {
 	Reason Reason // for up a note or ReasonNone, for down the cause
 	// PID is the process that is up, or was. It is numbered as in /proc here where that can be found out, else as the
 	// process itself says; 0 if neither is known.
-	PID    int
+	PID int
+	// Began is when that process began, by CLOCK_BOOTTIME and never too late; 0 if it is not known.
+	Began  time.Duration
 	At     time.Time // when it happened, as close as it can be told: the kernel's time of an exit, else of the decision
 	Detail string    // for people: what was seen last
 }

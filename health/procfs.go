@@ -157,5 +157,5 @@ func (t task) age() (time.Duration, error) {
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
 		return 0, err
 	}
-	return time.Duration(now.Nano()) - time.Duration(t.started)*(time.Second/ticksPerSec), nil
+	return time.Duration(now.Nano()) - identity{started: t.started}.began(), nil
 }

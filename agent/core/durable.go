@@ -54,7 +54,6 @@ type ServiceRecord struct {
 	VIP       Name              `json:"vip"`
 	Instance  string            `json:"instance"`
 	Served    Term              `json:"served"`
-	Life      Incarnation       `json:"life,omitzero"`       // process that served last; zero: not known
 	Confirmed map[string]uint64 `json:"confirmed,omitempty"` // voter -> memory id that answered with Served while it was held (F8)
 	Proof     Proof             `json:"proof"`
 	Over      Term              `json:"over"`        // the VIP's term known before the flush was sent

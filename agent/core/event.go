@@ -39,10 +39,11 @@ type SaveFailed struct {
 // InstanceUp says that an instance answers, in which incarnation, and what it said of itself.
 type InstanceUp struct {
 	Instance    string
-	Figures     Proof  // its figures now; Restart: it had never held an item and keeps no memory across restarts
-	KeepsMemory bool   // a restart of it may bring old values back (-e)
-	Unprovable  string // why it cannot be flushed (flush_all disabled, login wanted); "" if it can
-	Note        string // what limits it, in words ("maxconns reached"); "" if nothing
+	Figures     Proof   // its figures now; Restart: it had never held an item and keeps no memory across restarts
+	Began       Instant // the process did not begin before; zero: not known
+	KeepsMemory bool    // a restart of it may bring old values back (-e)
+	Unprovable  string  // why it cannot be flushed (flush_all disabled, login wanted); "" if it can
+	Note        string  // what limits it, in words ("maxconns reached"); "" if nothing
 }
 
 // InstanceWentDown says that an instance is dead or does not answer.

@@ -134,9 +134,9 @@ func (m *Machine) mayFlush(in *instance) bool {
 }
 
 // instanceUp takes in that an instance answers. At the first contact with a process that keeps no memory
-// across restarts, it is proved for every VIP that this node does not hold: if it was never written to and is not
-// the one that served the VIP before, or if this agent ordered the restart, for VIPs whose addresses were down by
-// then. What clients of its other VIPs wrote since cannot be an old value of those.
+// across restarts, it is proved for every VIP that this node does not hold and that it cannot have served: if it was
+// never written to, or if this agent ordered the restart, for VIPs whose addresses were down by then. What clients of
+// its other VIPs wrote since cannot be an old value of those.
 func (m *Machine) instanceUp(e InstanceUp) {
 	in := m.instances[e.Instance]
 	if in == nil {
@@ -145,15 +145,15 @@ func (m *Machine) instanceUp(e InstanceUp) {
 	if !in.up || in.life != e.Figures.Incarnation {
 		m.emit(Transition{Instance: e.Instance, From: m.instanceWord(in), To: "up", Cause: CauseDone, Detail: e.Note})
 	}
-	restarted, ordered, known := in.life != e.Figures.Incarnation, in.orderedAt, in.life != Incarnation{}
+	restarted, ordered := in.life != e.Figures.Incarnation, in.orderedAt
 	in.known, in.up, in.reason, in.note, in.unprovable, in.keeps = true, true, "", e.Note, e.Unprovable, e.KeepsMemory
 	in.life = e.Figures.Incarnation
-	if restarted {
-		m.replaced(in)
+	if restarted && in.stage != FlushIdle {
+		m.endStage(in)
 	}
 	switch {
 	case restarted && e.Figures.Restart:
-		m.proved(in, e.Figures, CauseRestart, m.heardTerms(in), func(v *site) bool { return known || v.servedByAnother(in.life) })
+		m.proved(in, e.Figures, CauseRestart, m.heardTerms(in), func(v *site) bool { return v.notServedBy(e.Began) })
 	case restarted && ordered != 0 && in.diedAt > ordered && !e.KeepsMemory:
 		p := e.Figures
 		p.Restart = true
@@ -161,28 +161,14 @@ func (m *Machine) instanceUp(e InstanceUp) {
 	}
 }
 
-// replaced takes in that another process serves what this node has up.
-func (m *Machine) replaced(in *instance) {
-	if in.stage != FlushIdle {
-		m.endStage(in)
+// notServedBy reports whether a process began after the VIP's address last went down here, and so never got anything
+// through it. That it was never written to is not enough: what clients sent may wait in it, in a worker that stands
+// still (F11). A process of which it is not known when it began may have served, unless a record says that nobody did.
+func (v *site) notServedBy(began Instant) bool {
+	if r := v.record(); r.Proof.given() && !r.Served.Known() {
+		return true // not served since another process was proved, for that is recorded before the address goes up (F9)
 	}
-	for _, v := range in.sites {
-		if r := v.kept; r != nil && r.Served.Known() && (v.lease.role != Idle || v.lease.leftover != 0) {
-			r.Life, m.journal.dirty = in.life, true
-		}
-	}
-}
-
-// servedByAnother reports whether a VIP's record of service shows that a process is not the one that served it last.
-// One that served is not proved by never having been written to: what clients sent may wait in it, in a worker that
-// stands still (F11).
-func (v *site) servedByAnother(life Incarnation) bool {
-	switch r := v.record(); {
-	case r.Served.Known():
-		return r.Life != Incarnation{} && r.Life != life
-	default:
-		return r.Proof.given() // and not served since
-	}
+	return began > v.lease.downAt
 }
 
 // everySite has a proof count for all that this node has no part in.

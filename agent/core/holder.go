@@ -66,7 +66,7 @@ func (m *Machine) becomeTaking(l *lease, until Instant) {
 	}
 	l.take.before = v.kept
 	v.kept = &ServiceRecord{
-		VIP: v.Name, Instance: v.Instance, Served: l.term, Life: v.in.life, Confirmed: maps.Clone(l.confirmed), LastTerm: l.term,
+		VIP: v.Name, Instance: v.Instance, Served: l.term, Confirmed: maps.Clone(l.confirmed), LastTerm: l.term,
 	}
 	m.journal.dirty = true
 	l.take.recordIn = m.pendingSave()

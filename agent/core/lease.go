@@ -35,7 +35,7 @@ type lease struct {
 	notBefore Instant // hints are not followed before
 	backoff   time.Duration
 	holdSince Instant // when the address went up
-	downAt    Instant // when its address last went down
+	downAt    Instant // its address may have been up until then: it last went down, or this agent started
 	leftover  Instant // an earlier life's address is up and goes down then, unless its lease is continued; zero: none
 	lived     bool    // this life has tried for the name: what an earlier one had is settled
 }

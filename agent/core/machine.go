@@ -151,7 +151,7 @@ func (m *Machine) start(s Started) {
 		m.keepRecord(&r)
 	}
 	for _, l := range m.all {
-		l.since = m.now
+		l.since, l.downAt = m.now, m.now
 	}
 	m.journal.dirty = true
 	m.leftovers(s.Present, d.Kept)

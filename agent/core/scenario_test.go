@@ -243,6 +243,8 @@ func (h *host) set(t *testing.T, address, what string) {
 	case "replaced": // it restarted, and nobody has noticed yet
 		h.run(address)
 		c.values["v1"] = -1
+	case "anew": // likewise, and it is empty
+		h.run(address)
 	case "touched": // somebody wrote on the host's own address
 		c.total++
 	default:

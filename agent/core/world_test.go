@@ -243,7 +243,7 @@ func (h *host) probe(address string) {
 	default:
 		p := c.figures()
 		p.Restart = c.total == 0 && !c.keepsMemory
-		up := InstanceUp{Instance: address, Figures: p, KeepsMemory: c.keepsMemory}
+		up := InstanceUp{Instance: address, Figures: p, Began: Instant(c.start), KeepsMemory: c.keepsMemory}
 		if c.noFlush {
 			up.Unprovable = "flush_all is disabled"
 		}

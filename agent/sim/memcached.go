@@ -12,8 +12,9 @@ type instance struct {
 	running bool
 	hung    bool
 	pid     int
-	started int64 // seconds of the host's clock
-	oldest  int64 // likewise: the newest flush
+	started int64        // seconds of the host's clock
+	began   core.Instant // by the host's clock, to the tick
+	oldest  int64        // likewise: the newest flush
 	total   uint64
 	items   []int   // by VIP and key: version, or nothing
 	touched []int64 // when an item was last read
@@ -88,6 +89,7 @@ func (in *instance) run() {
 	in.running = true
 	in.pid += 1 + in.random.IntN(3)
 	in.started = int64(in.reads()) / s
+	in.began = in.reads() / core.Instant(10*ms) * core.Instant(10*ms)
 	in.total, in.oldest = 0, 0
 	if !in.keepsMemory {
 		in.empty()
@@ -190,7 +192,7 @@ func (in *instance) tell() {
 	}
 	p := in.figures()
 	p.Restart = in.total == 0 && !in.keepsMemory
-	up := core.InstanceUp{Instance: in.name(), Figures: p, KeepsMemory: in.keepsMemory}
+	up := core.InstanceUp{Instance: in.name(), Figures: p, Began: in.began, KeepsMemory: in.keepsMemory}
 	if in.noFlush {
 		up.Unprovable = "flush_all is switched off (-F)"
 	}
