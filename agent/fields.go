@@ -28,7 +28,6 @@ const (
 	fieldKept     = "kept" // addresses that stay up for the agent that is started next
 	fieldProgram  = "program"
 	fieldBy       = "by"
-	fieldMemory   = "memory"
 
 	fieldScheduling = "scheduling"
 )

@@ -17,20 +17,27 @@ import (
 // class it is not to keep a host from its other work, whatever goes wrong in it.
 const coresMax = 4
 
-// footing is how this process stands, for the log. One that is the agent's own is braced first.
+// footing is how this process stands, for the log.
 func (a *agent) footing() logrus.Fields {
 	fields := logrus.Fields{fieldScheduling: scheduling()}
-	if a.options.Program != nil {
-		runtime.GOMAXPROCS(min(coresMax, runtime.GOMAXPROCS(0)))
-		fields[fieldMemory] = "locked"
-		if err := lockMemory(); err != nil {
-			fields[fieldMemory] = err.Error()
-		}
-	}
 	if kind, slow := diskOf(a.options.RuntimeDir); slow {
 		a.diary.trouble(logrus.Fields{fieldDir: a.options.RuntimeDir, fieldDetail: kind}, "runtime directory is not in memory: takeovers wait for its disk", nil)
 	}
 	return fields
+}
+
+// brace readies a process that is the agent's own. It runs beside the loop: the program may have to be read from a
+// disk that is busy, and a lease does not wait.
+func (a *agent) brace() {
+	if a.options.Program == nil {
+		return
+	}
+	runtime.GOMAXPROCS(min(coresMax, runtime.GOMAXPROCS(0)))
+	if err := lockMemory(); err != nil {
+		a.diary.trouble(logrus.Fields{}, "memory not locked: a host short of it may stop the agent for a while", err)
+		return
+	}
+	a.diary.change(nil, "memory locked")
 }
 
 // lockMemory keeps what this process uses from being paged out: what it touches from now on, and of its program also
@@ -47,7 +54,7 @@ func lockMemory() error {
 	for line := range strings.Lines(string(maps)) {
 		var from, to uintptr
 		var access string
-		if _, err := fmt.Sscanf(line, "%x-%x %s", &from, &to, &access); err != nil || access != "r-xp" {
+		if _, err := fmt.Sscanf(line, "%x-%x %s", &from, &to, &access); err != nil || access != "r-xp" || strings.Contains(line, "[v") { // what the kernel maps is no memory
 			continue
 		}
 		if _, _, errno := unix.Syscall(unix.SYS_MLOCK, from, to-from, 0); errno != 0 {

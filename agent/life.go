@@ -27,6 +27,7 @@ func (a *agent) live(ctx context.Context, started core.Started) error {
 	}
 	maps.Copy(fields, a.footing())
 	a.diary.change(fields, "agent starts")
+	a.tellers.start(a.brace)
 	a.tellers.start(a.watchLinks)
 	a.tellers.start(a.watchClaims)
 	for _, in := range a.loop.instances.all {

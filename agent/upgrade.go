@@ -15,6 +15,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
 
+	"memvip/flush"
 	"memvip/health"
 )
 
@@ -91,7 +92,11 @@ func (p *Program) try(ctx context.Context, environment []string) error {
 	cmd.Env = environment
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	switch err := cmd.Run(); {
+	err := flush.StartOrdinary(cmd)
+	if err == nil {
+		err = cmd.Wait()
+	}
+	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s check: no answer within %s: %w%s", p.path, tryPatience, ctx.Err(), complaint.quoted())
 	case err != nil:

@@ -38,7 +38,7 @@ func Restart(ctx context.Context, argv []string) error {
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
 	command.WaitDelay = restartOutputWait
-	err := startOrdinary(command)
+	err := StartOrdinary(command)
 	if err == nil {
 		err = command.Wait()
 	}
@@ -51,9 +51,9 @@ func Restart(ctx context.Context, argv []string) error {
 	return &Refusal{Reason: ReasonRestartFailed, Detail: fmt.Sprintf("%s: %v%s", argv[0], err, output.quoted()), Err: err}
 }
 
-// startOrdinary starts a command in the ordinary scheduling class whatever this process runs in: what it starts may
+// StartOrdinary starts a command in the ordinary scheduling class whatever this process runs in: what it starts may
 // live on, as memcached itself.
-func startOrdinary(command *exec.Cmd) error {
+func StartOrdinary(command *exec.Cmd) error {
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread() // and not unlocked: the thread ends with this goroutine

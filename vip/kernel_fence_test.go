@@ -274,6 +274,43 @@ func TestFenceAfterTheAgent(t *testing.T) {
 	waitFor(t, "the end of the farewell", func() bool { return w.knock(t, ip, wildPort) == nil })
 }
 
+// TestCleanupLeavesTheFarewell: a Manager that nobody told of addresses, opened and closed after an agent has left in
+// order, does not cut short what that one left for late packets; after one that was killed, it leaves a fence that
+// ends by itself.
+func TestCleanupLeavesTheFarewell(t *testing.T) {
+	t.Parallel()
+	for name, dies := range map[string]bool{"left in order": false, "killed": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newFencedWorld(t)
+			ip := service.Prefix.Addr()
+			w.serve(t, "tcp", ":"+strconv.Itoa(wildPort))
+			m := w.open(t)
+			lease, _ := until(time.Now().Add(time.Second))
+			if err := m.Take(service, lease); err != nil {
+				t.Fatal(err)
+			}
+			dropAtEnd(t, w.open(t), service)
+			if !dies {
+				drop(t, m, service)
+				if err := m.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.options.Managed = nil
+			if err := w.open(t).Close(); err != nil {
+				t.Fatal(err)
+			}
+			waitFor(t, "refusal", func() bool { return errors.Is(w.knock(t, ip, wildPort), unix.ECONNREFUSED) })
+			for line := range strings.Lines(w.nft(t, "list set inet "+tableName+" managed4")) {
+				if strings.Contains(line, ip.String()) && !strings.Contains(line, "expires") {
+					t.Errorf("managed for ever: %s", line)
+				}
+			}
+		})
+	}
+}
+
 // TestNoFenceForNobody: a Manager that nobody told of addresses, as that of the cleanup, leaves no tables.
 func TestNoFenceForNobody(t *testing.T) {
 	t.Parallel()

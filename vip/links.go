@@ -77,16 +77,18 @@ func tell(told map[int]Link, links []Link, each func(Link)) {
 		gone[index] = link
 	}
 	for _, link := range links {
-		before, known := told[link.Index]
 		delete(gone, link.Index)
+	}
+	for _, link := range byIndex(gone) { // first: another may have the name by now
+		delete(told, link.Index)
+		each(Link{Name: link.Name, Index: link.Index, MAC: link.MAC})
+	}
+	for _, link := range links {
+		before, known := told[link.Index]
 		told[link.Index] = link
 		if !known || !before.equal(link) {
 			each(link)
 		}
-	}
-	for _, link := range byIndex(gone) {
-		delete(told, link.Index)
-		each(Link{Name: link.Name, Index: link.Index, MAC: link.MAC})
 	}
 }
 

@@ -25,6 +25,8 @@ const farewell = 10 * time.Second
 type nftFence struct {
 	counts  *counts
 	managed []netip.Addr
+	parting map[netip.Addr]Lease // of managed: those that an earlier life meant to be so for a time only
+	heir    bool                 // nobody named managed: an earlier life did. This one is to clear up after it.
 
 	mu     sync.Mutex
 	conn   *nftables.Conn
@@ -41,7 +43,10 @@ var _ fence = (*nftFence)(nil)
 
 // openNFT makes the tables anew, with what an earlier life left open, in one step.
 func openNFT(managed []netip.Addr, counts *counts) (_ *nftFence, err error) {
-	f := &nftFence{counts: counts, managed: managed, leases: map[netip.Addr]Lease{}, known: map[netip.Addr][]*nftables.Set{}, reject: true}
+	f := &nftFence{
+		counts: counts, managed: managed, parting: map[netip.Addr]Lease{}, heir: len(managed) == 0,
+		leases: map[netip.Addr]Lease{}, known: map[netip.Addr][]*nftables.Set{}, reject: true,
+	}
 	if f.conn, err = nftables.New(nftables.AsLasting()); err != nil {
 		return nil, err
 	}
@@ -65,38 +70,62 @@ func (f *nftFence) mode() FenceMode { return FenceNFTables }
 func (f *nftFence) closeSockets() error { return errors.Join(f.conn.CloseLasting(), f.asker.close()) }
 
 // close leaves the tables to those that still have an address and, where none is left, to the late packets of
-// those who have not noticed yet.
+// those who have not noticed yet. What an heir leaves ends by itself, since perhaps nobody comes after it.
 func (f *nftFence) close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var err error
-	if !f.anyOpen() {
-		f.layout = newLayout()
-		if len(f.managed) == 0 {
-			f.layout.erase(f.conn)
-		} else {
-			f.layout.write(f.conn, f.reject)
-			f.layout.manage(f.conn, f.managed, farewell)
-		}
-		err = f.conn.Flush()
+	if f.heir || !f.anyOpen() {
+		err = f.leave()
 	}
 	return errors.Join(err, f.closeSockets())
+}
+
+// leave writes the tables for the last time: addresses are managed until the last lease and the farewell are over,
+// or for as long as an earlier life said.
+func (f *nftFence) leave() error {
+	var longest time.Duration
+	for _, lease := range f.leases {
+		longest = max(longest, lease())
+	}
+	stays := map[netip.Addr]time.Duration{}
+	for _, ip := range f.managed {
+		left := longest + farewell
+		if parting := f.parting[ip]; parting != nil {
+			left = parting()
+		}
+		if left > 0 {
+			stays[ip] = left
+		}
+	}
+	if len(stays) == 0 {
+		newLayout().erase(f.conn)
+		return f.conn.Flush()
+	}
+	return f.write(stays)
 }
 
 // inherit takes over what an earlier life left open, for the time it has left, and which addresses it managed if
 // nobody says. That there is nothing to read is no error.
 func (f *nftFence) inherit() {
 	read := time.Now()
-	earlier, unsaid := newLayout(), len(f.managed) == 0
+	earlier := newLayout()
+	left := func(e nftables.SetElement) Lease { return func() time.Duration { return e.Expires - time.Since(read) } }
 	for _, four := range []bool{true, false} {
 		for _, e := range f.elements(earlier.ip[four].in) {
 			if ip, ok := netip.AddrFromSlice(e.Key); ok && e.Expires > 0 {
-				f.leases[ip] = func() time.Duration { return e.Expires - time.Since(read) }
+				f.leases[ip] = left(e)
 			}
 		}
+		if !f.heir {
+			continue
+		}
 		for _, e := range f.elements(earlier.ip[four].managed) {
-			if ip, ok := netip.AddrFromSlice(e.Key); ok && e.Timeout == 0 && unsaid {
+			if ip, ok := netip.AddrFromSlice(e.Key); ok {
 				f.managed = append(f.managed, ip)
+				if e.Timeout > 0 {
+					f.parting[ip] = left(e)
+				}
 			}
 		}
 	}
@@ -133,7 +162,7 @@ func (f *nftFence) open(ip netip.Addr, lease Lease) error {
 func (f *nftFence) left(ip netip.Addr) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if lease := f.leases[ip]; lease != nil {
+	if lease := f.leases[ip]; lease != nil && slices.Contains(f.managed, ip) {
 		return max(0, lease())
 	}
 	return 0
@@ -226,11 +255,23 @@ func (f *nftFence) flush() error {
 	return err
 }
 
-// rebuild makes the tables anew with what is open, in one transaction.
+// rebuild makes the tables anew with what is open.
 func (f *nftFence) rebuild() error {
+	lasting := map[netip.Addr]time.Duration{}
+	for _, ip := range f.managed {
+		lasting[ip] = 0
+	}
+	return f.write(lasting)
+}
+
+// write makes the tables anew with what is open and the addresses that are managed, each for a time or, if it is
+// zero, for good, in one transaction.
+func (f *nftFence) write(managed map[netip.Addr]time.Duration) error {
 	f.layout = newLayout()
 	f.layout.write(f.conn, f.reject)
-	f.layout.manage(f.conn, f.managed, 0)
+	for ip, length := range managed {
+		f.layout.manage(f.conn, ip, length)
+	}
 	clear(f.known)
 	for ip, lease := range f.leases {
 		if left := lease(); left > 0 {

@@ -192,15 +192,13 @@ func (l *layout) sets() []*nftables.Set {
 	return list
 }
 
-// manage makes addresses managed ones, for a time or, if it is zero, for good.
-func (l *layout) manage(c *nftables.Conn, managed []netip.Addr, length time.Duration) {
-	for _, ip := range managed {
-		sets := []*nftables.Set{l.ip[ip.Is4()].managed}
-		if ip.Is4() {
-			sets = append(sets, l.arp.managed)
-		}
-		addTo(c, sets, ip, length)
+// manage makes an address a managed one, for a time or, if it is zero, for good.
+func (l *layout) manage(c *nftables.Conn, ip netip.Addr, length time.Duration) {
+	sets := []*nftables.Set{l.ip[ip.Is4()].managed}
+	if ip.Is4() {
+		sets = append(sets, l.arp.managed)
 	}
+	addTo(c, sets, ip, length)
 }
 
 // setsOf are the sets that hold an address while packets of a direction pass.
