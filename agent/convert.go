@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"encoding/hex"
 	"net/netip"
 
 	"memvip/agent/core"
@@ -41,12 +42,17 @@ func addressesOf(names []core.Name) []netip.Addr {
 	return list
 }
 
+// digestBytes of a configuration's digest are told to the other nodes: enough to tell files apart.
+const digestBytes = 8
+
 // machineConfig is the configuration as the machine of one node wants it.
 func machineConfig(c *configs.Config, self configs.Member, build, detector string) core.Config {
 	m := core.Config{
 		Node: self.Name, Build: build, Detector: detector, Witness: self.Witness,
 		Lease: c.Cluster.Lease, DriftPPM: int64(c.Cluster.Drift * 1e6), Margin: core.MarginMin,
 	}
+	digest := c.Digest()
+	m.Digest = hex.EncodeToString(digest[:digestBytes])
 	m.VotersOff = c.Cluster.VotersOff
 	for _, v := range c.Cluster.Voters { // sorted there
 		m.Voters = append(m.Voters, v.Name)

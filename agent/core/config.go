@@ -39,6 +39,7 @@ type Config struct {
 	Build     string
 	Detector  string   // see NodeState
 	Fence     string   // see NodeState
+	Digest    string   // see NodeState.Config
 	Voters    []string // the configured list, sorted; the one in force may still be an earlier one
 	VotersOff []string // voters of the old list that an operator names as switched off
 	Nodes     []string // every node, voters and witnesses included, sorted

@@ -12,6 +12,7 @@ type Durable struct {
 	Voters         []string `json:"voters"` // the list in force
 	PreviousVoters uint64   `json:"previous_voters"`
 	Draining       bool     `json:"draining,omitempty"`
+	Pause          Pause    `json:"pause,omitzero"`
 
 	// SilentUntil is when this voter, having lost an earlier state, may grant again: a restart does not end its
 	// silence (F4).

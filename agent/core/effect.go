@@ -108,6 +108,9 @@ const (
 	CauseLeaseLost    Cause = "lease_lost"    // validity ended unrenewed
 	CauseInstanceDown Cause = "instance_down" // memcached died or hangs
 	CauseDrain        Cause = "drain"         // operator
+	CauseMove         Cause = "move"          // likewise
+	CausePause        Cause = "pause"         // likewise
+	CauseOperator     Cause = "operator"      // likewise: a flush
 	CauseStop         Cause = "stop"          // the agent stops
 	CauseMakeRoom     Cause = "make_room"     // a guest leaves so that this home can prove itself
 	CauseHandback     Cause = "handback"      // the home is proved clean and asks

@@ -141,8 +141,21 @@ type StopRequested struct{ Keep bool }
 // DrainRequested asks the node to give its VIPs away and take none, or to end that.
 type DrainRequested struct{ On bool }
 
-// HandbackRequested is an operator asking for a hand-back of a VIP whose failback is manual.
+// HandbackRequested is an operator asking this node, its home, for the hand-back of a VIP: at once, whatever its
+// failback says.
 type HandbackRequested struct{ Name Name }
+
+// MoveRequested is an operator asking this node, the holder, to give a VIP to another one.
+type MoveRequested struct {
+	Name Name
+	To   string
+}
+
+// PauseRequested is an operator asking that no VIP of the cluster goes home unasked, or that they do again.
+type PauseRequested struct{ On bool }
+
+// FlushRequested is an operator asking for an instance to be flushed and proved anew, as far as it serves nothing.
+type FlushRequested struct{ Instance string }
 
 func (Started) event()           {}
 func (Tick) event()              {}
@@ -169,3 +182,6 @@ func (MACsChanged) event()       {}
 func (StopRequested) event()     {}
 func (DrainRequested) event()    {}
 func (HandbackRequested) event() {}
+func (MoveRequested) event()     {}
+func (PauseRequested) event()    {}
+func (FlushRequested) event()    {}

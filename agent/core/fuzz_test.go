@@ -104,7 +104,7 @@ func latest[T any](g *absurd, all []T) (T, bool) {
 }
 
 func (g *absurd) event() Event {
-	switch g.pick(21) {
+	switch g.pick(24) {
 	case 0:
 		if seq, ok := latest(g, g.seqs); ok {
 			return StateSaved{seq}
@@ -161,6 +161,12 @@ func (g *absurd) event() Event {
 		return AddressSeen{g.name(), g.mac(), g.pick(3)}
 	case 19:
 		return MACsChanged{g.macs()}
+	case 20:
+		return MoveRequested{g.name(), g.node()}
+	case 21:
+		return PauseRequested{g.pick(2) == 0}
+	case 22:
+		return []Event{FlushRequested{"mc"}, HandbackRequested{g.name()}}[g.pick(2)]
 	}
 	return Tick{}
 }
@@ -176,7 +182,7 @@ func (g *absurd) macs() []string {
 }
 
 func (g *absurd) state() NodeState {
-	s := NodeState{Node: g.node(), Start: g.number(), Seq: g.number(), Quorate: g.pick(2) == 0, MACs: g.macs()}
+	s := NodeState{Node: g.node(), Pause: Pause{g.number(), g.pick(2) == 0, g.node()}, Start: g.number(), Seq: g.number(), Quorate: g.pick(2) == 0, MACs: g.macs()}
 	for range g.pick(4) {
 		s.VIPs = append(s.VIPs, VIPState{Name: g.name(), Role: Role(g.pick(7)), Standing: Standing(g.pick(3)), Clean: g.pick(2) == 0, Served: g.term()})
 	}

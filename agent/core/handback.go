@@ -76,6 +76,8 @@ func (m *Machine) homecoming(v *site, c *coming) Homecoming {
 		return AwayNever
 	case v.Failback == FailbackManual && !c.asked:
 		return AwayManual
+	case m.pause.On && !c.asked:
+		return AwayPaused
 	case !v.clean():
 		m.ask(v, c, holder, false)
 		m.makeRoom(v, c)

@@ -137,7 +137,7 @@ func (j *journal) retryAt() Instant {
 func (m *Machine) durable() Durable {
 	d := Durable{
 		Boot: m.self.Boot, Start: m.self.Start, Memory: m.journal.memory,
-		Voters: slices.Clone(m.lists.inForce), PreviousVoters: m.lists.previous, Draining: m.draining,
+		Voters: slices.Clone(m.lists.inForce), PreviousVoters: m.lists.previous, Draining: m.draining, Pause: m.pause,
 	}
 	if next := m.lists.next; next != nil {
 		d.Voters, d.PreviousVoters = slices.Clone(next.voters), next.previous

@@ -43,6 +43,7 @@ type Machine struct {
 	sentAt   Instant
 
 	draining, stopping, exited bool
+	pause                      Pause
 	keptIn                     uint64 // the save that says what is left up; zero unless the node leaves with its addresses up
 
 	reunitedAt  Instant // when a node was last heard again after a silence
@@ -140,7 +141,7 @@ func (m *Machine) start(s Started) {
 	if m.lists.problem != "" {
 		m.emit(Transition{From: "started", To: "started", Cause: CauseVoterList, Detail: m.lists.problem})
 	}
-	m.draining = d.Draining
+	m.draining, m.pause = d.Draining, d.Pause
 	m.journal.memory = d.Memory
 	if m.lists.votes(m.cfg.Node) {
 		m.voter = newVoter(m.cfg, m.cfg.Node, d, s.Valid, m.now, &m.random, m.lists.id)
@@ -217,9 +218,13 @@ func (m *Machine) dispatch(ev Event) {
 	case DrainRequested:
 		m.drain(e.On)
 	case HandbackRequested:
-		if v, ok := m.vip(e.Name); ok {
-			v.coming.asked = true
-		}
+		m.handback(e.Name)
+	case MoveRequested:
+		m.move(e)
+	case PauseRequested:
+		m.pauseRequested(e.On)
+	case FlushRequested:
+		m.flushAsked(e.Instance)
 	default:
 		assert(false, "unknown event %T", ev)
 	}
@@ -407,6 +412,7 @@ func (m *Machine) hearState(s *NodeState) {
 	if h.state.newerThan(s) {
 		return
 	}
+	m.hearPause(s.Pause)
 	if h.at != 0 && m.now.Sub(h.at) > m.cfg.Lease+stateFresh {
 		m.reunited()
 	}

@@ -98,10 +98,11 @@ const (
 	AwayAsked                        // the holder was asked and has not answered yet
 	AwayRefused                      // the holder refused: see Refused
 	AwayTaking                       // the holder lets go; this node is claiming
+	AwayPaused                       // an operator paused hand-backs
 )
 
 func (h Homecoming) String() string {
-	names := [...]string{"not_away", "ineligible", "tainted", "manual", "never", "delay", "slot", "asked", "refused", "taking"}
+	names := [...]string{"not_away", "ineligible", "tainted", "manual", "never", "delay", "slot", "asked", "refused", "taking", "paused"}
 	if int(h) < len(names) {
 		return names[h]
 	}
@@ -155,6 +156,8 @@ type NodeState struct {
 	DiskError string
 	List      ListID
 	MACs      []string // of its links, sorted, in small letters
+	Config    string   // digest of what has to be the same on every node, hexadecimal
+	Pause     Pause    // the newest that it knows of
 	Instances []InstanceState
 	VIPs      []VIPState
 }

@@ -179,6 +179,14 @@ func command(t *testing.T, w *world, d *datadriven.TestData) string {
 		on(0).step(DrainRequested{d.Cmd == "drain"})
 	case "handback":
 		on(0).step(HandbackRequested{Name(args[1])})
+	case "move": // "move v1 c": the operator asks everybody, the holder does it
+		for _, h := range w.hosts() {
+			h.step(MoveRequested{Name(args[0]), args[1]})
+		}
+	case "pause", "resume":
+		on(0).step(PauseRequested{d.Cmd == "pause"})
+	case "flush": // "flush a": the operator wants it flushed
+		on(0).step(FlushRequested{instance(on(0))})
 	case "link":
 		h := on(0)
 		h.linkBad[Name(args[1])] = args[2] == "down"

@@ -15,6 +15,7 @@ type Status struct {
 	Voters  []VoterStatus  `json:"voters"`
 	VIPs    []VIPStatus    `json:"vips"`
 	Nodes   []NodeStatus   `json:"nodes"`
+	Pause   Pause          `json:"pause"`
 	Counted map[string]int `json:"counted"` // refusals, lost saves and the like, by name
 }
 
@@ -39,6 +40,27 @@ type VIPStatus struct {
 	Epoch   uint64        `json:"epoch"`
 	// HomeState is what the home last said of itself and this VIP; zero if it was never heard.
 	HomeState VIPState `json:"home_state"`
+
+	Lease      *LeaseStatus      `json:"lease,omitempty"` // this node's own; nil unless it is taking or holding it
+	Candidates []CandidateStatus `json:"candidates"`      // the best first, as this node would choose now
+}
+
+// LeaseStatus is what this node has in hand for a VIP.
+type LeaseStatus struct {
+	Term      Term          `json:"term"`
+	Left      time.Duration `json:"left_ns"`    // until the address has to be down, unless it is renewed
+	GrantedBy []string      `json:"granted_by"` // voters that granted the newest request or the one before, sorted
+	Confirmed []string      `json:"confirmed"`  // voters that answered with this term, as continuity wants it, sorted
+}
+
+// CandidateStatus is a node that could take a VIP now, and what it is ranked by, in that order.
+type CandidateStatus struct {
+	Node      string `json:"node"`
+	Continues bool   `json:"continues"` // served last: may go on without a flush, if a majority confirms that
+	Home      bool   `json:"home"`
+	Clean     bool   `json:"clean"`
+	OwesProof bool   `json:"owes_proof"` // its own VIP is away, and it has to be proved clean for that first
+	Held      int    `json:"held"`       // VIPs that it holds
 }
 
 // NodeStatus is what a node last said of itself.
@@ -52,7 +74,7 @@ type NodeStatus struct {
 
 // Status returns what the node knows at now. It changes nothing.
 func (m *Machine) Status(now Instant) Status {
-	s := Status{Node: m.cfg.Node, Quorate: m.quorate(), Counted: maps.Clone(m.counts)}
+	s := Status{Node: m.cfg.Node, Quorate: m.quorate(), Pause: m.pause, Counted: maps.Clone(m.counts)}
 	for _, v := range m.voters() {
 		s.Voters = append(s.Voters, m.voterStatus(now, v))
 	}
@@ -102,7 +124,43 @@ func (m *Machine) vipStatus(now Instant, v *site, states map[string]heardState) 
 	if h, ok := states[v.Home]; ok {
 		s.HomeState, _ = h.state.vip(v.Name)
 	}
+	s.Lease, s.Candidates = m.leaseStatus(now, v.lease), m.candidateStatus(now, v, states)
 	return s
+}
+
+func (m *Machine) leaseStatus(now Instant, l *lease) *LeaseStatus {
+	if l.role != Taking && l.role != Holding {
+		return nil
+	}
+	granted := map[string]bool{}
+	for _, c := range l.claims[max(0, len(l.claims)-2):] {
+		for _, g := range c.granted {
+			granted[g.voter] = true
+		}
+	}
+	return &LeaseStatus{
+		Term: l.term, Left: max(0, l.validUntil.Sub(now)),
+		GrantedBy: slices.Sorted(maps.Keys(granted)), Confirmed: slices.Sorted(maps.Keys(l.confirmed)),
+	}
+}
+
+// candidateStatus ranks the nodes as the voter of this node would.
+func (m *Machine) candidateStatus(now Instant, v *site, states map[string]heardState) []CandidateStatus {
+	var cs []candidate
+	for _, n := range slices.Sorted(maps.Keys(states)) {
+		h := states[n]
+		if n != m.cfg.Node && now.Sub(h.at) >= m.cfg.Lease+stateFresh {
+			continue
+		}
+		if c, ok := rate(v.VIP, m.heardTerm(v.lease), h.state, m.vips); ok {
+			cs = append(cs, c)
+		}
+	}
+	list := make([]CandidateStatus, 0, len(cs))
+	for _, c := range rank(v.VIP, cs) {
+		list = append(list, CandidateStatus{c.node, c.continues, c.node == v.Home, c.clean, c.owesProof, c.held})
+	}
+	return list
 }
 
 // age is the time since an instant, 0 where there is none.
@@ -140,7 +198,7 @@ func (m *Machine) describeNode() NodeState {
 	return NodeState{
 		Node: m.cfg.Node, Start: m.self.Start, Seq: m.seq, Build: m.cfg.Build, Quorate: m.quorate(), Draining: m.draining,
 		Stopping: m.stopping, Witness: m.cfg.Witness, Detector: m.cfg.Detector, Fence: m.cfg.Fence, DiskError: m.journal.err, List: m.lists.id(),
-		MACs: m.told,
+		MACs: m.told, Config: m.cfg.Digest, Pause: m.pause,
 	}
 }
 
@@ -196,7 +254,7 @@ func (m *Machine) publish() {
 func (m *Machine) isTold() bool {
 	a, b := m.describeNode(), &m.lastSent
 	if a.Start != b.Start || a.Quorate != b.Quorate || a.Draining != b.Draining || a.Stopping != b.Stopping ||
-		a.DiskError != b.DiskError || a.List != b.List || !slices.Equal(a.MACs, b.MACs) {
+		a.DiskError != b.DiskError || a.List != b.List || a.Pause != b.Pause || !slices.Equal(a.MACs, b.MACs) {
 		return false
 	}
 	for i, in := range m.caches {

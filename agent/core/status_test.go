@@ -13,7 +13,7 @@ func TestIsTold(t *testing.T) {
 	c := newCarousel(3, true)
 	c.untilHome(t)
 	m := c.nodes[0].m
-	silent := []string{"Node", "Seq", "Build", "Witness", "Detector", "Fence", "Name", "HeldFor", "Wait", "ConflictAgo"}
+	silent := []string{"Node", "Seq", "Build", "Witness", "Detector", "Fence", "Config", "Name", "HeldFor", "Wait", "ConflictAgo"}
 	probe := func(part any) {
 		v := reflect.ValueOf(part).Elem()
 		for i := range v.NumField() {

@@ -120,6 +120,7 @@ func stateToWire(s core.NodeState) wireState {
 		Instances: each(s.Instances, func(i core.InstanceState) wireInstance { return wireInstance(i) }),
 		VIPs:      each(s.VIPs, vipToWire),
 		MACs:      slices.Clone(s.MACs),
+		Config:    s.Config, Pause: wirePause(s.Pause),
 	}
 }
 
@@ -198,6 +199,7 @@ func (w wireState) state() core.NodeState {
 		Instances: each(w.Instances, func(i wireInstance) core.InstanceState { return core.InstanceState(i) }),
 		VIPs:      each(w.VIPs, wireVIP.vip),
 		MACs:      w.MACs,
+		Config:    w.Config, Pause: core.Pause(w.Pause),
 	}
 }
 

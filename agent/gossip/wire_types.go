@@ -177,4 +177,12 @@ type wireState struct {
 	VIPs      []wireVIP      `cbor:"13,keyasint,omitempty"`
 	MACs      []string       `cbor:"14,keyasint,omitempty"`
 	Fence     string         `cbor:"15,keyasint,omitempty"`
+	Config    string         `cbor:"16,keyasint,omitempty"`
+	Pause     wirePause      `cbor:"17,keyasint,omitempty"`
+}
+
+type wirePause struct {
+	Number uint64 `cbor:"1,keyasint,omitempty"`
+	On     bool   `cbor:"2,keyasint,omitempty"`
+	By     string `cbor:"3,keyasint,omitempty"`
 }

@@ -62,6 +62,9 @@ const (
 	RemoveAddress // other hands remove it
 	Drain
 	Handback
+	MoveVIP   // an operator moves it to another host
+	PauseHome // an operator pauses hand-backs
+	FlushNow  // an operator has a host's instances flushed
 	ChangeVoters
 	ReplaceVoter // in one step, which is not allowed
 	ChangeLease
@@ -75,7 +78,7 @@ func (k Kind) String() string {
 		"kill_agent_state_lost", "kill_agent_state_spoilt", "restart_agent", "restart_many", "lose_many", "freeze_agent", "stall_agent", "trap_kill", "trap_freeze", "trap_hold", "stop_agent", "keep_restart", "keep_leave", "upgrade_many", "crash",
 		"pull_cable", "exit_memcached", "restart_memcached", "restart_memcached_kept", "hang_memcached", "refuse_flush",
 		"slow_memcached", "stick_worker", "own_address", "disk_full", "disk_slow", "refuse_address", "remove_address", "drain",
-		"handback", "change_voters", "replace_voter", "change_lease", "clone_host", "foreign_host"}[k]
+		"handback", "move", "pause", "flush", "change_voters", "replace_voter", "change_lease", "clone_host", "foreign_host"}[k]
 }
 
 // weights say how often each kind is drawn.
@@ -83,7 +86,7 @@ var weights = [kinds]int{
 	Split: 8, Isolate: 4, CutOneWay: 5, CutPair: 4, Lossy: 3, HoldPackets: 4, Replay: 4, CutClient: 2, KillAgent: 5, KillLost: 3, KillSpoilt: 1,
 	RestartAgent: 5, RestartMany: 3, LoseMany: 1, FreezeAgent: 5, StallAgent: 5, TrapKill: 4, TrapFreeze: 4, TrapHold: 4, StopAgent: 3, KeepRestart: 5, KeepLeave: 2, UpgradeMany: 4, Crash: 5, PullCable: 4, ExitMemcached: 5, RestartMemcached: 5,
 	RestartKept: 2, HangMemcached: 6, RefuseFlush: 1, SlowMemcached: 3, StickWorker: 4, OwnAddress: 2, DiskFull: 2, DiskSlow: 3,
-	RefuseAddress: 1, RemoveAddress: 2, Drain: 4, Handback: 2, ChangeVoters: 2, ReplaceVoter: 1, ChangeLease: 1, CloneHost: 1, ForeignHost: 3,
+	RefuseAddress: 1, RemoveAddress: 2, Drain: 4, Handback: 2, MoveVIP: 3, PauseHome: 2, FlushNow: 2, ChangeVoters: 2, ReplaceVoter: 1, ChangeLease: 1, CloneHost: 1, ForeignHost: 3,
 }
 
 // allowed reports whether a kind may happen to a cluster. A frozen or dead agent's host answers on until a

@@ -56,6 +56,17 @@ func (w *World) do(a Act) {
 		later(func() { h.feed(core.DrainRequested{On: false}) })
 	case Handback:
 		w.vips[v].home.feed(core.HandbackRequested{Name: w.vips[v].name})
+	case MoveVIP:
+		for _, holder := range w.hosts {
+			holder.feed(core.MoveRequested{Name: w.vips[v].name, To: h.name})
+		}
+	case PauseHome:
+		h.feed(core.PauseRequested{On: true})
+		later(func() { h.feed(core.PauseRequested{On: false}) })
+	case FlushNow:
+		for _, in := range h.instances {
+			h.feed(core.FlushRequested{Instance: in.name()})
+		}
 	case ChangeVoters, ReplaceVoter, ChangeLease:
 		w.configure(a.Kind, h, a.B)
 	case CloneHost:

@@ -64,10 +64,11 @@ func (h *host) mend() {
 	h.after(600*ms, h.operate)
 }
 
-// operate is an operator who wants every host to serve, and a VIP home that does not go by itself, and says so
+// operate is an operator who wants every host to serve, hand-backs to go on, and a VIP home that does not go by itself, and says so
 // until it is.
 func (h *host) operate() {
 	h.feed(core.DrainRequested{On: false})
+	h.feed(core.PauseRequested{On: false})
 	if v := h.vips[0]; h.shape.Manual && v.home == h && !v.atHome {
 		h.feed(core.HandbackRequested{Name: v.name})
 	}
