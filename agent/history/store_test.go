@@ -19,8 +19,8 @@ import (
 	"memvip/agent/core"
 )
 
-// change is an entry of a test, told apart by its detail.
-func change(detail string) Entry {
+// noted is an entry of a test, told apart by its detail.
+func noted(detail string) Entry {
 	return Entry{Time: at, Kind: KindChange, VIP: "10.0.0.101", Detail: detail}
 }
 
@@ -86,7 +86,7 @@ func TestStoreGoesOnAfterARestart(t *testing.T) {
 
 func TestStoreSkipsWhatIsNoEntry(t *testing.T) {
 	dir := t.TempDir()
-	wrote(t, dir, change("one"), change("two"), change("three"))
+	wrote(t, dir, noted("one"), noted("two"), noted("three"))
 	path := filepath.Join(dir, newestName)
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -102,7 +102,7 @@ func TestStoreSkipsWhatIsNoEntry(t *testing.T) {
 	if n := s.Counts().Skipped; n != 1 {
 		t.Errorf("%d skipped at the end", n)
 	}
-	s.Append(change("four"))
+	s.Append(noted("four"))
 	got := s.Read(Filter{})
 	if diff := cmp.Diff([]string{"one", "two", "three", "four"}, details(got)); diff != "" {
 		t.Error(diff)
@@ -122,7 +122,7 @@ func TestStoreKeepsTwoGenerations(t *testing.T) {
 	s := open(f, Options{Node: "cache1", Start: 1})
 	const appended = 100
 	for i := range appended {
-		s.Append(change(fmt.Sprint(i)))
+		s.Append(noted(fmt.Sprint(i)))
 	}
 	closed(t, s)
 	for _, name := range []string{newestName, formerName} {
@@ -145,11 +145,11 @@ func TestStoreKeepsTwoGenerations(t *testing.T) {
 // TestStoreGoesOnFromTheFormerGeneration: right after a change of generations the newest may be missing.
 func TestStoreGoesOnFromTheFormerGeneration(t *testing.T) {
 	dir := t.TempDir()
-	wrote(t, dir, change("one"), change("two"))
+	wrote(t, dir, noted("one"), noted("two"))
 	if err := os.Rename(filepath.Join(dir, newestName), filepath.Join(dir, formerName)); err != nil {
 		t.Fatal(err)
 	}
-	wrote(t, dir, change("three"))
+	wrote(t, dir, noted("three"))
 	s := Open(dir, Options{Node: "cache1", Start: 3})
 	defer closed(t, s)
 	if diff := cmp.Diff([]uint64{1, 2, 3}, seqs(s.Read(Filter{}))); diff != "" {
@@ -188,7 +188,7 @@ func TestStoreOnAFullDisk(t *testing.T) {
 		var want []string
 		add := func(detail string) {
 			want = append(want, detail)
-			s.Append(change(detail))
+			s.Append(noted(detail))
 		}
 		for round := range 2 {
 			add("there is room")
@@ -221,7 +221,7 @@ func TestStoreDropsTheOldest(t *testing.T) {
 	full.Store(true)
 	const over = 10
 	for range queueMax + over {
-		s.Append(change(""))
+		s.Append(noted(""))
 	}
 	got := s.Read(Filter{})
 	if len(got) != queueMax || got[0].Seq != over+1 || s.Counts().Dropped != over {
@@ -241,7 +241,7 @@ func TestAppendDoesNotWaitForTheDisk(t *testing.T) {
 	}
 	s := open(f, Options{Node: "cache1", Start: 1})
 	for range 100 {
-		s.Append(change("")) // returns, or the test hangs
+		s.Append(noted("")) // returns, or the test hangs
 	}
 	close(goOn)
 	closed(t, s)
@@ -252,9 +252,9 @@ func TestAppendDoesNotWaitForTheDisk(t *testing.T) {
 
 func TestStoreIsClosed(t *testing.T) {
 	s := Open(t.TempDir(), Options{Node: "cache1", Start: 1})
-	s.Append(change("in time"))
+	s.Append(noted("in time"))
 	closed(t, s)
-	s.Append(change("too late"))
+	s.Append(noted("too late"))
 	closed(t, s)
 	if diff := cmp.Diff([]string{"in time"}, details(s.Read(Filter{}))); diff != "" {
 		t.Error(diff)
@@ -267,7 +267,7 @@ func TestStoreIsClosed(t *testing.T) {
 func TestStoreWithoutADirectory(t *testing.T) {
 	told := make(chan error, 10)
 	s := Open(filepath.Join(t.TempDir(), "missing"), Options{Node: "cache1", Start: 1, Failed: func(err error) { told <- err }})
-	s.Append(change("one"))
+	s.Append(noted("one"))
 	if diff := cmp.Diff([]string{"one"}, details(s.Read(Filter{}))); diff != "" {
 		t.Error(diff)
 	}
@@ -281,7 +281,7 @@ func TestStoreWithoutADirectory(t *testing.T) {
 
 func TestStoreThatCannotRead(t *testing.T) {
 	dir := t.TempDir()
-	wrote(t, dir, change("one"))
+	wrote(t, dir, noted("one"))
 	if err := os.Mkdir(filepath.Join(dir, formerName), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -303,7 +303,7 @@ func TestStoreIsReadWhileItIsWritten(t *testing.T) {
 	for range 4 {
 		writers.Go(func() {
 			for range 100 {
-				s.Append(change(""))
+				s.Append(noted(""))
 			}
 		})
 	}
