@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"memvip/agent/core"
+	"memvip/agent/layout"
 )
 
 // ProblemCode names a kind of problem. The set is closed.
@@ -147,7 +148,7 @@ func aged(y why) string {
 	if y.age < time.Second || y.code == WhyHomeSilent || y.code == WhyNoMajority {
 		return ""
 	}
-	return " (heard " + span(y.age) + " ago)"
+	return " (heard " + layout.Span(y.age) + " ago)"
 }
 
 func (w view) awayHint(v core.VIPStatus, code WhyCode) string {
@@ -224,14 +225,14 @@ func (w view) voterProblems() []Problem {
 		words := refusalWords(refusal, v.Name, w.Node, v.Other)
 		switch nodes := []string{v.Name}; {
 		case v.Silent > 0:
-			out = append(out, degraded(ProblemVoterLost, nodes, "", "voter %s has no state from before, and grants nothing for another %s", v.Name, span(v.Silent)))
+			out = append(out, degraded(ProblemVoterLost, nodes, "", "voter %s has no state from before, and grants nothing for another %s", v.Name, layout.Span(v.Silent)))
 		case words != "" && refusal != core.Silent:
 			out = append(out, degraded(ProblemVoterRefuses, nodes, refusalHint(refusal), "voter %s", words))
 		case w.answering(v), w.silent(n):
 		case !v.Heard:
 			out = append(out, degraded(ProblemVoterNever, nodes, "", "voter %s has never answered %s, though it is heard", v.Name, w.Node))
 		default:
-			out = append(out, degraded(ProblemVoterSilent, nodes, "", "voter %s has not answered %s for %s", v.Name, w.Node, span(v.Ago)))
+			out = append(out, degraded(ProblemVoterSilent, nodes, "", "voter %s has not answered %s for %s", v.Name, w.Node, layout.Span(v.Ago)))
 		}
 	}
 	return out

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"memvip/agent/core"
+	"memvip/agent/layout"
 )
 
 // sighting is somebody else's claim of a VIP, as all nodes together have seen it.
@@ -59,7 +60,7 @@ func (w view) conflictProblems() []Problem {
 				what += ", and not taken while that host is heard"
 			}
 		}
-		p := degraded(ProblemConflict, s.by, hint, "%s %s (seen by %s, %s ago)", s.vip, what, list(s.by), span(s.ago))
+		p := degraded(ProblemConflict, s.by, hint, "%s %s (seen by %s, %s ago)", s.vip, what, list(s.by), layout.Span(s.ago))
 		p.VIPs = []string{string(s.vip)}
 		return p
 	})

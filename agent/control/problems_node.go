@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"memvip/agent/core"
+	"memvip/agent/layout"
 )
 
 // nodeProblems are about one node, by its own word. Of a node that is gone only that is said: what it
@@ -21,7 +22,7 @@ func (w view) nodeProblems(n core.NodeStatus) []Problem {
 	case !n.Heard && !w.self(n.Name):
 		return []Problem{degraded(ProblemNodeNever, nodes, hint, "%s%s has not been heard since this agent started", n.Name, voter)}
 	case w.silent(n):
-		return []Problem{degraded(ProblemNodeSilent, nodes, hint, "%s%s has not been heard for %s", n.Name, voter, span(n.Ago))}
+		return []Problem{degraded(ProblemNodeSilent, nodes, hint, "%s%s has not been heard for %s", n.Name, voter, layout.Span(n.Ago))}
 	}
 	return slices.Concat(w.stateProblems(n), w.instanceProblems(n), w.standingProblems(n), w.taintProblems(n))
 }

@@ -6,12 +6,14 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"memvip/agent/layout"
 )
 
 // Width is how wide a report is laid out where no terminal says otherwise. widthMin is the least that
 // Render keeps to; a narrower terminal breaks the lines itself.
 const (
-	Width    = 80
+	Width    = layout.Width
 	widthMin = 60
 )
 
@@ -48,14 +50,14 @@ func (p *page) add(lines ...string) { p.lines = append(p.lines, lines...) }
 
 func (p *page) gap() { p.add("") }
 
-func (p *page) text(text string, s style) {
-	for _, line := range wrap(text, p.width, 2) {
-		p.add(painted(line, s, p.color))
+func (p *page) text(text string, s layout.Style) {
+	for _, line := range layout.Wrap(text, p.width, 2) {
+		p.add(layout.Painted(line, s, p.color))
 	}
 }
 
 func (p *page) header(r Report) {
-	p.text(fmt.Sprintf("%s, seen from %s at %s", r.Cluster, r.Node, r.Time.Format(time.RFC3339)), plain)
+	p.text(fmt.Sprintf("%s, seen from %s at %s", r.Cluster, r.Node, r.Time.Format(time.RFC3339)), layout.Plain)
 	q := r.Quorum
 	answer := "answer"
 	if q.Answering == 1 {
@@ -63,39 +65,39 @@ func (p *page) header(r Report) {
 	}
 	votes := fmt.Sprintf("%d of %s %s, %d are needed", q.Answering, plural(q.Voters, "voter"), answer, q.Needed)
 	if q.Quorate {
-		p.text("quorate: "+votes, plain)
+		p.text("quorate: "+votes, layout.Plain)
 		return
 	}
-	p.text("NOT QUORATE: "+votes, bad)
+	p.text("NOT QUORATE: "+votes, layout.Bad)
 }
 
 // problem writes a line for a problem, and one for its hint.
 func (p *page) problem(x Problem) {
-	mark, s := "- ", plain
+	mark, s := "- ", layout.Plain
 	switch x.Severity {
 	case SeverityUnserved:
-		mark, s = "! ", bad
+		mark, s = "! ", layout.Bad
 	case SeverityDegraded:
-		mark, s = "* ", warning
+		mark, s = "* ", layout.Warning
 	case SeverityNote:
 	}
 	p.text(mark+x.Text, s)
 	if x.Hint != "" {
-		for _, line := range wrap("hint: "+x.Hint, p.width-2, 2) {
+		for _, line := range layout.Wrap("hint: "+x.Hint, p.width-2, 2) {
 			p.add("  " + line)
 		}
 	}
 }
 
-func verdictStyle(v Verdict) style {
+func verdictStyle(v Verdict) layout.Style {
 	switch v {
 	case AllWell:
-		return good
+		return layout.Good
 	case Degraded:
-		return warning
+		return layout.Warning
 	case Unserved:
 	}
-	return bad
+	return layout.Bad
 }
 
 func vipTable(r Report) table {
@@ -104,7 +106,7 @@ func vipTable(r Report) table {
 		fixed:   []bool{true, false, false, true, false},
 	}
 	for _, v := range r.VIPs {
-		t.rows = append(t.rows, []cell{{v.Address, plain}, {v.Home, plain}, {orDash(v.Holder), plain}, {since(v), plain}, placeCell(v)})
+		t.rows = append(t.rows, []cell{{v.Address, layout.Plain}, {v.Home, layout.Plain}, {orDash(v.Holder), layout.Plain}, {since(v), layout.Plain}, placeCell(v)})
 	}
 	return t
 }
@@ -113,23 +115,23 @@ func since(v VIP) string {
 	if v.Held == 0 {
 		return "-"
 	}
-	return span(time.Duration(v.Held)*time.Millisecond) + " ago"
+	return layout.Span(time.Duration(v.Held)*time.Millisecond) + " ago"
 }
 
 func placeCell(v VIP) cell {
 	switch v.Place {
 	case PlaceHome:
-		return cell{"at home", good}
+		return cell{"at home", layout.Good}
 	case PlaceAway:
-		return cell{"away: " + v.WhyShort, warning}
+		return cell{"away: " + v.WhyShort, layout.Warning}
 	case PlaceTaking:
-		return cell{"BEING TAKEN", bad}
+		return cell{"BEING TAKEN", layout.Bad}
 	case PlaceUnserved:
-		return cell{"NOT SERVED", bad}
+		return cell{"NOT SERVED", layout.Bad}
 	case PlaceUnknown:
-		return cell{"UNKNOWN", bad}
+		return cell{"UNKNOWN", layout.Bad}
 	}
-	return cell{string(v.Place), plain}
+	return cell{string(v.Place), layout.Plain}
 }
 
 func nodeTable(r Report) table {
@@ -139,7 +141,7 @@ func nodeTable(r Report) table {
 	}
 	mixed := slices.ContainsFunc(r.Problems, func(p Problem) bool { return p.Code == ProblemVersions })
 	for _, n := range r.Nodes {
-		t.rows = append(t.rows, []cell{{n.Name, plain}, memcachedCell(n), cacheCell(n), flagsCell(n, mixed), heardCell(n)})
+		t.rows = append(t.rows, []cell{{n.Name, layout.Plain}, memcachedCell(n), cacheCell(n), flagsCell(n, mixed), heardCell(n)})
 	}
 	return t
 }
@@ -147,10 +149,10 @@ func nodeTable(r Report) table {
 // memcachedCell and cacheCell show a question mark for a node that is gone: what it said is no news.
 func memcachedCell(n Node) cell {
 	if n.Silent {
-		return cell{"?", bad}
+		return cell{"?", layout.Bad}
 	}
 	if len(n.Instances) == 0 {
-		return cell{"-", plain}
+		return cell{"-", layout.Plain}
 	}
 	if len(n.Instances) == 1 {
 		return instanceCell(n.Instances[0])
@@ -163,28 +165,28 @@ func memcachedCell(n Node) cell {
 	}
 	text := fmt.Sprintf("%d of %d up", up, len(n.Instances))
 	if up < len(n.Instances) {
-		return cell{text, bad}
+		return cell{text, layout.Bad}
 	}
-	return cell{text, good}
+	return cell{text, layout.Good}
 }
 
 func instanceCell(in Instance) cell {
 	switch {
 	case !in.Known:
-		return cell{"not probed", warning}
+		return cell{"not probed", layout.Warning}
 	case !in.Up && in.Reason == "":
-		return cell{"down", bad}
+		return cell{"down", layout.Bad}
 	case !in.Up:
-		return cell{"down: " + in.Reason, bad}
+		return cell{"down: " + in.Reason, layout.Bad}
 	case in.Reason != "":
-		return cell{"up: " + in.Reason, warning}
+		return cell{"up: " + in.Reason, layout.Warning}
 	}
-	return cell{"up", good}
+	return cell{"up", layout.Good}
 }
 
 func cacheCell(n Node) cell {
 	if n.Silent {
-		return cell{"?", bad}
+		return cell{"?", layout.Bad}
 	}
 	by := make(map[Cache][]string)
 	for _, v := range n.VIPs {
@@ -192,13 +194,13 @@ func cacheCell(n Node) cell {
 	}
 	switch {
 	case len(by[CacheTainted]) > 0:
-		return cell{"tainted for " + oneOrCount(by[CacheTainted]), warning}
+		return cell{"tainted for " + oneOrCount(by[CacheTainted]), layout.Warning}
 	case len(by[CacheWarm]) > 0:
-		return cell{"warm for " + oneOrCount(by[CacheWarm]), plain}
+		return cell{"warm for " + oneOrCount(by[CacheWarm]), layout.Plain}
 	case len(by[CacheClean]) > 0, len(by[CacheServing]) > 0:
-		return cell{"clean", good}
+		return cell{"clean", layout.Good}
 	}
-	return cell{"-", plain}
+	return cell{"-", layout.Plain}
 }
 
 func oneOrCount(vips []string) string {
@@ -222,21 +224,21 @@ func flagsCell(n Node, mixed bool) cell {
 	flag(!n.Silent && !n.Quorate, "cut off")
 	flag(!n.Silent && n.DiskError != "", "disk error")
 	flag(mixed && n.Build != "", n.Build)
-	return cell{strings.Join(flags, ", "), plain}
+	return cell{strings.Join(flags, ", "), layout.Plain}
 }
 
 func heardCell(n Node) cell {
 	switch {
 	case n.Self:
-		return cell{"here", plain}
+		return cell{"here", layout.Plain}
 	case !n.Heard:
-		return cell{"never", bad}
+		return cell{"never", layout.Bad}
 	}
-	s := plain
+	s := layout.Plain
 	if n.Silent {
-		s = bad
+		s = layout.Bad
 	}
-	return cell{span(time.Duration(n.HeardAge)*time.Millisecond) + " ago", s}
+	return cell{layout.Span(time.Duration(n.HeardAge)*time.Millisecond) + " ago", s}
 }
 
 func orDash(text string) string {

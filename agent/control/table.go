@@ -2,41 +2,15 @@ package control
 
 import (
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"memvip/agent/layout"
 )
-
-// style is what a colour would say; without colour nothing is lost.
-type style int
-
-const (
-	plain style = iota
-	good
-	warning
-	bad
-	faint
-)
-
-func (s style) escape() string {
-	switch s {
-	case plain:
-		return ""
-	case good:
-		return "\x1b[32m"
-	case warning:
-		return "\x1b[33m"
-	case bad:
-		return "\x1b[1;31m"
-	case faint:
-		return "\x1b[2m"
-	}
-	return ""
-}
 
 // cell is one field of a table.
 type cell struct {
 	text  string
-	style style
+	style layout.Style
 }
 
 // table is a heading and rows, all of one length. A column that does not shrink is never cut.
@@ -56,7 +30,7 @@ func (t table) lines(width int, color bool) []string {
 	widths := t.widths(width)
 	heading := make([]cell, len(t.heading))
 	for i, h := range t.heading {
-		heading[i] = cell{h, faint}
+		heading[i] = cell{h, layout.Faint}
 	}
 	out := []string{row(heading, widths, color)}
 	for _, r := range t.rows {
@@ -72,7 +46,7 @@ func (t table) widths(width int) []int {
 	for i, h := range t.heading {
 		widths[i] = utf8.RuneCountInString(h)
 		for _, r := range t.rows {
-			widths[i] = max(widths[i], utf8.RuneCountInString(printable(r[i].text)))
+			widths[i] = max(widths[i], utf8.RuneCountInString(layout.Printable(r[i].text)))
 		}
 		total += widths[i]
 	}
@@ -94,8 +68,8 @@ func (t table) widths(width int) []int {
 func row(cells []cell, widths []int, color bool) string {
 	var b strings.Builder
 	for i, c := range cells {
-		text := cut(printable(c.text), widths[i])
-		b.WriteString(painted(text, c.style, color))
+		text := cut(layout.Printable(c.text), widths[i])
+		b.WriteString(layout.Painted(text, c.style, color))
 		if i < len(cells)-1 {
 			b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text)+columnGap))
 		}
@@ -110,41 +84,4 @@ func cut(text string, width int) string {
 		return text
 	}
 	return string(runes[:width-1]) + "~"
-}
-
-func painted(text string, s style, color bool) string {
-	if !color || s == plain || text == "" {
-		return text
-	}
-	return s.escape() + text + "\x1b[0m"
-}
-
-// wrap breaks a text at blanks into lines of at most width columns; all but the first are indented. A
-// word that is longer than a line stays whole, so that it can be copied.
-func wrap(text string, width, indent int) []string {
-	var out []string
-	line, used := "", 0
-	for _, word := range strings.Fields(printable(text)) {
-		n := utf8.RuneCountInString(word)
-		switch {
-		case line == "" && len(out) == 0:
-			line, used = word, n
-		case used+1+n > width:
-			out = append(out, line)
-			line, used = strings.Repeat(" ", indent)+word, indent+n
-		default:
-			line, used = line+" "+word, used+1+n
-		}
-	}
-	return append(out, line)
-}
-
-// printable keeps what a node, or a memcached, told from acting on a terminal.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '?'
-	}, text)
 }

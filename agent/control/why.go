@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"memvip/agent/core"
+	"memvip/agent/layout"
 )
 
 // WhyCode says why a VIP is where it is. The set is closed: the constants here, "home_" with a
@@ -75,7 +76,7 @@ func (w view) whyAway(v core.VIPStatus) why {
 	case !home.Heard && !w.self(v.Home):
 		return why{WhyHomeNeverHeard, "home never heard", "its home " + v.Home + " has not been heard since this agent started", 0}
 	case w.silent(home):
-		return why{WhyHomeSilent, "home silent", fmt.Sprintf("its home %s has not been heard for %s", v.Home, span(home.Ago)), home.Ago}
+		return why{WhyHomeSilent, "home silent", fmt.Sprintf("its home %s has not been heard for %s", v.Home, layout.Span(home.Ago)), home.Ago}
 	case v.HomeState.Standing != core.Eligible && (v.HomeState.Coming == core.AwayIneligible || v.HomeState.Coming == core.NotAway):
 		p := w.standing(home, v.HomeState)
 		return why{whyStanding(v.HomeState.Standing), p.short, p.long, home.Ago}
@@ -96,8 +97,8 @@ func (w view) whyWaiting(v core.VIPStatus, home core.NodeStatus) why {
 		}
 	case core.AwayDelay:
 		left := max(0, s.Wait-home.Ago)
-		out.short += ", " + span(left)
-		out.text += ", " + span(left) + " left"
+		out.short += ", " + layout.Span(left)
+		out.text += ", " + layout.Span(left) + " left"
 	case core.AwayRefused:
 		out.code = whyRefused(s.Refused)
 		if words := askWords(s.Refused, v.Home, v.Holder); words != "" {
@@ -142,7 +143,7 @@ func (w view) obstacle(n core.NodeStatus, name core.Name) (text string, able boo
 	case n.State.Witness || v.Standing == core.Excluded || v.Standing == core.NoInstance:
 		return "", false
 	case w.silent(n):
-		return fmt.Sprintf("%s has not been heard for %s", n.Name, span(n.Ago)), false
+		return fmt.Sprintf("%s has not been heard for %s", n.Name, layout.Span(n.Ago)), false
 	case !told:
 		return n.Name + " does not know it: the configurations differ", false
 	case v.Role == core.Candidate:
@@ -169,7 +170,7 @@ func (w view) whyUnknown(v core.VIPStatus) why {
 	out := why{code: WhyNoMajority, short: "no majority", text: w.Node + " hears no majority of the voters and cannot know the holder"}
 	for _, n := range w.Nodes {
 		if s, ok := part(n, v.Name); ok && s.Role == core.Holding && !w.self(n.Name) {
-			out.text += fmt.Sprintf("; the last that was heard of is %s, %s ago", n.Name, span(n.Ago))
+			out.text += fmt.Sprintf("; the last that was heard of is %s, %s ago", n.Name, layout.Span(n.Ago))
 			out.age = max(out.age, n.Ago)
 		}
 	}

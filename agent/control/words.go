@@ -2,7 +2,6 @@ package control
 
 import (
 	"fmt"
-	"time"
 
 	"memvip/agent/core"
 	"memvip/health"
@@ -210,21 +209,4 @@ func inParentheses(detail string) string {
 		return ""
 	}
 	return " (" + detail + ")"
-}
-
-// span is a duration as people say it: one number, never more exact than it is worth.
-func span(d time.Duration) string {
-	switch {
-	case d < 100*time.Millisecond:
-		return "<0.1 s"
-	case d < 10*time.Second:
-		return fmt.Sprintf("%.1f s", d.Truncate(100*time.Millisecond).Seconds())
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%d min", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h", int(d.Hours()))
-	}
-	return fmt.Sprintf("%d d", int(d.Hours()/24))
 }

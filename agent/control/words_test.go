@@ -115,27 +115,6 @@ func TestEveryRoleLeavesItUnserved(t *testing.T) {
 	}
 }
 
-func TestSpan(t *testing.T) {
-	for _, c := range []struct {
-		d    time.Duration
-		want string
-	}{
-		{0, "<0.1 s"},
-		{99 * time.Millisecond, "<0.1 s"},
-		{3290 * time.Millisecond, "3.2 s"},
-		{9999 * time.Millisecond, "9.9 s"},
-		{10 * time.Second, "10 s"},
-		{119 * time.Second, "119 s"},
-		{2 * time.Minute, "2 min"},
-		{2 * time.Hour, "2 h"},
-		{49 * time.Hour, "2 d"},
-	} {
-		if got := span(c.d); got != c.want {
-			t.Errorf("span(%s) = %q, want %q", c.d, got, c.want)
-		}
-	}
-}
-
 func TestBounds(t *testing.T) {
 	b := BoundsOf(Settings{Lease: 600 * time.Millisecond, Drift: 0.01, Interval: 100 * time.Millisecond, Deadline: 150 * time.Millisecond, Fall: 3})
 	for _, c := range []struct {
