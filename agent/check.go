@@ -3,10 +3,7 @@ package agent
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"memvip/vip"
 )
@@ -39,18 +36,11 @@ func Check(o Options) error {
 // checkCapabilities names what this process lacks to change addresses. A file that replaces another may lack the
 // capabilities that it had.
 func checkCapabilities() error {
-	var have [2]unix.CapUserData
-	if err := unix.Capget(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &have[0]); err != nil {
-		return fmt.Errorf("read capabilities: %w", err)
-	}
-	var lacks []string
-	for number, name := range map[uint]string{unix.CAP_NET_ADMIN: "CAP_NET_ADMIN", unix.CAP_NET_RAW: "CAP_NET_RAW"} {
-		if have[0].Effective&(1<<number) == 0 {
-			lacks = append(lacks, name)
-		}
+	lacks, err := vip.MissingCapabilities()
+	if err != nil {
+		return err
 	}
 	if len(lacks) > 0 {
-		slices.Sort(lacks)
 		return fmt.Errorf("%w %s", vip.ErrCapability, strings.Join(lacks, ", "))
 	}
 	return nil

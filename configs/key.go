@@ -34,6 +34,16 @@ func loadKey(p *problems, line int, path string) []byte {
 	return key
 }
 
+// ReadKey returns the key in a key file, as Load does for the file that a configuration names. The error, an *Error
+// without file and line, says what is wrong with the file: missing, open to the wrong people, or no key.
+func ReadKey(path string) ([]byte, error) {
+	key, e := readKey(path)
+	if e != nil {
+		return nil, e
+	}
+	return key, nil
+}
+
 func readKey(path string) ([]byte, *Error) {
 	const expected = "the base64 of 32 random bytes, as agentctl keygen prints it"
 	// Without O_NONBLOCK the opening of a named pipe would wait for a writer.

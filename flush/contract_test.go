@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +85,9 @@ var contract = []struct {
 	{"hung", settings{}, contractHung},
 	{"gone", settings{}, contractGone},
 	{"connections_on_an_address", settings{wildcard: true}, contractConnections},
+	{"an_account_of_one_address", settings{noFlush: true, noCrawler: true}, contractAccountLocal},
+	{"an_account_of_all_addresses", settings{wildcard: true}, contractAccountWild},
+	{"no_account_without_login", settings{login: true}, contractAccountLogin},
 }
 
 func contractFresh(t *testing.T, i instance) {
@@ -97,6 +101,34 @@ func contractFresh(t *testing.T, i instance) {
 	if age := time.Now().Unix() - f.Start; age < 0 || age > 600 {
 		t.Errorf("started %d s ago", age)
 	}
+}
+
+func contractAccountLocal(t *testing.T, i instance) {
+	a, err := patient(i).examine(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.FlushEnabled || a.Settings["flush_enabled"] != "no" || a.Settings["lru_crawler"] != "no" || a.Stats["pid"] == "" {
+		t.Errorf("got settings %v, figures %v", a.Settings, a.Stats)
+	}
+	if want := []netip.AddrPort{i.addr()}; !slices.Equal(slices.Compact(a.Listeners), want) || a.Elsewhere {
+		t.Errorf("listens on %v, elsewhere %t, want %v", a.Listeners, a.Elsewhere, want)
+	}
+}
+
+func contractAccountWild(t *testing.T, i instance) {
+	a, err := patient(i).examine(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := netip.AddrPortFrom(netip.IPv4Unspecified(), i.addr().Port()); !slices.Contains(a.Listeners, want) || a.Elsewhere {
+		t.Errorf("listens on %v, elsewhere %t, want %v", a.Listeners, a.Elsewhere, want)
+	}
+}
+
+func contractAccountLogin(t *testing.T, i instance) {
+	_, err := patient(i).examine(t.Context())
+	wantReason(t, err, ReasonLogin)
 }
 
 func contractProved(t *testing.T, i instance) {

@@ -66,21 +66,27 @@ func (c client) open(ctx context.Context) (*session, error) {
 func (s *session) close() { _ = s.conn.Close() }
 
 func (s *session) figures(ctx context.Context) (Figures, error) {
+	a, err := s.account(ctx)
+	return a.Figures, err
+}
+
+// account returns the figures and what they were read from.
+func (s *session) account(ctx context.Context) (Account, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.limits.command)
 	defer cancel()
 	stats, err := s.conn.Stats(ctx, "")
 	if err != nil {
-		return Figures{}, failed(s.addr, err)
+		return Account{}, failed(s.addr, err)
 	}
 	settings, err := s.conn.Stats(ctx, "settings")
 	if err != nil {
-		return Figures{}, failed(s.addr, err)
+		return Account{}, failed(s.addr, err)
 	}
 	figures, err := parseFigures(stats, settings)
 	if err != nil {
-		return Figures{}, failed(s.addr, err)
+		return Account{}, failed(s.addr, err)
 	}
-	return figures, nil
+	return Account{Figures: figures, Stats: stats, Settings: settings}, nil
 }
 
 // command runs one that has no result but its success.

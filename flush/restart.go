@@ -51,6 +51,15 @@ func Restart(ctx context.Context, argv []string) error {
 	return &Refusal{Reason: ReasonRestartFailed, Detail: fmt.Sprintf("%s: %v%s", argv[0], err, output.quoted()), Err: err}
 }
 
+// Runnable tells whether the program of a restart command is there and may be run by this process, without running it.
+func Runnable(argv []string) error {
+	if len(argv) == 0 {
+		return errors.New("no command")
+	}
+	_, err := exec.LookPath(argv[0])
+	return err
+}
+
 // StartOrdinary starts a command in the ordinary scheduling class whatever this process runs in: what it starts may
 // live on, as memcached itself.
 func StartOrdinary(command *exec.Cmd) error {

@@ -180,3 +180,38 @@ func dropCapabilities(without []uint) error {
 	}
 	return unix.Capset(&header, &data[0])
 }
+
+// Strangers are VIPs that are on a link without our tag; ours, and other addresses of the host, are none.
+func TestStrangers(t *testing.T) {
+	ns := newNamespace(t)
+	ours, theirs := netip.MustParsePrefix("192.0.2.10/32"), netip.MustParsePrefix("192.0.2.11/24")
+	ns.in(t, func() error {
+		pair := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: hostLink}, PeerName: peerLink}
+		if err := netlink.LinkAdd(pair); err != nil {
+			return err
+		}
+		for prefix, label := range map[netip.Prefix]string{ours: hostLink + tagSuffix, theirs: ""} {
+			address := &netlink.Addr{IPNet: &net.IPNet{IP: prefix.Addr().AsSlice(), Mask: net.CIDRMask(prefix.Bits(), 32)}, Label: label}
+			if err := netlink.AddrAdd(pair, address); err != nil {
+				return err
+			}
+		}
+		for _, c := range []struct {
+			ask  []netip.Addr
+			want []Address
+		}{
+			{[]netip.Addr{ours.Addr(), theirs.Addr()}, []Address{{Prefix: theirs, Link: hostLink}}},
+			{[]netip.Addr{ours.Addr()}, nil},
+			{nil, nil},
+		} {
+			got, err := Strangers(c.ask)
+			if err != nil {
+				return err
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("of %v: got %v, want %v", c.ask, got, c.want)
+			}
+		}
+		return nil
+	})
+}

@@ -62,6 +62,8 @@ func homecomingWords(c core.Homecoming, home, holder string) phrase {
 		return phrase{"flush pending", home + " is up, but its memcached is not proved clean yet"}
 	case core.AwayManual:
 		return phrase{"failback manual", "failback is manual, and nobody has asked for the hand-back"}
+	case core.AwayPaused:
+		return phrase{"paused", "hand-backs are paused by an operator"}
 	case core.AwayNever:
 		return phrase{"failback never", `failback is "never": it stays at ` + holder + " until " + holder + " loses it"}
 	case core.AwayDelay:

@@ -71,7 +71,7 @@ func TestCodesAreFound(t *testing.T) {
 	if n := len(codes[core.Standing]()); n != int(core.ForeignHost)+1 {
 		t.Errorf("%d standings", n)
 	}
-	if n := len(codes[core.Homecoming]()); n != int(core.AwayTaking)+1 {
+	if n := len(codes[core.Homecoming]()); n != int(core.AwayPaused)+1 {
 		t.Errorf("%d homecomings", n)
 	}
 	if n := len(codes[core.AskRefusal]()); n != int(core.AskUnderway)+1 {

@@ -31,6 +31,9 @@ var causeWords = map[core.Cause]string{
 	core.CauseLeaseLost:      "the lease ended unrenewed",
 	core.CauseInstanceDown:   "memcached is down",
 	core.CauseDrain:          "an operator drains the node",
+	core.CauseMove:           "an operator moves it",
+	core.CausePause:          "an operator said so",
+	core.CauseOperator:       "an operator wants it flushed",
 	core.CauseStop:           "the agent stops",
 	core.CauseMakeRoom:       "memcached has to be flushed for the VIP at home here",
 	core.CauseHandback:       "its home is proved clean and asks for it",
@@ -70,6 +73,8 @@ var instanceWords = map[change]string{
 	{"flushing", "tainted", core.CauseProof}:     "the flush of memcached %s is not proved",
 	{"tainted", "restarting", core.CauseTainted}: "has memcached %s restarted, which is in use and may hold old values of it",
 	{"proved", "refused", core.CauseCheck}:       "memcached %s is not as its proof says",
+	{"clean", "tainted", core.CauseOperator}:     "memcached %s is to be flushed: an operator wants it",
+	{"warm", "tainted", core.CauseOperator}:      "memcached %s is to be flushed, though it served last: an operator wants it",
 }
 
 // nodeWords says what became of the node, or of an address on its link.
@@ -80,6 +85,8 @@ var nodeWords = map[change]string{
 	{"started", "started", core.CauseStartNumber}: "takes a higher start number: a voter remembers a later life of this node",
 	{"disk_ok", "disk_broken", core.CauseDisk}:    "cannot write its state file, and takes no VIP",
 	{"disk_broken", "disk_ok", core.CauseDisk}:    "can write its state file again",
+	{"resumed", "paused", core.CausePause}:        "hears that hand-backs are paused",
+	{"paused", "resumed", core.CausePause}:        "hears that hand-backs go on",
 	{"up", "left_alone", core.CauseAddress}:       "leaves the address alone for a while",
 }
 

@@ -3,6 +3,7 @@ package fake
 import (
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 )
@@ -78,9 +79,14 @@ func New(opts Options) *Server {
 	}
 }
 
-// Listen starts to accept connections on a TCP address, such as "127.0.0.1:0", and returns it with its port.
+// Listen starts to accept connections on a TCP address, such as "127.0.0.1:0", and returns it with its port. As
+// memcached's, a socket on all addresses of one family takes none of the other.
 func (s *Server) Listen(addr string) (netip.AddrPort, error) {
-	listener, err := net.Listen("tcp", addr)
+	network := "tcp4"
+	if strings.HasPrefix(addr, "[") {
+		network = "tcp6"
+	}
+	listener, err := net.Listen(network, addr)
 	if err != nil {
 		return netip.AddrPort{}, err
 	}

@@ -1,0 +1,118 @@
+package doctor
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"memvip/configs"
+)
+
+// files looks at what an agent reads and writes.
+func (h *host) files() []Finding {
+	return []Finding{h.configFile(), h.keyFile(), h.runtimeDir()}
+}
+
+// configFile compares what is on the disk with what is in use: an agent reads it only when it starts.
+func (h *host) configFile() Finding {
+	path := h.config.Path
+	onDisk, err := configs.Load(path)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return unseen(CheckConfigFile, path, "the configuration", err, asRoot)
+	case err != nil:
+		return Finding{
+			Check: CheckConfigFile, Severity: Failure, Subject: path, What: err.Error(),
+			Why: "an agent that is started now, or again, refuses this file", Mend: "agentctl check " + path,
+		}
+	case onDisk.Digest() != h.config.Digest():
+		return Finding{
+			Check: CheckConfigFile, Severity: Warning, Subject: path, What: path + " has changed since it was read",
+			Why: "an agent goes on with what it read when it started", Mend: "agentctl check " + path + " && systemctl restart memvip-agent",
+		}
+	}
+	return fine(CheckConfigFile, path, "%s is good", path)
+}
+
+func (h *host) keyFile() Finding {
+	path := h.config.Cluster.KeyFile
+	key, err := configs.ReadKey(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return unseen(CheckKeyFile, path, "the gossip key", err, asRoot)
+	}
+	if fault, ok := errors.AsType[*configs.Error](err); ok {
+		return Finding{
+			Check: CheckKeyFile, Severity: Failure, Subject: path, What: fmt.Sprintf("%s; expected %s", fault.Found, fault.Expected),
+			Why:  "an agent does not start with it; whoever can read the key can take the addresses",
+			Mend: "chmod 0600 " + path + ", or copy the file from another host; agentctl keygen makes a new one for all hosts",
+		}
+	}
+	if h.config.Cluster.Key != nil && !bytes.Equal(key, h.config.Cluster.Key) {
+		return Finding{
+			Check: CheckKeyFile, Severity: Warning, Subject: path, What: path + " holds another key than the agent uses",
+			Why:  "after its next start this node may not understand the others",
+			Mend: "sha256sum " + path + " on every host, and the right file here",
+		}
+	}
+	return h.keyOwner(path)
+}
+
+// mayOwn reports whether a user may have the key: root, or who the agent runs as.
+func (h *host) mayOwn(uid int) bool { return uid == 0 || uid == h.uid }
+
+// keyOwner looks at the owner, who may change the file and its mode.
+func (h *host) keyOwner(path string) Finding {
+	info, err := os.Stat(path)
+	if err != nil {
+		return unseen(CheckKeyFile, path, "the owner of the gossip key", err, asRoot)
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && !h.mayOwn(int(stat.Uid)) {
+		return Finding{
+			Check: CheckKeyFile, Severity: Warning, Subject: path, What: fmt.Sprintf("%s belongs to user %d", path, stat.Uid),
+			Why: "that user can read the key, and so take the addresses", Mend: "chown root: " + path,
+		}
+	}
+	return fine(CheckKeyFile, path, "%s holds a key, mode %04o", path, info.Mode().Perm())
+}
+
+// stateBytesWanted is far more than a state file and its successor take.
+const stateBytesWanted = 4 << 20
+
+// runtimeDir judges the nearest directory that exists: the unit makes the rest.
+func (h *host) runtimeDir() Finding {
+	dir := h.RuntimeDir
+	disk, err := h.statfs(dir)
+	for errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) {
+		dir = filepath.Dir(dir)
+		disk, err = h.statfs(dir)
+	}
+	switch {
+	case err != nil:
+		return unseen(CheckRuntimeDir, h.RuntimeDir, "the runtime directory", err, asRoot)
+	case disk.Bavail*uint64(disk.Bsize) < stateBytesWanted || disk.Files > 0 && disk.Ffree == 0:
+		return Finding{
+			Check: CheckRuntimeDir, Severity: Failure, Subject: h.RuntimeDir, What: h.RuntimeDir + " is on a file system that is full",
+			Why: "a node that cannot write its state takes no address", Mend: "df -h " + dir + "; df -i " + dir,
+		}
+	case disk.Type != unix.TMPFS_MAGIC && disk.Type != unix.RAMFS_MAGIC:
+		return Finding{
+			Check: CheckRuntimeDir, Severity: Warning, Subject: h.RuntimeDir,
+			What: fmt.Sprintf("%s is not in memory (file system type %#x)", h.RuntimeDir, disk.Type),
+			Why:  "every takeover waits for its disk", Mend: "findmnt -T " + dir + "; a directory in memory: memvip-agent --runtime-dir DIR, /run/memvip unless given",
+		}
+	}
+	return fine(CheckRuntimeDir, h.RuntimeDir, "%s is in memory", h.RuntimeDir)
+}
+
+func statfs(dir string) (disk unix.Statfs_t, err error) {
+	if err := unix.Statfs(dir, &disk); err != nil {
+		return disk, &fs.PathError{Op: "statfs", Path: dir, Err: err}
+	}
+	return disk, nil
+}
