@@ -19,6 +19,7 @@ import (
 	"memvip/agent/control"
 	"memvip/agent/core"
 	"memvip/agent/gossip"
+	"memvip/agent/history"
 	"memvip/configs"
 	"memvip/health"
 	"memvip/vip"
@@ -62,7 +63,7 @@ type Options struct {
 func Run(ctx context.Context, o Options) error {
 	diary, services := newDiary(o.Log), managerOf(os.LookupEnv)
 	for again := false; ; again = true {
-		a := &agent{options: o, diary: diary, services: services, started: time.Now()}
+		a := &agent{options: o, diary: diary, services: services, started: time.Now(), ready: make(chan struct{}), reloads: make(chan chan error)}
 		opened, err := a.run(ctx)
 		switch next := a.successor(); {
 		case again && !opened: // what the last life left up is nobody's any more
@@ -126,6 +127,9 @@ type agent struct {
 	macs      *ownMACs // watchLinks has it to itself once the loop runs
 	gossip    *gossip.Gossip
 	loop      *loop
+	history   *history.Store
+	ready     chan struct{}   // closed once everything is open
+	reloads   chan chan error // each a wish for another life with the configuration of now, answered once it is tried
 
 	ctx     context.Context // of the loop, and of what tells it
 	cancel  context.CancelCauseFunc
@@ -166,6 +170,7 @@ func (a *agent) open() (core.Started, error) {
 	if err != nil {
 		return core.Started{}, err
 	}
+	a.openHistory(started.Durable.Start + 1)
 	a.openLoop()
 	for _, step := range []func() error{a.openGossip, a.openControl} {
 		if err := step(); err != nil {
@@ -289,6 +294,14 @@ func (a *agent) endConnections(present []core.Name) error {
 	return errors.Join(errs...)
 }
 
+// openHistory goes on with the timeline that an earlier life wrote.
+func (a *agent) openHistory(start uint64) {
+	a.history = history.Open(a.options.RuntimeDir, history.Options{Node: a.self.Name, Start: start, Failed: func(err error) {
+		a.diary.trouble(logrus.Fields{}, "history not written", err)
+	}})
+	a.closeLater(a.history.Close)
+}
+
 func (a *agent) openLoop() {
 	a.ctx, a.cancel = context.WithCancelCause(context.Background())
 	s := shared{clock: boottime, queue: newQueue(), diary: a.diary, failed: func(err error) { a.cancel(err) }}
@@ -300,6 +313,7 @@ func (a *agent) openLoop() {
 	a.loop = &loop{
 		shared: s, machine: core.New(config),
 		store: newStateFile(a.options.RuntimeDir), asks: make(chan chan core.Status),
+		history:   a.history,
 		addresses: newAddresses(s, a.manager, a.places),
 		instances: newInstances(s, withFaults(realInstances{}, a.diary), instancesOf(a.config, a.self.Name)),
 	}
@@ -330,6 +344,7 @@ func (a *agent) openGossip() error {
 		Lease: a.config.Cluster.Lease, ClusterName: a.config.Cluster.Name, Logger: a.diary.log,
 		OnMessage: func(source string, msg core.Message) { queue.offer(core.Received{Source: source, Msg: msg}) },
 		OnState:   func(s core.NodeState) { queue.offer(core.StateHeard{State: s}) },
+		OnCall:    a.answerNode,
 	})
 	if err != nil {
 		return err
@@ -352,5 +367,6 @@ func (a *agent) openControl() error {
 		return err
 	}
 	a.closeLater(server.Close)
+	close(a.ready)
 	return nil
 }

@@ -204,7 +204,7 @@ func TestAnAgentTakesItsAddressesAndGivesThemAway(t *testing.T) {
 	if isUp(t, "lan0", "10.77.0.101") {
 		t.Error("up after the agent has ended")
 	}
-	if names := fmt.Sprint(namesIn(t, home.dir)); names != "[lock state.json]" {
+	if names := fmt.Sprint(namesIn(t, home.dir)); names != "[history.jsonl lock state.json]" {
 		t.Errorf("left in the runtime directory: %s", names)
 	}
 	for _, w := range witnesses {

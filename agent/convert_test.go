@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -63,8 +64,9 @@ func TestTheMachineIsConfiguredFromTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := machineConfig(c, self, "v1", "process connector")
+	digest := c.Digest()
 	want := core.Config{
-		Node: "h1", Build: "v1", Detector: "process connector", Voters: []string{"h1", "h2", "w1"}, Nodes: []string{"h1", "h2", "w1"},
+		Digest: hex.EncodeToString(digest[:])[:16], Node: "h1", Build: "v1", Detector: "process connector", Voters: []string{"h1", "h2", "w1"}, Nodes: []string{"h1", "h2", "w1"},
 		Lease: 800 * time.Millisecond, DriftPPM: 5000, Margin: core.MarginMin,
 		VIPs: []core.VIP{
 			{Name: "10.0.0.102", Home: "h2", Instance: "127.0.0.1:11302", Candidates: []string{"h2"},

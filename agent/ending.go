@@ -10,11 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"memvip/agent/core"
+	"memvip/agent/history"
 	"memvip/configs"
 )
 
 // stopPatience is how long an end may take that was asked for before the agent leaves without.
 const stopPatience = 5 * time.Second
+
+// errNoReload is a wish for another configuration that comes at the wrong time, or to an agent without a program.
+var errNoReload = errors.New("an upgrade or another reload is under way")
 
 // How a stop can end other than well. The addresses are down in both cases.
 var (
@@ -36,6 +40,7 @@ func (a *agent) awaitStop(ctx context.Context) {
 		return
 	}
 	a.diary.change(logrus.Fields{fieldWay: string(end.way), fieldCause: end.why}, "agent stops")
+	a.loop.history.Append(history.Stops(end.why, time.Now()))
 	a.asked.Store(&end)
 	a.loop.queue.put(core.StopRequested{Keep: end.way == configs.StopKeep})
 	hurry := a.options.Signals
@@ -58,7 +63,11 @@ func (a *agent) awaitStop(ctx context.Context) {
 func (a *agent) awaitEnding(ctx context.Context) (end ending, asked bool) {
 	trying, enough := context.WithCancel(a.ctx)
 	defer enough()
-	var tried chan error
+	var tried, reloaded chan error
+	try := func() {
+		tried = make(chan error, 1)
+		a.tellers.start(func() { tried <- a.options.Program.try(trying, a.options.environment(connectorNone)) })
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -67,17 +76,27 @@ func (a *agent) awaitEnding(ctx context.Context) (end ending, asked bool) {
 			return a.endingFor(ctx, s), true
 		case <-a.options.Program.upgrades():
 			if tried == nil {
-				tried = make(chan error, 1)
-				a.tellers.start(func() { tried <- a.options.Program.try(trying, a.options.environment(connectorNone)) })
+				try()
 			}
+		case wish := <-a.reloads:
+			if a.options.Program == nil || tried != nil {
+				wish <- errNoReload
+				continue
+			}
+			reloaded = wish
+			try()
 		case err := <-tried:
 			if err == nil {
 				end, err = a.upgrade()
 			}
+			if reloaded != nil {
+				reloaded <- err
+				end.why = "reload"
+			}
 			if err == nil {
 				return end, true
 			}
-			tried = nil
+			tried, reloaded = nil, nil
 			a.diary.trouble(logrus.Fields{fieldProgram: a.options.Program.path}, "upgrade refused, nothing changes", err)
 		case <-a.loop.queue.ended:
 			return ending{}, false

@@ -28,6 +28,7 @@ const (
 	fieldKept     = "kept" // addresses that stay up for the agent that is started next
 	fieldProgram  = "program"
 	fieldBy       = "by"
+	fieldCommand  = "command"
 
 	fieldScheduling = "scheduling"
 )

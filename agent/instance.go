@@ -3,7 +3,9 @@ package agent
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -78,6 +80,15 @@ func newInstances(s shared, port instancePort, configured map[string]instanceCon
 		all.all[name] = &instance{instances: all, name: name, address: c.address, command: c.command}
 	}
 	return all
+}
+
+// names lists the instances, sorted.
+func (s *instances) names() []string { return slices.Sorted(maps.Keys(s.all)) }
+
+// empty has an instance forget everything, which needs no proof: clients of what it serves only miss. It may be called
+// from any goroutine.
+func (s *instances) empty(ctx context.Context, name string) error {
+	return s.port.Empty(ctx, s.all[name].address)
 }
 
 // finish breaks off what is under way and waits for it.

@@ -9,6 +9,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"memvip/agent/core"
+	"memvip/agent/history"
 	"memvip/health"
 )
 
@@ -27,6 +28,7 @@ func (a *agent) live(ctx context.Context, started core.Started) error {
 	}
 	maps.Copy(fields, a.footing())
 	a.diary.change(fields, "agent starts")
+	a.loop.history.Append(history.Starts(Version(), time.Now()))
 	a.tellers.start(a.brace)
 	a.tellers.start(a.watchLinks)
 	a.tellers.start(a.watchClaims)

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"memvip/agent/core"
+	"memvip/agent/history"
 )
 
 // loop feeds the machine and carries out what it orders. All but ask and the counters belongs to the
@@ -19,6 +20,7 @@ type loop struct {
 	shared
 	machine   machine
 	store     saver
+	history   interface{ Append(history.Entry) }
 	net       messenger
 	addresses *addresses
 	instances *instances
@@ -142,6 +144,7 @@ func (l *loop) perform(effect core.Effect) {
 		l.timer.Reset(max(0, e.At.Sub(l.clock())))
 	case core.Transition:
 		l.diary.transition(e)
+		l.history.Append(history.FromTransition(e, time.Now()))
 	case core.TakeAddress:
 		l.answered(l.addresses.take(e))
 	case core.ProlongAddress:

@@ -50,6 +50,7 @@ type instancePort interface {
 	WatchQuiet(context.Context, netip.AddrPort, flush.QuietOptions) (flush.Figures, error)
 	Prove(context.Context, netip.AddrPort, []netip.Addr, flush.Figures) (flush.Certificate, error)
 	Restart(context.Context, []string) error
+	Empty(context.Context, netip.AddrPort) error
 }
 
 // realInstances is the instancePort of an agent.
@@ -74,6 +75,8 @@ func (realInstances) WatchQuiet(ctx context.Context, a netip.AddrPort, o flush.Q
 func (realInstances) Prove(ctx context.Context, a netip.AddrPort, vips []netip.Addr, since flush.Figures) (flush.Certificate, error) {
 	return flush.Prove(ctx, a, vips, since)
 }
+
+func (realInstances) Empty(ctx context.Context, a netip.AddrPort) error { return flush.Empty(ctx, a) }
 
 func (realInstances) Restart(ctx context.Context, argv []string) error {
 	return flush.Restart(ctx, argv)

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"memvip/agent/core"
+	"memvip/agent/history"
 	"memvip/flush"
 	"memvip/vip"
 )
@@ -66,7 +67,7 @@ func newRig(t *testing.T) *rig {
 	ctx, r.cancel = context.WithCancelCause(context.Background())
 	s := shared{clock: r.now, queue: newQueue(), diary: newDiary(nil), failed: func(err error) { r.cancel(err) }}
 	r.loop = &loop{
-		shared: s, machine: r, store: r, net: r, asks: make(chan chan core.Status),
+		shared: s, machine: r, store: r, net: r, asks: make(chan chan core.Status), history: forgetful{},
 		addresses: newAddresses(s, r.addresses, map[core.Name]vip.Address{vipA: addressA, vipB: addressB}),
 		instances: newInstances(s, r.instances, map[string]instanceConfig{
 			mc: {address: netip.MustParseAddrPort(mc), command: []string{"restart", "it"}},
@@ -307,6 +308,8 @@ func (f *fakeInstances) Prove(ctx context.Context, _ netip.AddrPort, vips []neti
 	return get(f.rig, &f.prove)(ctx, since)
 }
 
+func (*fakeInstances) Empty(context.Context, netip.AddrPort) error { return nil }
+
 func (f *fakeInstances) Restart(ctx context.Context, argv []string) error {
 	f.note("restart %v", argv)
 	if restart := get(f.rig, &f.restart); restart != nil {
@@ -322,3 +325,8 @@ func until(ctx context.Context) error {
 }
 
 func refusal(r flush.Reason, detail string) error { return &flush.Refusal{Reason: r, Detail: detail} }
+
+// forgetful is a history for nobody.
+type forgetful struct{}
+
+func (forgetful) Append(history.Entry) {}

@@ -3,24 +3,90 @@ package agent
 import (
 	"context"
 	"encoding/hex"
+	"encoding/json"
+	"net/netip"
+	"slices"
 	"time"
 
 	"memvip/agent/control"
+	"memvip/vip"
 )
 
-// answer serves the control socket.
-func (a *agent) answer(ctx context.Context, r control.Request) control.Response {
-	switch r.Command {
-	case control.CommandStatus:
-		status, err := a.loop.ask(ctx)
-		if err != nil {
-			return control.Fail(control.FailStopping, "%v", err)
-		}
-		a.addCounts(status.Counted)
-		return control.Reply(control.Build(status, a.facts()))
-	default:
-		return control.Fail(control.FailUnknownCommand, "unknown command %q", r.Command)
+// answerStatus reports what this node knows, and on request what the others see.
+func (a *agent) answerStatus(ctx context.Context, r control.Request) control.Response {
+	var views []control.View
+	if r.Views {
+		views = a.views(ctx)
 	}
+	status, err := a.loop.ask(ctx)
+	if err != nil {
+		return control.Fail(control.FailStopping, "%v", err)
+	}
+	a.addCounts(status.Counted)
+	facts := a.facts()
+	facts.Views = views
+	return control.Reply(control.Build(status, facts))
+}
+
+// viewPatience is how long other nodes' views are waited for: a status is wanted now.
+const viewPatience = 600 * time.Millisecond
+
+// views asks all nodes what they see, this one too. Those that do not answer have none.
+func (a *agent) views(ctx context.Context) []control.View {
+	ctx, cancel := context.WithTimeout(ctx, viewPatience)
+	defer cancel()
+	names := a.nodeNames()
+	all := make([]control.View, len(names))
+	asking := newCrew(a.loop.failed)
+	for i, node := range names {
+		asking.start(func() {
+			resp := control.Response{}
+			if node == a.self.Name {
+				resp = a.answerView(ctx)
+			} else if heard, err := a.askNode(ctx, control.Request{Command: control.CommandView, Node: node}); err == nil {
+				resp = heard
+			}
+			_ = json.Unmarshal(resp.Body, &all[i]) // one that is none stays without a name
+			if all[i].Node != node {
+				all[i] = control.View{}
+			}
+		})
+	}
+	asking.wait()
+	return slices.DeleteFunc(all, func(v control.View) bool { return v.Node == "" })
+}
+
+// answerView says who holds each VIP by what this node has heard, and who answers for it on its links.
+func (a *agent) answerView(ctx context.Context) control.Response {
+	status, err := a.loop.ask(ctx)
+	if err != nil {
+		return control.Fail(control.FailStopping, "%v", err)
+	}
+	var managed []netip.Addr
+	for _, v := range a.config.VIPs {
+		managed = append(managed, v.Prefix.Addr())
+	}
+	up := a.loop.addresses.up()
+	view := control.View{Node: a.self.Name, VIPs: make([]control.VIPSight, len(status.VIPs))}
+	asking := newCrew(a.loop.failed)
+	for i, v := range status.VIPs {
+		s := &view.VIPs[i]
+		*s = control.VIPSight{Address: string(v.Name), Holder: v.Holder, Epoch: v.Epoch, MACs: []string{}}
+		place, ok := a.places[v.Name]
+		if !ok || !place.Prefix.Addr().Is4() || slices.ContainsFunc(up, func(f control.AddressFacts) bool { return f.Name == v.Name }) {
+			continue
+		}
+		asking.start(func() {
+			macs, err := vip.WhoHas(ctx, place, managed)
+			if err != nil {
+				s.Trouble = err.Error()
+				return
+			}
+			s.Asked, s.MACs = true, append(s.MACs, macs...)
+		})
+	}
+	asking.wait()
+	return control.Reply(view)
 }
 
 // facts collects what a report has beyond the machine's own status.

@@ -13,6 +13,7 @@ func Build(s core.Status, f Facts) Report {
 	r := Report{
 		Schema: Schema, Time: f.Now, Cluster: f.Cluster, Node: s.Node, Build: f.Build, Started: f.Started,
 		Config:    Config{Path: f.ConfigPath, Digest: f.ConfigDigest},
+		Pause:     Pause{On: s.Pause.On, By: s.Pause.By},
 		Quorum:    w.quorum(),
 		Voters:    each(s.Voters, w.voter),
 		VIPs:      each(s.VIPs, w.vip),
@@ -66,6 +67,13 @@ func (w view) vip(v core.VIPStatus) VIP {
 		Place: place, Held: ms(v.HeldFor), Epoch: v.Epoch,
 		WhyCode: because.code, WhyShort: because.short, Why: because.text, WhyAge: ms(because.age),
 	}
+	out.Candidates = each(v.Candidates, func(c core.CandidateStatus) Candidate {
+		return Candidate{Node: c.Node, Home: c.Home, Clean: c.Clean, Continues: c.Continues, OwesProof: c.OwesProof, Held: c.Held}
+	})
+	if l := v.Lease; l != nil {
+		out.Lease = &Lease{Term: l.Term.String(), Left: ms(l.Left), GrantedBy: append([]string{}, l.GrantedBy...), Confirmed: append([]string{}, l.Confirmed...)}
+	}
+	out.Sights = w.sights(v)
 	if f.Prefix.IsValid() {
 		out.Prefix = f.Prefix.String()
 	}
@@ -81,7 +89,7 @@ func (w view) nodeReport(n core.NodeStatus) Node {
 		Name: n.Name, Self: w.self(n.Name), Voter: n.Voter, Witness: s.Witness,
 		Heard: n.Heard, HeardAge: ms(n.Ago), Silent: w.silent(n),
 		Build: s.Build, Quorate: s.Quorate, Draining: s.Draining, Stopping: s.Stopping,
-		DiskError: s.DiskError, Detector: s.Detector, Fence: s.Fence, VoterList: voterList(s.List),
+		DiskError: s.DiskError, Detector: s.Detector, Fence: s.Fence, VoterList: voterList(s.List), Config: s.Config, Paused: s.Pause.On,
 		Instances: each(s.Instances, instanceReport),
 		VIPs:      each(s.VIPs, func(v core.VIPState) NodeVIP { return w.nodeVIP(n, v) }),
 	}

@@ -22,7 +22,8 @@ type Facts struct {
 	Addresses []AddressFacts // up on this node's interfaces now, by its own doing
 	Detector  string
 	Members   []Member
-	Counters  any // of gossip, marshalled as it is
+	Counters  any    // of gossip, marshalled as it is
+	Views     []View // of the nodes that were asked and answered, this one included
 }
 
 // VIPFacts is how a VIP is configured.

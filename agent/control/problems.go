@@ -22,6 +22,8 @@ const (
 	ProblemAddressMissing ProblemCode = "address_missing"
 	ProblemAddressStray   ProblemCode = "address_stray"
 	ProblemConflict       ProblemCode = "address_conflict" // another host claims a VIP's address
+	ProblemAnswered       ProblemCode = "address_answered" // another host answers for it, as a node sees it
+	ProblemPaused         ProblemCode = "handback_paused"
 
 	ProblemVoterNever    ProblemCode = "voter_never_answered"
 	ProblemVoterSilent   ProblemCode = "voter_not_answering"
@@ -44,6 +46,7 @@ const (
 
 	ProblemVoterLists ProblemCode = "voter_lists_differ"
 	ProblemVersions   ProblemCode = "versions_differ"
+	ProblemConfigs    ProblemCode = "configs_differ"
 	ProblemDetector   ProblemCode = "slow_detector"
 	ProblemFence      ProblemCode = "weak_fence"
 )
@@ -59,7 +62,7 @@ const (
 
 // problems lists all that is not as it should be, the worst first.
 func (w view) problems() []Problem {
-	out := slices.Concat(w.vipProblems(), w.conflictProblems(), w.ownProblems(), w.voterProblems())
+	out := slices.Concat(w.vipProblems(), w.conflictProblems(), w.sightProblems(), w.ownProblems(), w.voterProblems())
 	for _, n := range w.Nodes {
 		out = append(out, w.nodeProblems(n)...)
 	}
@@ -155,8 +158,10 @@ func (w view) awayHint(v core.VIPStatus, code WhyCode) string {
 	switch code {
 	case whyComing(core.AwayTainted):
 		return w.taintHint(w.node(v.Home), v.Name)
-	case whyComing(core.AwayManual):
-		return `failback = "auto" in the configuration brings it home`
+	case whyComing(core.AwayManual), whyComing(core.AwayDelay):
+		return "agentctl handback " + string(v.Name) + " brings it home"
+	case whyComing(core.AwayPaused):
+		return "agentctl resume, or agentctl handback " + string(v.Name)
 	}
 	return ""
 }

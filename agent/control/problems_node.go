@@ -39,7 +39,7 @@ func (w view) stateProblems(n core.NodeStatus) []Problem {
 			"%s cannot write its state file and takes no VIP: %s", n.Name, s.DiskError))
 	}
 	if s.Draining {
-		out = append(out, degraded(ProblemDraining, nodes, "", "%s is being drained and takes no VIP", n.Name))
+		out = append(out, degraded(ProblemDraining, nodes, "agentctl undrain "+n.Name+" when it may serve again", "%s is being drained and takes no VIP", n.Name))
 	}
 	if s.Stopping {
 		out = append(out, degraded(ProblemStopping, nodes, "", "the agent on %s is stopping", n.Name))
@@ -153,6 +153,16 @@ func (w view) differences() []Problem {
 	if len(lists) > 1 {
 		out = append(out, degraded(ProblemVoterLists, nil, "every host needs the same [cluster] voters, and its agent restarted since",
 			"nodes count different lists of voters: %s", apart(lists)))
+	}
+	configs := w.byWord(func(s core.NodeState) string { return s.Config })
+	if len(configs) > 1 {
+		minority := configs[len(configs)-1].nodes
+		out = append(out, degraded(ProblemConfigs, minority,
+			fmt.Sprintf("compare the files: sha256sum %s on every host; put the right one there, and agentctl reload %s", w.facts.ConfigPath, minority[0]),
+			"nodes run with different configurations: %s", apart(configs)))
+	}
+	if w.Pause.On {
+		out = append(out, Problem{Severity: SeverityNote, Code: ProblemPaused, Text: "hand-backs are paused, as was said at " + w.Pause.By, Hint: "agentctl resume ends it"})
 	}
 	builds := w.byWord(func(s core.NodeState) string { return s.Build })
 	if len(builds) > 1 {

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"memvip/agent/history"
+	"time"
 )
 
 // ProtocolVersion is what this package speaks. A peer with another one is told so in words.
@@ -24,13 +26,61 @@ const (
 // Command names what is asked for.
 type Command string
 
-// CommandStatus asks for a Report.
-const CommandStatus Command = "status"
+// The commands. Those that change something are answered as soon as they are taken up; what becomes of them is seen in
+// the Report.
+const (
+	CommandStatus   Command = "status"   // asks for a Report
+	CommandView     Command = "view"     // asks for a View
+	CommandHistory  Command = "history"  // asks for a list of history.Entry, of this node alone
+	CommandDoctor   Command = "doctor"   // asks for a list of doctor.Finding
+	CommandClock    Command = "clock"    // asks for a Clock
+	CommandDrain    Command = "drain"    // gives the node's VIPs away and has it take none, or ends that: On
+	CommandMove     Command = "move"     // asks the holder to give VIP to To
+	CommandHandback Command = "handback" // asks the home of VIP to have it back
+	CommandPause    Command = "pause"    // keeps VIPs of the whole cluster from going home unasked, or ends that: On
+	CommandFlush    Command = "flush"    // asks for a Flushed
+	CommandReload   Command = "reload"   // has the agent read its configuration again
+)
 
-// Request is one line of JSON from the tool to the agent.
+// Request is one line of JSON from the tool to the agent, and what one agent asks another in its stead.
 type Request struct {
-	Version int     `json:"version"`
-	Command Command `json:"command"`
+	Version  int            `json:"version"`
+	Command  Command        `json:"command"`
+	Node     string         `json:"node,omitempty"`        // that is asked; "": the one that has the socket
+	Patience int64          `json:"patience_ms,omitempty"` // how long the asker waits; 0: not said
+	VIP      string         `json:"vip,omitempty"`
+	To       string         `json:"to,omitempty"`
+	On       bool           `json:"on,omitempty"`
+	Views    bool           `json:"views,omitempty"`  // of status: with what the other nodes see
+	History  history.Filter `json:"history,omitzero"` // of history
+	By       string         `json:"by,omitempty"`     // the node where the operator asked; agents fill it in
+}
+
+// View is what one node sees of every VIP.
+type View struct {
+	Node string     `json:"node"`
+	VIPs []VIPSight `json:"vips"`
+}
+
+// VIPSight is what one node sees of a VIP: who holds it by the voters' word, and who answers for it on the node's link.
+type VIPSight struct {
+	Address string   `json:"address"`
+	Holder  string   `json:"holder"` // "" if a majority of voters names nobody
+	Epoch   uint64   `json:"epoch"`
+	Asked   bool     `json:"asked"`             // by ARP; false for IPv6, and where the node has the address itself
+	MACs    []string `json:"macs"`              // that answered
+	Trouble string   `json:"trouble,omitempty"` // why it could not be asked
+}
+
+// Clock is a node's CLOCK_BOOTTIME.
+type Clock struct {
+	Boottime time.Duration `json:"boottime_ns"`
+}
+
+// Flushed is what becomes of a node's instances that are to be flushed.
+type Flushed struct {
+	Serving []string `json:"serving"` // were sent flush_all: they hold VIPs, whose clients miss from now on
+	Proving []string `json:"proving"` // are flushed and proved anew, once they are quiet
 }
 
 // Failure says why a request has no answer. The set is closed.
@@ -44,6 +94,8 @@ const (
 	FailUnknownCommand Failure = "unknown_command" // the agent does not know the command
 	FailStopping       Failure = "stopping"        // the agent is on its way down
 	FailInternal       Failure = "internal"        // the agent could not put its answer together
+	FailRefused        Failure = "refused"         // the agent will not do it, for a reason that the text says
+	FailUnreached      Failure = "unreached"       // the agent that was asked does not reach the node that it is about
 )
 
 // Response is one line of JSON from the agent to the tool: a body, or a failure and its text.

@@ -105,10 +105,39 @@ func vipTable(r Report) table {
 		heading: []string{"ADDRESS", "HOME", "HOLDER", "SINCE", "STATE"},
 		fixed:   []bool{true, false, false, true, false},
 	}
+	seen := slices.ContainsFunc(r.VIPs, func(v VIP) bool { return len(v.Sights) > 0 })
+	if seen {
+		t.heading, t.fixed = slices.Insert(t.heading, 4, "SEEN"), slices.Insert(t.fixed, 4, true)
+	}
 	for _, v := range r.VIPs {
-		t.rows = append(t.rows, []cell{{v.Address, layout.Plain}, {v.Home, layout.Plain}, {orDash(v.Holder), layout.Plain}, {since(v), layout.Plain}, placeCell(v)})
+		row := []cell{{v.Address, layout.Plain}, {v.Home, layout.Plain}, {orDash(v.Holder), layout.Plain}, {since(v), layout.Plain}, placeCell(v)}
+		if seen {
+			row = slices.Insert(row, 4, seenCell(v))
+		}
+		t.rows = append(t.rows, row)
 	}
 	return t
+}
+
+// seenCell says how many of the nodes that could look see the address with its holder, and with nobody else.
+func seenCell(v VIP) cell {
+	agree, looked := 0, 0
+	for _, s := range v.Sights {
+		if s.Asked || s.Agrees {
+			looked++
+		}
+		if s.Agrees {
+			agree++
+		}
+	}
+	switch text := fmt.Sprintf("%d/%d", agree, looked); {
+	case looked == 0:
+		return cell{"-", layout.Plain}
+	case agree < looked && v.Served:
+		return cell{text, layout.Warning}
+	default:
+		return cell{text, layout.Plain}
+	}
 }
 
 func since(v VIP) string {

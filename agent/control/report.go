@@ -46,6 +46,7 @@ type Report struct {
 	Started time.Time `json:"started,omitzero"` // of the reporting agent
 	Config  Config    `json:"config"`
 
+	Pause  Pause   `json:"pause"` // of hand-backs, in the whole cluster
 	Quorum Quorum  `json:"quorum"`
 	Voters []Voter `json:"voters"`
 	VIPs   []VIP   `json:"vips"`
@@ -61,6 +62,12 @@ type Report struct {
 type Config struct {
 	Path   string `json:"path"`
 	Digest string `json:"digest"` // hexadecimal, of everything that must be the same on all hosts
+}
+
+// Pause says whether VIPs go home only when somebody asks for it.
+type Pause struct {
+	On bool   `json:"on"`
+	By string `json:"by"` // the node where it was said, or where it was last ended; "" if it never was
 }
 
 // Quorum says whether the reporting node is heard by enough voters to hold anything.
@@ -117,6 +124,38 @@ type VIP struct {
 	WhyShort string  `json:"why_short"`  // Why in two or three words, for a table
 	Why      string  `json:"why"`        // why it is not at home or not served; "" at home
 	WhyAge   int64   `json:"why_age_ms"` // age of the news that Why rests on
+
+	Lease      *Lease      `json:"lease,omitempty"` // of the reporting node, if it has one
+	Candidates []Candidate `json:"candidates"`      // nodes that could take it now, the best first
+	Sights     []Sight     `json:"sights"`          // what other nodes see of it; empty unless they were asked
+}
+
+// Lease is what the reporting node holds a VIP by.
+type Lease struct {
+	Term      string   `json:"term"`
+	Left      int64    `json:"left_ms"`    // until the address has to be down, unless it is renewed
+	GrantedBy []string `json:"granted_by"` // voters that granted its newest requests
+	Confirmed []string `json:"confirmed"`  // voters that have recorded its term
+}
+
+// Candidate is a node that could take a VIP, with what it is ranked by.
+type Candidate struct {
+	Node      string `json:"node"`
+	Home      bool   `json:"home"`
+	Clean     bool   `json:"clean"`      // its memcached is proved to hold no old value
+	Continues bool   `json:"continues"`  // served last, and may go on without a flush if a majority confirms that
+	OwesProof bool   `json:"owes_proof"` // ranks last: its own VIP is away, and waits for it to be proved clean
+	Held      int    `json:"held"`       // VIPs that it holds
+}
+
+// Sight is what one node sees of a VIP.
+type Sight struct {
+	Node    string   `json:"node"`
+	Holder  string   `json:"holder"` // by the voters' word, as the node heard it
+	Asked   bool     `json:"asked"`  // it asked on its link who has the address
+	MACs    []string `json:"macs"`   // that answered
+	Agrees  bool     `json:"agrees"` // what it asked was answered by the holder alone, or it is the holder
+	Trouble string   `json:"trouble,omitempty"`
 }
 
 // Cache says what a node's memcached may hold of a VIP. The set is closed.
@@ -150,6 +189,8 @@ type Node struct {
 	Detector  string `json:"detector"`
 	Fence     string `json:"fence"`      // what closes an address whose lease is over if the agent cannot
 	VoterList string `json:"voter_list"` // digest of the voter list in force there
+	Config    string `json:"config"`     // beginning of its configuration's digest; "" of an agent that does not tell
+	Paused    bool   `json:"paused"`     // it has heard that hand-backs are paused
 
 	Instances []Instance `json:"instances"`
 	VIPs      []NodeVIP  `json:"vips"`

@@ -1,0 +1,32 @@
+package agent
+
+import (
+	"context"
+
+	"memvip/agent/control"
+)
+
+// answerReload has this process become its program anew, which reads the configuration as it is now. It is the way of
+// an upgrade: the configuration is tried first, and addresses stay up meanwhile. If it will not do, nothing changes.
+func (a *agent) answerReload(ctx context.Context, r control.Request) control.Response {
+	a.asks(r)
+	tried := make(chan error, 1)
+	select {
+	case a.reloads <- tried:
+	case <-a.loop.queue.ended:
+		return control.Fail(control.FailStopping, "%v", errEnded)
+	case <-ctx.Done():
+		return control.Fail(control.FailInternal, "%v", ctx.Err())
+	}
+	select {
+	case err := <-tried:
+		if err != nil {
+			return control.Fail(control.FailRefused, "%v", err)
+		}
+		return control.Reply(struct{}{})
+	case <-a.loop.queue.ended:
+		return control.Fail(control.FailStopping, "%v", errEnded)
+	case <-ctx.Done():
+		return control.Fail(control.FailInternal, "%v", ctx.Err())
+	}
+}
