@@ -82,19 +82,25 @@ type Client struct {
 // Status asks for the agent's report. The raw form has all that the agent said, in its own schema's
 // fields, known here or not. The error is an *Unreached.
 func (c Client) Status(ctx context.Context) (Report, json.RawMessage, error) {
-	resp, err := c.Do(ctx, Request{Version: ProtocolVersion, Command: CommandStatus})
+	return c.StatusOf(ctx, Request{})
+}
+
+// StatusOf is Status of a node, or with what the other nodes see, as the request says; its command is filled in.
+func (c Client) StatusOf(ctx context.Context, r Request) (Report, json.RawMessage, error) {
+	r.Version, r.Command, r.Patience = ProtocolVersion, CommandStatus, c.Timeout.Milliseconds()
+	resp, err := c.Do(ctx, r)
 	if err != nil {
 		return Report{}, nil, err
 	}
-	var r Report
-	if err := json.Unmarshal(resp.Body, &r); err != nil {
+	var report Report
+	if err := json.Unmarshal(resp.Body, &report); err != nil {
 		return Report{}, nil, &Unreached{Path: c.Path, Reason: ReasonBadReply, Detail: "the report cannot be read: " + err.Error(), Err: err}
 	}
-	if r.Schema != Schema {
-		detail := fmt.Sprintf("the report has schema %d, this program knows %d", r.Schema, Schema)
+	if report.Schema != Schema {
+		detail := fmt.Sprintf("the report has schema %d, this program knows %d", report.Schema, Schema)
 		return Report{}, nil, &Unreached{Path: c.Path, Reason: ReasonBadReply, Detail: detail}
 	}
-	return r, resp.Body, nil
+	return report, resp.Body, nil
 }
 
 // Do sends one request and returns the reply, which is no failure. The error is an *Unreached.

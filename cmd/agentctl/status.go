@@ -2,12 +2,10 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -15,14 +13,8 @@ import (
 	"memvip/agent/control"
 )
 
-const (
-	socketDefault  = "/run/memvip/" + control.SocketName
-	socketVariable = "AGENTCTL_SOCKET"
-	timeoutDefault = 3 * time.Second
-)
-
 func statusCommand() *cobra.Command {
-	client := control.Client{}
+	var agent asked
 	asJSON := false
 	cmd := &cobra.Command{
 		Use:   "status",
@@ -33,10 +25,10 @@ Exit codes: 0 all well, 1 degraded, 2 an address is not served, 3 no agent answe
 		Example: "  agentctl status\n  agentctl status --json | jq '.problems[].text'",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if client.Timeout <= 0 {
-				return usage("--timeout %s: expected more than 0s", client.Timeout)
+			if err := agent.check(); err != nil {
+				return err
 			}
-			report, raw, err := client.Status(cmd.Context())
+			report, raw, err := agent.client.StatusOf(cmd.Context(), control.Request{Views: true})
 			if err != nil {
 				return fmt.Errorf("status: %w", err)
 			}
@@ -44,9 +36,7 @@ Exit codes: 0 all well, 1 degraded, 2 an address is not served, 3 no agent answe
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON (schema 1)")
-	cmd.Flags().StringVar(&client.Path, "socket", cmp.Or(os.Getenv(socketVariable), socketDefault),
-		"the agent's control socket `PATH`; the variable "+socketVariable+" names another default")
-	cmd.Flags().DurationVar(&client.Timeout, "timeout", timeoutDefault, "give up after `DURATION`")
+	agent.addFlags(cmd, timeoutDefault)
 	return cmd
 }
 
