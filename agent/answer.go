@@ -127,14 +127,16 @@ func (a *agent) carryOut(ctx context.Context, r control.Request) control.Respons
 			f.Limit = historyMax
 		}
 		return control.Reply(append([]history.Entry{}, a.history.Read(f)...))
+	case control.CommandConfig:
+		return control.Reply(control.RunningConfig{Path: a.config.Path, Lines: a.config.Lines()})
 	case control.CommandClock:
 		return control.Reply(control.Clock{Boottime: time.Duration(boottime())})
 	case control.CommandDoctor:
 		return a.answerDoctor(ctx)
 	case control.CommandDrain:
-		return a.order(r, core.DrainRequested{On: r.On})
+		return a.order(ctx, r, core.DrainRequested{On: r.On})
 	case control.CommandPause:
-		return a.order(r, core.PauseRequested{On: r.On})
+		return a.order(ctx, r, core.PauseRequested{On: r.On})
 	case control.CommandMove, control.CommandHandback:
 		return a.answerAboutVIP(ctx, r)
 	case control.CommandFlush:
@@ -145,10 +147,13 @@ func (a *agent) carryOut(ctx context.Context, r control.Request) control.Respons
 	return control.Fail(control.FailUnknownCommand, "unknown command %q", r.Command)
 }
 
-// order has the machine do what an operator wants, and writes down who wanted it.
-func (a *agent) order(r control.Request, ev core.Event) control.Response {
+// order has the machine do what an operator wants, and writes down who wanted it. A report that is asked for after its
+// answer is of the time after.
+func (a *agent) order(ctx context.Context, r control.Request, ev core.Event) control.Response {
 	a.asks(r)
-	a.loop.queue.put(ev)
+	if err := a.loop.tell(ctx, ev); err != nil {
+		return control.Fail(control.FailStopping, "%v", err)
+	}
 	return control.Reply(struct{}{})
 }
 
@@ -181,11 +186,11 @@ func (a *agent) answerAboutVIP(ctx context.Context, r control.Request) control.R
 	case r.Command == control.CommandHandback && status.VIPs[i].Home != a.self.Name:
 		return control.Fail(control.FailRefused, "%s is not the home of %s, %s is", a.self.Name, r.VIP, status.VIPs[i].Home)
 	case r.Command == control.CommandHandback:
-		return a.order(r, core.HandbackRequested{Name: core.Name(r.VIP)})
+		return a.order(ctx, r, core.HandbackRequested{Name: core.Name(r.VIP)})
 	case status.VIPs[i].Lease == nil || !status.VIPs[i].Holding:
 		return control.Fail(control.FailRefused, "%s does not hold %s", a.self.Name, r.VIP)
 	}
-	return a.order(r, core.MoveRequested{Name: core.Name(r.VIP), To: r.To})
+	return a.order(ctx, r, core.MoveRequested{Name: core.Name(r.VIP), To: r.To})
 }
 
 // answerFlush empties what serves at once, and has the rest flushed and proved as before any service.
@@ -207,7 +212,9 @@ func (a *agent) answerFlush(ctx context.Context, r control.Request) control.Resp
 	for _, name := range a.loop.instances.names() {
 		if !serving[name] {
 			flushed.Proving = append(flushed.Proving, name)
-			a.loop.queue.put(core.FlushRequested{Instance: name})
+			if err := a.loop.tell(ctx, core.FlushRequested{Instance: name}); err != nil {
+				return control.Fail(control.FailStopping, "%v", err)
+			}
 			continue
 		}
 		if err := a.loop.instances.empty(ctx, name); err != nil {

@@ -186,6 +186,21 @@ func (l *loop) save(e core.SaveState) core.Event {
 	return core.StateSaved{Seq: e.Seq}
 }
 
+// tell feeds an event, from any goroutine, and returns when the machine has taken it up: what ask returns later is of
+// the time after. It fails when ctx or the loop has ended.
+func (l *loop) tell(ctx context.Context, ev core.Event) error {
+	taken := make(chan struct{})
+	l.queue.putIf(ev, func() bool { close(taken); return true })
+	select {
+	case <-taken:
+		return nil
+	case <-l.queue.ended:
+		return errEnded
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // ask returns the machine's status, from any goroutine. It fails when ctx or the loop has ended.
 func (l *loop) ask(ctx context.Context) (core.Status, error) {
 	answer := make(chan core.Status, 1)

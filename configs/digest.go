@@ -14,6 +14,10 @@ func (c *Config) Digest() [sha256.Size]byte {
 	return sha256.Sum256([]byte(c.canonical()))
 }
 
+// Lines returns everything that must be the same on all hosts, "key = value" each, defaults spelt out. Values of one
+// VIP follow its address.
+func (c *Config) Lines() []string { return strings.Split(strings.TrimSuffix(c.canonical(), "\n"), "\n") }
+
 // canonical is the text that Digest is taken of: a line for each key, in an order of its own. Changing it makes
 // nodes of different versions differ, so a new key must add nothing while it has its default.
 func (c *Config) canonical() string {

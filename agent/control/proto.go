@@ -33,6 +33,7 @@ const (
 	CommandView     Command = "view"     // asks for a View
 	CommandHistory  Command = "history"  // asks for a list of history.Entry, of this node alone
 	CommandDoctor   Command = "doctor"   // asks for a list of doctor.Finding
+	CommandConfig   Command = "config"   // asks for the RunningConfig
 	CommandClock    Command = "clock"    // asks for a Clock
 	CommandDrain    Command = "drain"    // gives the node's VIPs away and has it take none, or ends that: On
 	CommandMove     Command = "move"     // asks the holder to give VIP to To
@@ -70,6 +71,12 @@ type VIPSight struct {
 	Asked   bool     `json:"asked"`             // by ARP; false for IPv6, and where the node has the address itself
 	MACs    []string `json:"macs"`              // that answered
 	Trouble string   `json:"trouble,omitempty"` // why it could not be asked
+}
+
+// RunningConfig is a configuration as an agent runs with it.
+type RunningConfig struct {
+	Path  string   `json:"path"`
+	Lines []string `json:"lines"` // "key = value", defaults spelt out, in an order of their own
 }
 
 // Clock is a node's CLOCK_BOOTTIME.

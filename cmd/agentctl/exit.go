@@ -2,8 +2,10 @@ package main
 
 import (
 	"errors"
+	"fmt"
 
 	"memvip/agent/control"
+	"memvip/agent/operate"
 )
 
 // The exit codes. The first three are the verdict of status.
@@ -11,6 +13,7 @@ const (
 	exitOK       = int(control.AllWell)
 	exitDegraded = int(control.Degraded) // also: a file that check refuses, a key that cannot be written
 	exitNoAgent  = 3                     // no agent answered
+	exitGoesOn   = 4                     // what was asked for had not come to its end in time
 	exitUsage    = 64                    // the command line makes no sense
 )
 
@@ -19,13 +22,31 @@ type verdictError struct{ verdict control.Verdict }
 
 func (e *verdictError) Error() string { return e.verdict.String() }
 
+// exitError is a command whose output has said all there is to say.
+type exitError struct{ code int }
+
+func (e *exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
 // explain returns the exit code for an error, and what to do about it.
 func explain(err error) (code int, hint string) {
 	if _, ok := errors.AsType[*usageError](err); ok {
 		return exitUsage, "see agentctl --help, or agentctl COMMAND --help"
 	}
 	if u, ok := errors.AsType[*control.Unreached](err); ok {
-		return exitNoAgent, unreachedHint(u)
+		switch u.Failure {
+		case control.FailRefused:
+			return exitDegraded, ""
+		case control.FailUnreached:
+			return exitNoAgent, "on that host: agentctl status, systemctl status memvip-agent; agentctl doctor looks at the way there"
+		default:
+			return exitNoAgent, unreachedHint(u)
+		}
+	}
+	if _, ok := errors.AsType[*operate.UnfinishedError](err); ok {
+		return exitGoesOn, "it goes on: agentctl status; or ask again with a longer --timeout"
+	}
+	if refused, ok := errors.AsType[*operate.RefusedError](err); ok {
+		return exitDegraded, refused.Hint
 	}
 	return exitDegraded, ""
 }

@@ -29,6 +29,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if verdict, ok := errors.AsType[*verdictError](err); ok {
 		return int(verdict.verdict) // the output has said it all
 	}
+	if quiet, ok := errors.AsType[*exitError](err); ok {
+		return quiet.code
+	}
 	if err == nil {
 		return exitOK
 	}
@@ -48,9 +51,10 @@ func command() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error { return usage("a command is missing") },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	root.CompletionOptions.DisableDefaultCmd = true
 	root.SuggestionsMinimumDistance = 2
 	root.AddCommand(statusCommand(), checkCommand(), keygenCommand(), versionCommand())
+	root.AddCommand(operations()...)
+	root.AddCommand(manCommand(root))
 	return root
 }
 
