@@ -170,7 +170,11 @@ func (a *agent) asks(r control.Request) {
 	default: // the word says it
 	}
 	a.loop.history.Append(history.Asked(command, r.VIP, r.By, time.Now()))
-	a.diary.change(logrus.Fields{fieldCommand: command, fieldVIP: r.VIP, fieldBy: r.By}, "an operator asks")
+	fields := logrus.Fields{fieldCommand: command, fieldBy: r.By}
+	if r.VIP != "" {
+		fields[fieldVIP] = r.VIP
+	}
+	a.diary.change(fields, "an operator asks")
 }
 
 // answerAboutVIP takes up a move or a hand-back, if this node is the one that can begin it.

@@ -14,9 +14,24 @@ func (c *Config) Digest() [sha256.Size]byte {
 	return sha256.Sum256([]byte(c.canonical()))
 }
 
-// Lines returns everything that must be the same on all hosts, "key = value" each, defaults spelt out. Values of one
-// VIP follow its address.
-func (c *Config) Lines() []string { return strings.Split(strings.TrimSuffix(c.canonical(), "\n"), "\n") }
+// Lines returns everything that must be the same on all hosts, "key = value" each, defaults spelt out, no two alike.
+// What concerns one VIP names it: "vip 10.0.0.101/32 failback = auto".
+func (c *Config) Lines() []string {
+	var lines []string
+	address := ""
+	for line := range strings.Lines(c.canonical()) {
+		line = strings.TrimSuffix(line, "\n")
+		if rest, ok := strings.CutPrefix(line, "vip."); ok {
+			if key, value, _ := strings.Cut(rest, " = "); key == "address" {
+				address, line = value, "vip "+value
+			} else {
+				line = fmt.Sprintf("vip %s %s", address, rest)
+			}
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
 
 // canonical is the text that Digest is taken of: a line for each key, in an order of its own. Changing it makes
 // nodes of different versions differ, so a new key must add nothing while it has its default.

@@ -124,9 +124,14 @@ func (c *cluster) status(t *testing.T, h *lab.Host) (control.Report, int) {
 func (c *cluster) awaitStatus(t *testing.T, h *lab.Host, code int) control.Report {
 	t.Helper()
 	var r control.Report
+	last := ""
 	await(t, fmt.Sprintf("exit code %d of status on %s", code, h.Name), func() bool {
 		var got int
 		r, got = c.status(t, h)
+		if now := fmt.Sprint(r.Problems); now != last && got != code {
+			last = now
+			t.Logf("%s: status on %s: exit code %d: %v", lab.Now(), h.Name, got, r.Problems)
+		}
 		return got == code
 	})
 	return r

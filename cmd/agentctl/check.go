@@ -3,21 +3,27 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"memvip/agent"
+	"memvip/agent/control"
 	"memvip/configs"
 )
 
 func checkCommand() *cobra.Command {
 	node := ""
+	var running asked
 	cmd := &cobra.Command{
 		Use:   "check FILE",
 		Short: "Check a configuration as an agent would read it",
 		Long: `Check a configuration, and the key file that it names, as an agent would read them: every mistake with its
 line, or else what it promises. With --node also whether this host could be that node: whether the name is
-in the file, and whether an interface fits every address that the node may hold.
+in the file, and whether an interface fits every address that the node may hold. Where an agent runs here, also what a
+reload of this file would change, beside the key.
 
 Exit codes: 0 it will do, 1 it will not.`,
 		Example: "  agentctl check /etc/memvip/agent.toml\n  agentctl check --node cache1 /etc/memvip/agent.toml",
@@ -33,11 +39,39 @@ Exit codes: 0 it will do, 1 it will not.`,
 			if err != nil {
 				return refuse(cmd.ErrOrStderr(), args[0], err)
 			}
-			return summarize(cmd.OutOrStdout(), config, node)
+			if err := summarize(cmd.OutOrStdout(), config, node); err != nil {
+				return err
+			}
+			var now control.RunningConfig
+			if running.check() != nil || running.ask(cmd.Context(), control.Request{Command: control.CommandConfig}, &now) != nil {
+				return nil // no agent, nothing to compare with
+			}
+			return changes(cmd.OutOrStdout(), now.Lines, config.Lines())
 		},
 	}
+	running.addFlags(cmd, time.Second)
 	cmd.Flags().StringVar(&node, "node", "", "check also that this host can be the node `NAME`")
 	return cmd
+}
+
+// changes says what a reload would change.
+func changes(out io.Writer, from, to []string) error {
+	said := []string{"a reload would change nothing for the agent that runs here"}
+	missing := func(mark string, in, of []string) (list []string) {
+		for _, line := range of {
+			if !slices.Contains(in, line) {
+				list = append(list, "  "+mark+" "+line)
+			}
+		}
+		return list
+	}
+	if changed := append(missing("-", to, from), missing("+", from, to)...); len(changed) > 0 {
+		said = append([]string{"a reload would change for the agent that runs here:"}, changed...)
+	}
+	if _, err := fmt.Fprintln(out, strings.Join(said, "\n")); err != nil {
+		return fmt.Errorf("check: %w", err)
+	}
+	return nil
 }
 
 func oneFile(_ *cobra.Command, args []string) error {
