@@ -12,11 +12,11 @@ import (
 func TestClientNoticesAGap(t *testing.T) {
 	first := serve(t, "127.0.0.1:0")
 	c := &Client{Address: first.Addr().String()}
+	begun := time.Now()
 	if err := c.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	defer c.Stop()
-	begun := time.Now()
 	first.end()
 	away := 3 * knockWait
 	gone := time.NewTimer(away)
