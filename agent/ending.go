@@ -92,6 +92,7 @@ func (a *agent) awaitEnding(ctx context.Context) (end ending, asked bool) {
 			if reloaded != nil {
 				reloaded <- err
 				end.why = "reload"
+				a.awaitAnswers(ctx)
 			}
 			if err == nil {
 				return end, true
@@ -102,6 +103,16 @@ func (a *agent) awaitEnding(ctx context.Context) (end ending, asked bool) {
 			return ending{}, false
 		}
 	}
+}
+
+// answerPatience is how long who asked for a reload has to hear that it is on its way.
+const answerPatience = 500 * time.Millisecond
+
+// awaitAnswers lets answers to other nodes leave.
+func (a *agent) awaitAnswers(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, answerPatience)
+	defer cancel()
+	a.gossip.AwaitAnswers(ctx)
 }
 
 // upgrade is the end for a program that has passed its trial.

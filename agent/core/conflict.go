@@ -22,6 +22,8 @@ const (
 	// MACs of one VIP have lines in it, or wait to be known.
 	conflictLogEvery = 10 * time.Second
 	conflictMACsMax  = 8
+	// lastWords is how long a frame that a busy host sent or queued before it gave a VIP up may take to be heard.
+	lastWords = time.Second
 	// conflictTold is how long a node tells of a conflict, so that who asks once a minute hears of it.
 	conflictTold = 90 * time.Second
 	// introduction is how long a MAC that nobody knows may still be that of a member which this node has not heard
@@ -72,9 +74,14 @@ func (m *Machine) addressSeen(e AddressSeen) {
 }
 
 // memberSeen notes that a member claims a VIP which this node holds; to all others it is no news. While this node
-// takes the VIP, the last holder's words may still be under way.
+// takes the VIP, and a moment longer, the last holder's words may still be under way: its announcement, or its answer
+// to somebody of this host who asked. It announces itself at that time anyhow.
 func (m *Machine) memberSeen(v *site, s suspect, owner string) {
-	if v.lease.role != Holding && v.lease.leftover == 0 {
+	switch l := v.lease; {
+	case l.role != Holding && l.leftover == 0:
+		return
+	case l.role == Holding && m.now.Sub(l.holdSince) < lastWords:
+		m.counts["last_words"] += s.times
 		return
 	}
 	c := &v.conflict

@@ -48,6 +48,7 @@ type calls struct {
 	waiting map[uint64]chan callFrame // own questions, by ID
 	tickets map[uint64]ticket         // given out
 	running int                       // questions of others that are being answered
+	idle    chan struct{}             // closed when running is zero; nil: nobody waits for that
 }
 
 type ticket struct {
@@ -198,8 +199,8 @@ func (g *Gossip) answerCall(f callFrame) {
 	case !g.calls.begin():
 		reply.Failed = errTooManyCalls.Error()
 	default:
+		defer g.calls.end()
 		reply.Body = g.opts.OnCall(g.ctx, f.From, f.Body)
-		g.calls.end()
 	}
 	if len(reply.Body) > maxCallBody {
 		reply.Failed, reply.Body = fmt.Sprintf("the answer has %d bytes, at most %d", len(reply.Body), maxCallBody), nil
@@ -286,5 +287,30 @@ func (c *calls) begin() bool {
 func (c *calls) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.running--
+	if c.running--; c.running == 0 && c.idle != nil {
+		close(c.idle)
+		c.idle = nil
+	}
+}
+
+// AwaitAnswers returns when every answer that was begun has left, or when ctx ends: before an end that is to be back
+// at once, and that was asked for by a call.
+func (g *Gossip) AwaitAnswers(ctx context.Context) {
+	select {
+	case <-g.calls.whenIdle():
+	case <-ctx.Done():
+	}
+}
+
+func (c *calls) whenIdle() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.idle == nil {
+		c.idle = make(chan struct{})
+		if c.running == 0 {
+			close(c.idle)
+			defer func() { c.idle = nil }()
+		}
+	}
+	return c.idle
 }

@@ -45,5 +45,5 @@ func (s *Session) Reload(ctx context.Context, node string) error {
 // brokenOff reports whether an agent may have begun to reload before it could say so.
 func brokenOff(err error) bool {
 	u, ok := errors.AsType[*control.Unreached](err)
-	return ok && (u.Reason == control.ReasonBadReply || u.Reason == control.ReasonIO || u.Reason == control.ReasonRefused || u.Failure == control.FailStopping)
+	return ok && (u.Reason == control.ReasonBadReply || u.Reason == control.ReasonIO || u.Reason == control.ReasonRefused || u.Failure == control.FailStopping || u.Failure == control.FailUnreached)
 }

@@ -51,7 +51,7 @@ var faults = []fault{
 	}},
 	{"a flush clears the records of VIPs that came up meanwhile", "F10", []change{
 		{"agent/core/site.go", `case in.stage == FlushRunning || in.stage == FlushRestarting:`, `case in.stage == FlushRestarting:`},
-		{"agent/core/gate.go", `if l.role != Idle || l.leftover != 0 || l.downAt > downBy {`, `if l.leftover != 0 || l.downAt > downBy {`},
+		{"agent/core/gate.go", `if l.role != Idle || l.leftover != 0 || !counts(v) {`, `if l.leftover != 0 || !counts(v) {`},
 	}},
 	{"queued writes not waited for", "F11", []change{
 		{"agent/core/gate.go", `Attempt: in.attempt, Drained: absent(in)`, `Attempt: in.attempt`},
