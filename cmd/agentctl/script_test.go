@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the sessions of testdata/script. Beyond package shell's commands they have:
 //
-//	agent SOCKET SITUATION   an agent whose cluster is well, degraded, or unserved
+//	agent SOCKET SITUATION   an agent whose cluster is well, degraded, unserved, or has lost a node
 //	dead SOCKET              a socket whose agent is dead
 //	frozen SOCKET            an agent that takes connections and never answers
 //	other SOCKET TEXT        something that answers with a line of text
@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	noSocket := func(env *testscript.Env) error {
 		env.Setenv(socketVariable, "")
+		env.Setenv("TZ", "UTC")
 		return nil
 	}
 	shell.Run(t, noSocket, shell.Commands{
@@ -44,10 +45,7 @@ func agentCmd(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("no situation %q", args[1])
 	}
 	server, err := control.Serve(ts.MkAbs(args[0]), func(_ context.Context, r control.Request) control.Response {
-		if r.Command != control.CommandStatus {
-			return control.Fail(control.FailUnknownCommand, "unknown command %q", r.Command)
-		}
-		return control.Reply(report())
+		return fakeAnswer(report, r)
 	})
 	ts.Check(err)
 	ts.Defer(func() { ts.Check(server.Close()) })
@@ -102,6 +100,7 @@ var situations = map[string]func() control.Report{
 	"well":     func() control.Report { return control.Build(well(), facts()) },
 	"degraded": func() control.Report { return control.Build(degraded(), facts()) },
 	"unserved": func() control.Report { return control.Build(unserved(), facts()) },
+	"lost":     func() control.Report { return control.Build(lost(), facts()) },
 }
 
 const (
