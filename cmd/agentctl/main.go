@@ -26,8 +26,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
-	if verdict, ok := errors.AsType[*verdictError](err); ok {
-		return int(verdict.verdict) // the output has said it all
+	if told, ok := errors.AsType[toldError](err); ok {
+		return told.exitCode() // the output has said it all
 	}
 	if err == nil {
 		return exitOK
@@ -50,7 +50,7 @@ func command() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SuggestionsMinimumDistance = 2
-	root.AddCommand(statusCommand(), checkCommand(), keygenCommand(), versionCommand(), historyCommand())
+	root.AddCommand(statusCommand(), checkCommand(), keygenCommand(), versionCommand(), historyCommand(), doctorCommand())
 	return root
 }
 

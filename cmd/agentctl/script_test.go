@@ -111,7 +111,9 @@ const (
 func facts() control.Facts {
 	return control.Facts{
 		Now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), Build: "0.1.0", Cluster: "cache-prod", Lease: 600 * time.Millisecond,
-		VIPs: []control.VIPFacts{{Name: vip, Instance: instance}},
+		ConfigPath: "/etc/memvip/agent.toml", ConfigDigest: "5eed5eed5eed5eedf00d", Detector: "process connector",
+		Settings: control.Settings{Lease: 600 * time.Millisecond, Drift: 0.01, Interval: 100 * time.Millisecond, Deadline: 150 * time.Millisecond, Fall: 3},
+		VIPs:     []control.VIPFacts{{Name: vip, Instance: instance}},
 	}
 }
 
@@ -122,8 +124,9 @@ func well() core.Status {
 	for _, n := range []string{"cache1", "cache2", "cache3"} {
 		s.Voters = append(s.Voters, core.VoterStatus{Name: n, Heard: true})
 		s.Nodes = append(s.Nodes, core.NodeStatus{Name: n, Voter: true, Heard: true, State: core.NodeState{
-			Node: n, Quorate: true, Instances: []core.InstanceState{{Address: instance, Known: true, Up: true}},
-			VIPs: []core.VIPState{{Name: vip, Clean: true}},
+			Node: n, Quorate: true, Build: "0.1.0", Config: "5eed5eed5eed5eed", Fence: "nftables", Detector: "process connector",
+			Instances: []core.InstanceState{{Address: instance, Known: true, Up: true}},
+			VIPs:      []core.VIPState{{Name: vip, Clean: true}},
 		}})
 	}
 	s.Nodes[0].State.VIPs[0] = core.VIPState{Name: vip, Role: core.Holding}
