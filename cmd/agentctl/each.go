@@ -96,3 +96,11 @@ func named(names []string) string {
 	}
 	return strings.Join(names, ", ")
 }
+
+// both does two things at once.
+func both(one, other func()) {
+	var doing sync.WaitGroup
+	doing.Go(one)
+	doing.Go(other)
+	doing.Wait()
+}

@@ -50,7 +50,7 @@ func command() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SuggestionsMinimumDistance = 2
-	root.AddCommand(statusCommand(), checkCommand(), keygenCommand(), versionCommand(), historyCommand(), doctorCommand())
+	root.AddCommand(statusCommand(), checkCommand(), keygenCommand(), versionCommand(), historyCommand(), doctorCommand(), explainCommand())
 	return root
 }
 

@@ -119,7 +119,7 @@ func facts() control.Facts {
 
 func well() core.Status {
 	s := core.Status{Node: "cache2", Quorate: true, VIPs: []core.VIPStatus{{
-		Name: vip, Home: "cache1", Holder: "cache1", Holding: true, HeldFor: time.Minute,
+		Name: vip, Home: "cache1", Holder: "cache1", Holding: true, HeldFor: time.Minute, Epoch: 7,
 	}}}
 	for _, n := range []string{"cache1", "cache2", "cache3"} {
 		s.Voters = append(s.Voters, core.VoterStatus{Name: n, Heard: true})
@@ -140,6 +140,7 @@ func degraded() core.Status {
 	s.Nodes[0].State.VIPs[0] = core.VIPState{Name: vip, Standing: core.InstanceDown, Coming: core.AwayIneligible}
 	s.Nodes[2].State.VIPs[0] = core.VIPState{Name: vip, Role: core.Holding}
 	s.VIPs[0].Holder, s.VIPs[0].HomeState = "cache3", s.Nodes[0].State.VIPs[0]
+	s.VIPs[0].Candidates = []core.CandidateStatus{{Node: "cache2", Clean: true}}
 	return s
 }
 
@@ -151,5 +152,6 @@ func unserved() core.Status {
 		s.Nodes[i].State.VIPs[0] = core.VIPState{Name: vip, Standing: core.InstanceDown}
 	}
 	s.VIPs[0].Holder, s.VIPs[0].Holding, s.VIPs[0].HeldFor = "", false, 0
+	s.VIPs[0].Candidates = nil
 	return s
 }
