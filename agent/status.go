@@ -98,6 +98,11 @@ func (a *agent) facts() control.Facts {
 		Lease: a.lease(), Detector: a.detector(), Counters: a.gossip.Stats(),
 		Addresses: a.loop.addresses.up(),
 	}
+	c := a.config
+	f.Settings = control.Settings{
+		Lease: c.Cluster.Lease, Drift: c.Cluster.Drift,
+		Interval: c.Health.Interval, Deadline: c.Health.Deadline, Fall: c.Health.Fall,
+	}
 	for _, v := range a.config.VIPs {
 		name := nameOf(v)
 		f.VIPs = append(f.VIPs, control.VIPFacts{

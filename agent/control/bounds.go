@@ -34,6 +34,18 @@ const (
 	staggerLeast     = 5 * time.Millisecond
 )
 
+// outages is what a report says of the bounds.
+func outages(s Settings) Outages {
+	if s == (Settings{}) {
+		return Outages{}
+	}
+	b := BoundsOf(s)
+	return Outages{
+		Lease: ms(s.Lease), RoundTrip: ms(b.RoundTrip), OnHost: ms(b.OnHost),
+		HostLost: ms(b.HostLost), Hung: ms(b.Hung), Exited: ms(b.Exited), Planned: ms(b.Planned),
+	}
+}
+
 // BoundsOf reckons the bounds of a configuration. A lease that was renewed right before the holder
 // died runs out on the slowest voter's clock after lease x (1 + drift); one candidate that died with
 // it costs a stagger; a hint, a claim and its grant are one round trip and a half. A hang right after

@@ -13,6 +13,7 @@ func Build(s core.Status, f Facts) Report {
 	r := Report{
 		Schema: Schema, Time: f.Now, Cluster: f.Cluster, Node: s.Node, Build: f.Build, Started: f.Started,
 		Config:    Config{Path: f.ConfigPath, Digest: f.ConfigDigest},
+		Bounds:    outages(f.Settings),
 		Pause:     Pause{On: s.Pause.On, By: s.Pause.By},
 		Quorum:    w.quorum(),
 		Voters:    each(s.Voters, w.voter),

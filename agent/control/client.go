@@ -66,12 +66,21 @@ type Unreached struct {
 	Reason  Reason
 	Failure Failure // with ReasonFailed: the agent's own word
 	Detail  string
-	Err     error // the cause, if it was an error
+	Text    string // with ReasonFailed: the agent's own words
+	Err     error  // the cause, if it was an error
 }
 
 func (u *Unreached) Error() string { return fmt.Sprintf("control: %s: %s", u.Path, u.Detail) }
 
 func (u *Unreached) Unwrap() error { return u.Err }
+
+// Words says why there is no answer, to whom the socket's path is known.
+func (u *Unreached) Words() string {
+	if u.Text != "" {
+		return u.Text
+	}
+	return u.Detail
+}
 
 // A Client asks the agent behind one socket.
 type Client struct {
@@ -121,7 +130,7 @@ func (c Client) Do(ctx context.Context, req Request) (Response, error) {
 	case err != nil:
 		return Response{}, c.unanswered(err)
 	case resp.Failure != NoFailure:
-		return Response{}, &Unreached{Path: c.Path, Reason: ReasonFailed, Failure: resp.Failure, Detail: "the agent answers: " + resp.Text}
+		return Response{}, &Unreached{Path: c.Path, Reason: ReasonFailed, Failure: resp.Failure, Text: resp.Text, Detail: "the agent answers: " + resp.Text}
 	case resp.Version != ProtocolVersion || len(bytes.TrimSpace(resp.Body)) == 0:
 		return Response{}, &Unreached{Path: c.Path, Reason: ReasonBadReply, Detail: "the answer is not an agent's"}
 	}

@@ -29,6 +29,7 @@ func newCluster() *cluster {
 		facts: Facts{
 			Now: noon, Started: noon.Add(-26 * time.Hour), Build: "0.1.0", Cluster: "cache-prod",
 			ConfigPath: "/etc/memvip/agent.toml", ConfigDigest: "5eed", Lease: 600 * time.Millisecond,
+			Settings: Settings{Lease: 600 * time.Millisecond, Drift: 0.01, Interval: 100 * time.Millisecond, Deadline: 150 * time.Millisecond, Fall: 3},
 			Detector: "process connector", Counters: map[string]int{"sent": 7},
 		},
 	}

@@ -3,8 +3,8 @@
 // and the layout in which people read it.
 //
 // It decides what counts as well, degraded or not served (Build), and how that is said. Report is the
-// documented schema of `agentctl status --json`; fields are added to a schema, never changed or
-// removed, or else Schema grows.
+// documented schema of `agentctl status --json`, Explanation that of `agentctl explain --json`; fields
+// are added to a schema, never changed or removed, or else Schema grows.
 //
 // It never decides where an address goes, never touches the kernel's addresses, and asks nobody but
 // the agent on the other end of its socket. Build and Render are pure: what they know comes in the

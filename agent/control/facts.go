@@ -17,6 +17,7 @@ type Facts struct {
 	ConfigPath   string
 	ConfigDigest string // hexadecimal
 	Lease        time.Duration
+	Settings     Settings // of the whole configuration; zero if they are not to be told
 
 	VIPs      []VIPFacts
 	Addresses []AddressFacts // up on this node's interfaces now, by its own doing

@@ -46,7 +46,8 @@ type Report struct {
 	Started time.Time `json:"started,omitzero"` // of the reporting agent
 	Config  Config    `json:"config"`
 
-	Pause  Pause   `json:"pause"` // of hand-backs, in the whole cluster
+	Pause  Pause   `json:"pause"`           // of hand-backs, in the whole cluster
+	Bounds Outages `json:"bounds,omitzero"` // of the reporting node's configuration; left out by an older agent
 	Quorum Quorum  `json:"quorum"`
 	Voters []Voter `json:"voters"`
 	VIPs   []VIP   `json:"vips"`
@@ -62,6 +63,18 @@ type Report struct {
 type Config struct {
 	Path   string `json:"path"`
 	Digest string `json:"digest"` // hexadecimal, of everything that must be the same on all hosts
+}
+
+// Outages are the longest that clients go without a VIP, one failure at a time, while another node is proved clean. They
+// are reckoned from the settings, not measured; on a LAN without loss, with the round trip and the work that are named.
+type Outages struct {
+	Lease     int64 `json:"lease_ms"`
+	RoundTrip int64 `json:"round_trip_ms"` // assumed, of a majority of the voters
+	OnHost    int64 `json:"on_host_ms"`    // assumed, for two state files and an address
+	HostLost  int64 `json:"host_lost_ms"`  // the host dies or is cut off, or the agent dies
+	Hung      int64 `json:"hung_ms"`       // memcached hangs
+	Exited    int64 `json:"exited_ms"`     // memcached exits, and the kernel reports it
+	Planned   int64 `json:"planned_ms"`    // drain, stop, move and hand-back
 }
 
 // Pause says whether VIPs go home only when somebody asks for it.

@@ -122,11 +122,5 @@ func (w view) standing(n core.NodeStatus, v core.VIPState) phrase {
 // taint says why a node's memcached is not proved clean for a VIP.
 func (w view) taint(n core.NodeStatus, name core.Name) string {
 	in := w.instance(n, name)
-	if words := flushWords(in.Stage, in.Trouble); words != "" {
-		return words
-	}
-	if held := w.sharing(n, name); len(held) > 0 {
-		return "it also serves " + list(held) + ", so only a restart could prove it"
-	}
-	return "its flush has not begun yet"
+	return taintWords(flushWords(in.Stage, in.Trouble), w.sharing(n, name))
 }

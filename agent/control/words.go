@@ -122,6 +122,17 @@ func flushWords(stage core.FlushStage, trouble string) string {
 	return ""
 }
 
+// taintWords says why an instance is not proved clean: what becomes of its flush, or which VIPs it serves meanwhile.
+func taintWords(flush string, serves []string) string {
+	switch {
+	case flush != "":
+		return flush
+	case len(serves) > 0:
+		return "it also serves " + list(serves) + ", so only a restart could prove it"
+	}
+	return "its flush has not begun yet"
+}
+
 // instanceWords turns a reason of the prober into words. What is no code of its is passed on as it is.
 func instanceWords(reason string) string {
 	for r := health.ReasonNone; r <= health.ReasonLogin; r++ {

@@ -47,8 +47,10 @@ const (
 	CheckRestartCommand Check = "restart_command"        // there is a program of that name
 )
 
-// The checks of Reach, Cluster and ClockRates.
+// The checks of Reach, Cluster, ClockRates and whoever asks the agents.
 const (
+	CheckAgent        Check = "agent"          // an agent answers on this host
+	CheckAnswers      Check = "node_answers"   // a node says what it finds on itself
 	CheckReach        Check = "reach"          // TCP to a node's port
 	CheckConfigDrift  Check = "config_drift"   // all nodes have one configuration
 	CheckVersions     Check = "agent_versions" // all agents are of one version

@@ -13,7 +13,21 @@ import (
 // Peer is what a node said of itself when it was asked for this, beyond what the report has.
 type Peer struct {
 	Name   string
-	Digest string // hexadecimal, of its configuration, as control.Config has it
+	Digest string // hexadecimal, of its configuration, as control.Config has it; its beginning will do
+}
+
+// digitsCompared is how much of a digest nodes tell each other.
+const digitsCompared = 16
+
+// Peers are the nodes that the reporting one hears, with what they tell of their configurations.
+func Peers(r control.Report) []Peer {
+	var list []Peer
+	for _, n := range r.Nodes {
+		if !n.Silent && n.Config != "" {
+			list = append(list, Peer{Name: n.Name, Digest: n.Config})
+		}
+	}
+	return list
 }
 
 // Cluster compares what the nodes say, by one node's report. Peers are those that were asked and answered; the
@@ -31,7 +45,7 @@ func drift(r control.Report, peers []Peer) []Finding {
 	var mute []string
 	by := map[string][]string{}
 	for _, n := range r.Nodes {
-		if digest := said[n.Name]; digest != "" {
+		if digest := beginning(said[n.Name]); digest != "" {
 			by[digest] = append(by[digest], n.Name)
 			continue
 		}
@@ -99,6 +113,9 @@ func contrast(groups []alike, show func(string) string) string {
 	}
 	return strings.Join(parts, "; ")
 }
+
+// beginning is what of a digest all nodes know.
+func beginning(digest string) string { return digest[:min(len(digest), digitsCompared)] }
 
 // short is as much of a digest as tells two apart.
 func short(digest string) string { return digest[:min(len(digest), 8)] }

@@ -33,6 +33,17 @@ func TestCluster(t *testing.T) {
 	}{
 		{"fine", func(*control.Report) {}, alike, want{CheckConfigDrift, OK, "a, b and c"}},
 		{"drift", func(*control.Report) {}, []Peer{{"b", "ffff"}, {"c", "0123456789abcdef"}}, want{CheckConfigDrift, Warning, "01234567 on a and c; ffff on b|/etc/memvip/agent.toml"}},
+		{"only beginnings are told", func(r *control.Report) {
+			r.Config.Digest += "f00d"
+			r.Nodes[1].Config, r.Nodes[2].Config = "0123456789abcdef", "0123456789abcdef"
+		}, nil, want{CheckConfigDrift, OK, "a, b and c"}},
+		{"drift of beginnings", func(r *control.Report) {
+			r.Config.Digest += "f00d"
+			r.Nodes[1].Config, r.Nodes[2].Config = "0123456789abcdef", "ffffffffffffffff"
+		}, nil, want{CheckConfigDrift, Warning, "01234567 on a and b; ffffffff on c"}},
+		{"a silent node's configuration is of the past", func(r *control.Report) {
+			r.Nodes[1].Config, r.Nodes[2].Config, r.Nodes[2].Silent = "0123456789abcdef", "ffffffffffffffff", true
+		}, nil, want{CheckConfigDrift, Unknown, "c did not say"}},
 		{"one did not say", func(*control.Report) {}, alike[:1], want{CheckConfigDrift, Unknown, "c did not say"}},
 		{"versions", func(r *control.Report) { r.Nodes[2].Build = "v1.1.0" }, alike, want{CheckVersions, Warning, "v1.0.0 on a and b; v1.1.0 on c"}},
 		{"a version of the past", func(r *control.Report) {
@@ -56,6 +67,9 @@ func TestCluster(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := goodReport()
 			c.change(&r)
+			if c.peers == nil {
+				c.peers = Peers(r)
+			}
 			wantOnly(t, Cluster(r, c.peers), c.want)
 		})
 	}

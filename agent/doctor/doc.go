@@ -10,7 +10,7 @@
 // # The schema
 //
 // As JSON a finding is an object with the fields of Finding. Within one Schema, fields and checks are only added, and a
-// check keeps its id and its meaning. What, Why and Mend are for people and may be worded anew at any time.
+// check keeps its id and its meaning. What agentctl prints is a Diagnosis, which has the findings of all nodes. What, Why and Mend are for people and may be worded anew at any time.
 //
 // # Exit codes
 //

@@ -17,6 +17,12 @@ const (
 	exitUsage    = 64                    // the command line makes no sense
 )
 
+// toldError is an exit code whose reasons are in the output already.
+type toldError interface {
+	error
+	exitCode() int
+}
+
 // verdictError carries a status that is not all well to the exit code.
 type verdictError struct{ verdict control.Verdict }
 
@@ -26,6 +32,9 @@ func (e *verdictError) Error() string { return e.verdict.String() }
 type exitError struct{ code int }
 
 func (e *exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+func (e *exitError) exitCode() int { return e.code }
+
+func (e *verdictError) exitCode() int { return int(e.verdict) }
 
 // explain returns the exit code for an error, and what to do about it.
 func explain(err error) (code int, hint string) {

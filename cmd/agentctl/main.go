@@ -26,11 +26,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
-	if verdict, ok := errors.AsType[*verdictError](err); ok {
-		return int(verdict.verdict) // the output has said it all
-	}
-	if quiet, ok := errors.AsType[*exitError](err); ok {
-		return quiet.code
+	if told, ok := errors.AsType[toldError](err); ok {
+		return told.exitCode() // the output has said it all
 	}
 	if err == nil {
 		return exitOK
@@ -52,7 +49,7 @@ func command() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.SuggestionsMinimumDistance = 2
-	root.AddCommand(statusCommand(), checkCommand(), keygenCommand(), versionCommand())
+	root.AddCommand(statusCommand(), explainCommand(), historyCommand(), doctorCommand(), checkCommand(), keygenCommand(), versionCommand())
 	root.AddCommand(operations()...)
 	root.AddCommand(manCommand(root))
 	return root

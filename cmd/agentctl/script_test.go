@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the sessions of testdata/script. Beyond package shell's commands they have:
 //
-//	agent SOCKET SITUATION   an agent whose cluster is well, degraded, or unserved
+//	agent SOCKET SITUATION   an agent whose cluster is well, degraded, unserved, or has lost a node
 //	dead SOCKET              a socket whose agent is dead
 //	frozen SOCKET            an agent that takes connections and never answers
 //	other SOCKET TEXT        something that answers with a line of text
@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	noSocket := func(env *testscript.Env) error {
 		env.Setenv(socketVariable, "")
+		env.Setenv("TZ", "UTC")
 		return nil
 	}
 	shell.Run(t, noSocket, shell.Commands{
@@ -44,10 +45,7 @@ func agentCmd(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("no situation %q", args[1])
 	}
 	server, err := control.Serve(ts.MkAbs(args[0]), func(_ context.Context, r control.Request) control.Response {
-		if r.Command != control.CommandStatus {
-			return control.Fail(control.FailUnknownCommand, "unknown command %q", r.Command)
-		}
-		return control.Reply(report())
+		return fakeAnswer(report, r)
 	})
 	ts.Check(err)
 	ts.Defer(func() { ts.Check(server.Close()) })
@@ -102,6 +100,7 @@ var situations = map[string]func() control.Report{
 	"well":     func() control.Report { return control.Build(well(), facts()) },
 	"degraded": func() control.Report { return control.Build(degraded(), facts()) },
 	"unserved": func() control.Report { return control.Build(unserved(), facts()) },
+	"lost":     func() control.Report { return control.Build(lost(), facts()) },
 }
 
 const (
@@ -112,19 +111,22 @@ const (
 func facts() control.Facts {
 	return control.Facts{
 		Now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), Build: "0.1.0", Cluster: "cache-prod", Lease: 600 * time.Millisecond,
-		VIPs: []control.VIPFacts{{Name: vip, Instance: instance}},
+		ConfigPath: "/etc/memvip/agent.toml", ConfigDigest: "5eed5eed5eed5eedf00d", Detector: "process connector",
+		Settings: control.Settings{Lease: 600 * time.Millisecond, Drift: 0.01, Interval: 100 * time.Millisecond, Deadline: 150 * time.Millisecond, Fall: 3},
+		VIPs:     []control.VIPFacts{{Name: vip, Instance: instance}},
 	}
 }
 
 func well() core.Status {
 	s := core.Status{Node: "cache2", Quorate: true, VIPs: []core.VIPStatus{{
-		Name: vip, Home: "cache1", Holder: "cache1", Holding: true, HeldFor: time.Minute,
+		Name: vip, Home: "cache1", Holder: "cache1", Holding: true, HeldFor: time.Minute, Epoch: 7,
 	}}}
 	for _, n := range []string{"cache1", "cache2", "cache3"} {
 		s.Voters = append(s.Voters, core.VoterStatus{Name: n, Heard: true})
 		s.Nodes = append(s.Nodes, core.NodeStatus{Name: n, Voter: true, Heard: true, State: core.NodeState{
-			Node: n, Quorate: true, Instances: []core.InstanceState{{Address: instance, Known: true, Up: true}},
-			VIPs: []core.VIPState{{Name: vip, Clean: true}},
+			Node: n, Quorate: true, Build: "0.1.0", Config: "5eed5eed5eed5eed", Fence: "nftables", Detector: "process connector",
+			Instances: []core.InstanceState{{Address: instance, Known: true, Up: true}},
+			VIPs:      []core.VIPState{{Name: vip, Clean: true}},
 		}})
 	}
 	s.Nodes[0].State.VIPs[0] = core.VIPState{Name: vip, Role: core.Holding}
@@ -138,6 +140,7 @@ func degraded() core.Status {
 	s.Nodes[0].State.VIPs[0] = core.VIPState{Name: vip, Standing: core.InstanceDown, Coming: core.AwayIneligible}
 	s.Nodes[2].State.VIPs[0] = core.VIPState{Name: vip, Role: core.Holding}
 	s.VIPs[0].Holder, s.VIPs[0].HomeState = "cache3", s.Nodes[0].State.VIPs[0]
+	s.VIPs[0].Candidates = []core.CandidateStatus{{Node: "cache2", Clean: true}}
 	return s
 }
 
@@ -149,5 +152,6 @@ func unserved() core.Status {
 		s.Nodes[i].State.VIPs[0] = core.VIPState{Name: vip, Standing: core.InstanceDown}
 	}
 	s.VIPs[0].Holder, s.VIPs[0].Holding, s.VIPs[0].HeldFor = "", false, 0
+	s.VIPs[0].Candidates = nil
 	return s
 }
