@@ -19,6 +19,8 @@ var (
 	nodeArgument = argument{what: "a node", known: nodesOf}
 	optionalNode = argument{what: "a node", known: nodesOf, optional: true}
 	vipArgument  = argument{what: "an address", known: vipsOf}
+
+	subjectArgument = argument{what: "an address or a node", known: func(r control.Report) []string { return append(vipsOf(r), nodesOf(r)...) }}
 )
 
 func nodesOf(r control.Report) []string {

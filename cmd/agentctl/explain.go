@@ -46,6 +46,7 @@ Exit codes: 0 it is explained, 3 no agent answered.`,
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the parts as JSON (schema 1)")
 	agent.addFlags(cmd, timeoutDefault)
+	cmd.ValidArgsFunction = completionOf(&agent, []argument{subjectArgument})
 	return cmd
 }
 

@@ -29,6 +29,9 @@ Exit codes: 0 all well, 1 degraded, 2 an address is not served, 3 no agent answe
 			if err := agent.check(); err != nil {
 				return err
 			}
+			if how.json && how.nagios || how.watch && (how.json || how.nagios) {
+				return usage("--json, --nagios and --watch exclude each other")
+			}
 			if how.watch {
 				return watch(cmd, &agent)
 			}
@@ -45,7 +48,6 @@ Exit codes: 0 all well, 1 degraded, 2 an address is not served, 3 no agent answe
 	cmd.Flags().BoolVar(&how.json, "json", false, "print the report as JSON (schema 1)")
 	cmd.Flags().BoolVar(&how.nagios, "nagios", false, "print one line, as Nagios and its kin want it")
 	cmd.Flags().BoolVarP(&how.watch, "watch", "w", false, "show it anew every second until interrupted")
-	cmd.MarkFlagsMutuallyExclusive("json", "nagios", "watch")
 	agent.addFlags(cmd, timeoutDefault)
 	return cmd
 }
