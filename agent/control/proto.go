@@ -58,8 +58,9 @@ type Request struct {
 
 // View is what one node sees of every VIP.
 type View struct {
-	Node string     `json:"node"`
-	VIPs []VIPSight `json:"vips"`
+	Node  string     `json:"node"`
+	VIPs  []VIPSight `json:"vips"`
+	Hears []string   `json:"hears"` // nodes whose claims arrive, from themselves; null if the node is no voter
 }
 
 // VIPSight is what one node sees of a VIP: who holds it by the voters' word, and who answers for it on the node's link.

@@ -42,7 +42,27 @@ func (w view) silent(n core.NodeStatus) bool {
 	if w.voting() && w.facts.Lease > 0 {
 		after = silentLeases * w.facts.Lease
 	}
-	return !w.self(n.Name) && (!n.Heard || n.Ago > after)
+	return !w.self(n.Name) && (!n.Heard || n.Ago > after && !w.heardBySome(n.Name))
+}
+
+// heardBySome reports whether a node that was asked hears another from itself. It is not gone then, though its
+// state comes here late, by way of others.
+func (w view) heardBySome(name string) bool {
+	return slices.ContainsFunc(w.facts.Views, func(v View) bool { return slices.Contains(v.Hears, name) })
+}
+
+// Hears lists the nodes whose own claims arrive at a voter, which come four times in a lease; nil for another node.
+func Hears(s core.Status, lease time.Duration) []string {
+	if !(view{Status: s}).voting() {
+		return nil
+	}
+	heard := []string{}
+	for _, n := range s.Nodes {
+		if n.Claimed && n.ClaimedAgo < silentLeases*lease {
+			heard = append(heard, n.Name)
+		}
+	}
+	return heard
 }
 
 // answering reports whether a voter answered within one lease, as the machine counts a quorum.
