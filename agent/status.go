@@ -67,7 +67,7 @@ func (a *agent) answerView(ctx context.Context) control.Response {
 	}
 	managed := a.managed()
 	up := a.loop.addresses.up()
-	view := control.View{Node: a.self.Name, VIPs: make([]control.VIPSight, len(status.VIPs)), Hears: control.Hears(status, a.lease())}
+	view := control.View{Node: a.self.Name, VIPs: make([]control.VIPSight, len(status.VIPs)), Claimed: control.ClaimedOf(status)}
 	asking := newCrew(a.loop.failed)
 	for i, v := range status.VIPs {
 		s := &view.VIPs[i]

@@ -20,6 +20,7 @@ type incident struct {
 	strike  func(t *testing.T, s *scene)
 	again   func(t *testing.T, s *scene) // what goes on to happen while status is awaited; nil for nothing
 	says    func(s *scene) []saying
+	then    func(t *testing.T, s *scene) // what must hold beyond that; nil for nothing
 }
 
 // saying is what status says on a host: in one problem the cause, and in its hint the way out.
@@ -53,12 +54,14 @@ func TestIncidents(t *testing.T) {
 			s := startScene(t, i.options)
 			i.strike(t, s)
 			for _, said := range i.says(s) {
-				s.awaitSaying(t, said, func() {
+				record(t, said.on, s.awaitSaying(t, said, func() {
 					if i.again != nil {
 						i.again(t, s)
 					}
-				})
-				record(t, said.on, s.look(t, said.on))
+				}))
+			}
+			if i.then != nil {
+				i.then(t, s)
 			}
 		})
 	}
@@ -82,16 +85,25 @@ func startScene(t *testing.T, o lab.Options) *scene {
 	s := &scene{cluster: &cluster{Lab: l}, vip: l.VIPs[0], home: l.Hosts[0], second: l.Hosts[1], third: l.Hosts[2]}
 	must(t, s.Start())
 	for _, h := range s.Hosts {
-		s.awaitStatus(t, h, int(control.AllWell))
+		s.awaitWell(t, h)
 	}
 	return s
 }
 
-// awaitSaying waits until status on a host has a problem with that cause and that hint.
-func (s *scene) awaitSaying(t *testing.T, want saying, meanwhile func()) {
+// awaitWell waits until the agent of a host is there and says that all is well.
+func (s *scene) awaitWell(t *testing.T, h *lab.Host) {
+	t.Helper()
+	await(t, h.Name+" says that all is well", func() bool {
+		_, code, err := h.Agent().Ctl(within(t), "status")
+		must(t, err)
+		return code == int(control.AllWell)
+	})
+}
+
+// awaitSaying waits until status on a host has a problem with that cause and that hint, and returns the screen.
+func (s *scene) awaitSaying(t *testing.T, want saying, meanwhile func()) (screen string) {
 	t.Helper()
 	cause, hint := regexp.MustCompile(want.cause), regexp.MustCompile(want.hint)
-	screen := ""
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("status on %s, where the cause should be\n%s\nand the hint\n%s\nsaid at last:\n%s", want.on.Name, want.cause, want.hint, screen)
@@ -107,6 +119,7 @@ func (s *scene) awaitSaying(t *testing.T, want saying, meanwhile func()) {
 		}
 		return false
 	})
+	return screen
 }
 
 // awaitPlace waits until status on the third host has the first VIP in a place.

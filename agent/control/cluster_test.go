@@ -104,14 +104,15 @@ func (c *cluster) part(node, vip string) *core.VIPState {
 //	self NODE                     the reporting node
 //	quorate NODE true|false
 //	voter NAME ago=D silent=D refused=CODE other=ADDRESS | never
-//	node NAME ago=D build=B draining stopping witness novote list=N detector=slow fence=F | never
+//	node NAME ago=D claimed=D build=B draining stopping witness novote list=N detector=slow fence=F | never
 //	disk NAME: TEXT
 //	instance NODE up|down|unknown conns=N: REASON
 //	flush NODE STAGE: TROUBLE
 //	vip ADDRESS holder=NODE|nobody held=D taking failback=F
 //	part NODE ADDRESS role=R standing=S clean|tainted|warm coming=H refused=R wait=D losses=N conflict=MAC of=NODE seen=D
 //	address ADDRESS up|gone
-//	hears NODE NODE...            the view of the first, which hears the others from themselves
+//	hears NODE NODE|NODE=D...     the view of the first, which hears the others from themselves, or did so long ago
+//	sees NODE ADDRESS holder=NODE the view of the first, which hears from the voters who has the address
 //	reach NODE answers|nothing    by ARP
 //	sealed NODE packets=N ago=D   with another key
 //	forget ADDRESS                a VIP that is not configured
@@ -149,7 +150,14 @@ func (c *cluster) apply(t *testing.T, line string) {
 	case "address":
 		c.applyAddress(d, words[1])
 	case "hears":
-		c.facts.Views = append(c.facts.Views, View{Node: words[1], Hears: d.words})
+		v := View{Node: words[1], Claimed: map[string]time.Duration{}}
+		for _, name := range d.words {
+			name, _, _ := strings.Cut(name, "=")
+			v.Claimed[name] = d.span(name, time.Millisecond)
+		}
+		c.facts.Views = append(c.facts.Views, v)
+	case "sees":
+		c.facts.Views = append(c.facts.Views, View{Node: words[1], VIPs: []VIPSight{{Address: words[2], Holder: d.value("holder", ""), MACs: []string{}}}})
 	case "reach":
 		c.facts.Reach[words[1]] = map[string]Reach{"answers": ReachAnswers, "nothing": ReachNothing}[words[2]]
 	case "sealed":
@@ -173,6 +181,8 @@ func (c *cluster) applyVoter(d directive, name string) {
 func (c *cluster) applyNode(d directive, name string) {
 	n := c.node(name)
 	n.Ago = d.span("ago", n.Ago)
+	n.ClaimedAgo = d.span("claimed", n.ClaimedAgo)
+	n.Claimed = n.Claimed || n.ClaimedAgo > 0
 	n.State.Build = d.value("build", n.State.Build)
 	n.State.Draining = n.State.Draining || d.has("draining")
 	n.State.Stopping = n.State.Stopping || d.has("stopping")

@@ -13,28 +13,39 @@ import (
 // parting is a direction in which nothing passes.
 type parting struct{ from, to string }
 
+// deafLeases is how long nothing may come before it counts. It is longer than any node takes to notice a death, so
+// that one that died a moment ago, and is not gone for all yet, is not taken for cut off.
+const deafLeases = 3
+
 // partings lists them, as far as this node and those that it asked can tell.
 func (w view) partings() []parting {
 	var out []parting
 	for _, v := range w.facts.Views {
 		for _, n := range w.Nodes {
-			if v.Hears != nil && n.Name != v.Node && !w.silent(n) && !slices.Contains(v.Hears, n.Name) {
+			if v.Claimed != nil && n.Name != v.Node && w.alive(n.Name) && !w.heardWithin(v, n.Name, deafLeases*w.facts.Lease) {
 				out = append(out, parting{n.Name, v.Node})
 			}
 		}
 	}
 	for _, v := range w.Voters { // one that does not hear this node cannot be asked either
-		p := parting{w.Node, v.Name}
-		if v.Heard && !w.answering(v) && !w.silent(w.node(v.Name)) && w.hears(w.Node, v.Name) && !slices.Contains(out, p) {
+		p, n := parting{w.Node, v.Name}, w.node(v.Name)
+		if v.Heard && n.Claimed && n.ClaimedAgo+deafLeases*w.facts.Lease < v.Ago && !slices.Contains(out, p) {
 			out = append(out, p)
 		}
 	}
 	return out
 }
 
+// alive reports whether a node is certainly there: it is asked, or heard, now.
+func (w view) alive(name string) bool {
+	return w.self(name) || slices.ContainsFunc(w.facts.Views, func(v View) bool {
+		return v.Node == name || w.heardWithin(v, name, w.facts.Lease)
+	})
+}
+
 // hears reports whether a node says that it hears another from itself.
 func (w view) hears(node, other string) bool {
-	return slices.ContainsFunc(w.facts.Views, func(v View) bool { return v.Node == node && slices.Contains(v.Hears, other) })
+	return slices.ContainsFunc(w.facts.Views, func(v View) bool { return v.Node == node && w.heardWithin(v, other, w.facts.Lease) })
 }
 
 // partedFrom reports whether packets between this node and another are a problem of their own.
