@@ -104,6 +104,9 @@ func (s *scene) awaitWell(t *testing.T, h *lab.Host) {
 func (s *scene) awaitSaying(t *testing.T, want saying, meanwhile func()) (screen string) {
 	t.Helper()
 	cause, hint := regexp.MustCompile(want.cause), regexp.MustCompile(want.hint)
+	if cause.MatchString("") || hint.MatchString("") {
+		t.Fatalf("a problem without words would do: %q, %q", want.cause, want.hint)
+	}
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("status on %s, where the cause should be\n%s\nand the hint\n%s\nsaid at last:\n%s", want.on.Name, want.cause, want.hint, screen)
