@@ -206,10 +206,7 @@ func (a *agent) openDir() error {
 }
 
 func (a *agent) openAddresses() (err error) {
-	var managed []netip.Addr
-	for _, v := range a.config.VIPs {
-		managed = append(managed, v.Prefix.Addr())
-	}
+	managed := a.managed()
 	if a.manager, err = vip.Open(vip.Options{Fence: vip.FenceMode(a.config.Cluster.Fence), Managed: managed}); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"memvip/agent/control"
 	"memvip/agent/core"
 	"memvip/flush"
 	"memvip/health"
@@ -145,11 +146,11 @@ func (in *instance) introduce(ctx context.Context, number uint64, r health.Repor
 
 // up is what figures say to the machine, of the process that the report is of or of one that took its place.
 func (in *instance) up(f flush.Figures, r health.Report) core.InstanceUp {
-	ev := core.InstanceUp{Instance: in.name, Figures: proofOf(f), KeepsMemory: f.MemoryFile, Note: note(r.Reason)}
+	ev := core.InstanceUp{Instance: in.name, Figures: proofOf(f), KeepsMemory: f.MemoryFile, Note: note(r.Reason), Conns: f.MaxConns}
 	// Should another process have come since the report, it began later still.
 	ev.Began = core.Instant(r.Began)
 	if !f.FlushEnabled {
-		ev.Unprovable = "flush_all is switched off (-F)"
+		ev.Unprovable = control.FlushOff
 	}
 	return ev
 }
@@ -165,11 +166,11 @@ func (in *instance) upWithout(err error, r health.Report) (ev core.InstanceUp, o
 	}
 	switch reasonOf(err) {
 	case flush.ReasonLogin:
-		ev.Unprovable = "memcached wants a login"
+		ev.Unprovable = control.WantsLogin
 		return ev, true
 	case flush.ReasonFull:
 		if ev.Figures == (core.Proof{}) {
-			ev.Unprovable = "memcached has no connection left to be asked for its figures"
+			ev.Unprovable = control.NoConnectionLeft
 		}
 		return ev, true
 	default:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -15,8 +14,12 @@ import (
 // answerStatus reports what this node knows, and on request what the others see.
 func (a *agent) answerStatus(ctx context.Context, r control.Request) control.Response {
 	var views []control.View
+	var reach map[string]control.Reach
 	if r.Views {
+		asking := newCrew(a.loop.failed)
+		asking.start(func() { reach = a.reach(ctx) })
 		views = a.views(ctx)
+		asking.wait()
 	}
 	status, err := a.loop.ask(ctx)
 	if err != nil {
@@ -24,7 +27,7 @@ func (a *agent) answerStatus(ctx context.Context, r control.Request) control.Res
 	}
 	a.addCounts(status.Counted)
 	facts := a.facts()
-	facts.Views = views
+	facts.Views, facts.Reach = views, reach
 	return control.Reply(control.Build(status, facts))
 }
 
@@ -62,12 +65,9 @@ func (a *agent) answerView(ctx context.Context) control.Response {
 	if err != nil {
 		return control.Fail(control.FailStopping, "%v", err)
 	}
-	var managed []netip.Addr
-	for _, v := range a.config.VIPs {
-		managed = append(managed, v.Prefix.Addr())
-	}
+	managed := a.managed()
 	up := a.loop.addresses.up()
-	view := control.View{Node: a.self.Name, VIPs: make([]control.VIPSight, len(status.VIPs))}
+	view := control.View{Node: a.self.Name, VIPs: make([]control.VIPSight, len(status.VIPs)), Claimed: control.ClaimedOf(status)}
 	asking := newCrew(a.loop.failed)
 	for i, v := range status.VIPs {
 		s := &view.VIPs[i]
@@ -95,6 +95,7 @@ func (a *agent) facts() control.Facts {
 	f := control.Facts{
 		Now: time.Now(), Started: a.started, Build: Version(),
 		Cluster: a.config.Cluster.Name, ConfigPath: a.config.Path, ConfigDigest: hex.EncodeToString(digest[:]),
+		KeyPath: a.config.Cluster.KeyFile, Port: a.config.Cluster.Port, Sealed: map[string]control.SealedFacts{},
 		Lease: a.lease(), Detector: a.detector(), Counters: a.gossip.Stats(),
 		Addresses: a.loop.addresses.up(),
 	}
@@ -109,6 +110,9 @@ func (a *agent) facts() control.Facts {
 			Name: name, Prefix: v.Prefix, Interface: a.places[name].Link, Instance: v.Instance.String(),
 			Failback: failbackOf(v.Failback),
 		})
+	}
+	for node, s := range a.gossip.Sealed() {
+		f.Sealed[node] = control.SealedFacts(s)
 	}
 	for _, m := range a.gossip.Members() {
 		f.Members = append(f.Members, control.Member{Name: m.Name, Address: m.Addr.String(), Alive: m.Alive})

@@ -10,6 +10,8 @@ import (
 // Build makes the report of one instant. It keeps nothing of what it is given and changes none of it.
 func Build(s core.Status, f Facts) Report {
 	w := view{s, f}
+	w.VIPs = each(w.VIPs, w.settled)
+	s.VIPs = w.VIPs
 	r := Report{
 		Schema: Schema, Time: f.Now, Cluster: f.Cluster, Node: s.Node, Build: f.Build, Started: f.Started,
 		Config:    Config{Path: f.ConfigPath, Digest: f.ConfigDigest},

@@ -28,9 +28,10 @@ func newCluster() *cluster {
 		status: core.Status{Node: "cache1", Quorate: true, Counted: map[string]int{"lease_lost": 2}},
 		facts: Facts{
 			Now: noon, Started: noon.Add(-26 * time.Hour), Build: "0.1.0", Cluster: "cache-prod",
-			ConfigPath: "/etc/memvip/agent.toml", ConfigDigest: "5eed", Lease: 600 * time.Millisecond,
+			ConfigPath: "/etc/memvip/agent.toml", ConfigDigest: "5eed", KeyPath: "/etc/memvip/gossip.key", Port: 7946, Lease: 600 * time.Millisecond,
 			Settings: Settings{Lease: 600 * time.Millisecond, Drift: 0.01, Interval: 100 * time.Millisecond, Deadline: 150 * time.Millisecond, Fall: 3},
 			Detector: "process connector", Counters: map[string]int{"sent": 7},
+			Sealed: map[string]SealedFacts{}, Reach: map[string]Reach{},
 		},
 	}
 	for i := 1; i <= 3; i++ {
@@ -104,13 +105,17 @@ func (c *cluster) part(node, vip string) *core.VIPState {
 //	self NODE                     the reporting node
 //	quorate NODE true|false
 //	voter NAME ago=D silent=D refused=CODE other=ADDRESS | never
-//	node NAME ago=D build=B draining stopping witness novote list=N detector=slow fence=F | never
+//	node NAME ago=D claimed=D build=B draining stopping witness novote list=N detector=slow fence=F | never
 //	disk NAME: TEXT
-//	instance NODE up|down|unknown: REASON
+//	instance NODE up|down|unknown conns=N: REASON
 //	flush NODE STAGE: TROUBLE
 //	vip ADDRESS holder=NODE|nobody held=D taking failback=F
-//	part NODE ADDRESS role=R standing=S clean|tainted|warm coming=H refused=R wait=D conflict=MAC of=NODE seen=D
+//	part NODE ADDRESS role=R standing=S clean|tainted|warm coming=H refused=R wait=D losses=N conflict=MAC of=NODE seen=D
 //	address ADDRESS up|gone
+//	hears NODE NODE|NODE=D...     the view of the first, which hears the others from themselves, or did so long ago
+//	sees NODE ADDRESS holder=NODE the view of the first, which hears from the voters who has the address
+//	reach NODE answers|nothing    by ARP
+//	sealed NODE packets=N ago=D   with another key
 //	forget ADDRESS                a VIP that is not configured
 func (c *cluster) apply(t *testing.T, line string) {
 	t.Helper()
@@ -135,7 +140,7 @@ func (c *cluster) apply(t *testing.T, line string) {
 		c.node(words[1]).State.DiskError = text
 	case "instance":
 		in := &c.node(words[1]).State.Instances[0]
-		in.Known, in.Up, in.Reason = !d.has("unknown"), d.has("up"), text
+		in.Known, in.Up, in.Reason, in.Conns = !d.has("unknown"), d.has("up"), text, int(d.number("conns"))
 	case "flush":
 		in := &c.node(words[1]).State.Instances[0]
 		in.Stage, in.Trouble = enum[core.FlushStage](t, words[2]), text
@@ -145,6 +150,19 @@ func (c *cluster) apply(t *testing.T, line string) {
 		c.applyPart(d, words[1], words[2])
 	case "address":
 		c.applyAddress(d, words[1])
+	case "hears":
+		v := View{Node: words[1], Claimed: map[string]time.Duration{}}
+		for _, name := range d.words {
+			name, _, _ := strings.Cut(name, "=")
+			v.Claimed[name] = d.span(name, time.Millisecond)
+		}
+		c.facts.Views = append(c.facts.Views, v)
+	case "sees":
+		c.facts.Views = append(c.facts.Views, View{Node: words[1], VIPs: []VIPSight{{Address: words[2], Holder: d.value("holder", ""), MACs: []string{}}}})
+	case "reach":
+		c.facts.Reach[words[1]] = map[string]Reach{"answers": ReachAnswers, "nothing": ReachNothing}[words[2]]
+	case "sealed":
+		c.facts.Sealed[words[1]] = SealedFacts{Packets: d.number("packets"), Ago: d.span("ago", 0)}
 	case "forget":
 		c.forget(core.Name(words[1]))
 	default:
@@ -164,6 +182,8 @@ func (c *cluster) applyVoter(d directive, name string) {
 func (c *cluster) applyNode(d directive, name string) {
 	n := c.node(name)
 	n.Ago = d.span("ago", n.Ago)
+	n.ClaimedAgo = d.span("claimed", n.ClaimedAgo)
+	n.Claimed = n.Claimed || n.ClaimedAgo > 0
 	n.State.Build = d.value("build", n.State.Build)
 	n.State.Draining = n.State.Draining || d.has("draining")
 	n.State.Stopping = n.State.Stopping || d.has("stopping")
@@ -172,12 +192,8 @@ func (c *cluster) applyNode(d directive, name string) {
 		n.State.Detector = slowDetector
 	}
 	n.State.Fence = d.value("fence", n.State.Fence)
-	if list := d.value("list", ""); list != "" {
-		digest, err := strconv.ParseUint(list, 0, 64)
-		if err != nil {
-			d.t.Fatal(err)
-		}
-		n.State.List.Digest = digest
+	if list := d.number("list"); list != 0 {
+		n.State.List.Digest = list
 	}
 	if d.has("witness") {
 		n.State.Witness, n.State.Instances = true, nil
@@ -238,6 +254,7 @@ func (c *cluster) applyPart(d directive, node, vip string) {
 	p.Wait = d.span("wait", p.Wait)
 	p.Conflict, p.ConflictNode = d.value("conflict", p.Conflict), d.value("of", p.ConflictNode)
 	p.ConflictAgo = d.span("seen", p.ConflictAgo)
+	p.Losses = int(d.number("losses"))
 	switch {
 	case d.has("clean"):
 		p.Clean = true
@@ -282,6 +299,16 @@ func (d directive) value(key, otherwise string) string {
 		}
 	}
 	return otherwise
+}
+
+// number is 0 where there is none.
+func (d directive) number(key string) uint64 {
+	d.t.Helper()
+	n, err := strconv.ParseUint(d.value(key, "0"), 0, 64)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return n
 }
 
 func (d directive) span(key string, otherwise time.Duration) time.Duration {

@@ -16,6 +16,8 @@ type Facts struct {
 	Cluster      string
 	ConfigPath   string
 	ConfigDigest string // hexadecimal
+	KeyPath      string
+	Port         int // of gossip, UDP and TCP
 	Lease        time.Duration
 	Settings     Settings // of the whole configuration; zero if they are not to be told
 
@@ -25,7 +27,27 @@ type Facts struct {
 	Members   []Member
 	Counters  any    // of gossip, marshalled as it is
 	Views     []View // of the nodes that were asked and answered, this one included
+
+	// Of nodes, by name; those that nothing is known of are left out.
+	Sealed map[string]SealedFacts
+	Reach  map[string]Reach
 }
+
+// SealedFacts is what came from a node's address and this node's key did not open.
+type SealedFacts struct {
+	Packets uint64
+	Ago     time.Duration // since the newest
+}
+
+// Reach says whether a node's host is there, whatever its agent does.
+type Reach uint8
+
+// What is known of a host.
+const (
+	ReachUnknown Reach = iota
+	ReachAnswers       // to ARP, for its own address
+	ReachNothing       // no answer
+)
 
 // VIPFacts is how a VIP is configured.
 type VIPFacts struct {

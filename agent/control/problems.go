@@ -35,6 +35,9 @@ const (
 	ProblemDisk          ProblemCode = "disk_error"
 	ProblemDraining      ProblemCode = "draining"
 	ProblemStopping      ProblemCode = "stopping"
+	ProblemOtherKey      ProblemCode = "other_key"    // what a node sends was sealed with another key
+	ProblemParted        ProblemCode = "nodes_parted" // what a node sends does not reach another
+	ProblemOtherHands    ProblemCode = "address_removed"
 	ProblemInstanceDown  ProblemCode = "memcached_down"
 	ProblemInstanceNew   ProblemCode = "memcached_not_probed"
 	ProblemInstanceLimit ProblemCode = "memcached_limited"
@@ -62,7 +65,7 @@ const (
 
 // problems lists all that is not as it should be, the worst first.
 func (w view) problems() []Problem {
-	out := slices.Concat(w.vipProblems(), w.conflictProblems(), w.sightProblems(), w.ownProblems(), w.voterProblems())
+	out := slices.Concat(w.vipProblems(), w.conflictProblems(), w.sightProblems(), w.ownProblems(), w.partedProblems(), w.voterProblems())
 	for _, n := range w.Nodes {
 		out = append(out, w.nodeProblems(n)...)
 	}
@@ -158,8 +161,10 @@ func (w view) awayHint(v core.VIPStatus, code WhyCode) string {
 	switch code {
 	case whyComing(core.AwayTainted):
 		return w.taintHint(w.node(v.Home), v.Name)
-	case whyComing(core.AwayManual), whyComing(core.AwayDelay):
+	case whyComing(core.AwayManual):
 		return "agentctl handback " + string(v.Name) + " brings it home"
+	case whyComing(core.AwayDelay):
+		return "agentctl handback " + string(v.Name) + " brings it home without the wait"
 	case whyComing(core.AwayPaused):
 		return "agentctl resume, or agentctl handback " + string(v.Name)
 	}
@@ -197,9 +202,8 @@ func port(address string) string { return address[strings.LastIndexByte(address,
 func (w view) ownProblems() []Problem {
 	var out []Problem
 	if q := w.quorum(); !q.Quorate {
-		out = append(out, degraded(ProblemNotQuorate, []string{w.Node},
-			"see that the voters' agents run and that UDP and TCP between them pass; agentctl status on a node that is not cut off knows more",
-			"%s hears %d of %s, %d are needed: it can hold no VIP", w.Node, q.Answering, plural(q.Voters, "voter"), q.Needed))
+		out = append(out, degraded(ProblemNotQuorate, []string{w.Node}, w.quorumHint(),
+			"%s hears %d of %s, %d are needed: it can hold no VIP%s", w.Node, q.Answering, plural(q.Voters, "voter"), q.Needed, w.missingVoters()))
 	}
 	me := w.node(w.Node)
 	for _, f := range w.facts.VIPs {
@@ -233,7 +237,7 @@ func (w view) voterProblems() []Problem {
 			out = append(out, degraded(ProblemVoterLost, nodes, "", "voter %s has no state from before, and grants nothing for another %s", v.Name, layout.Span(v.Silent)))
 		case words != "" && refusal != core.Silent:
 			out = append(out, degraded(ProblemVoterRefuses, nodes, refusalHint(refusal), "voter %s", words))
-		case w.answering(v), w.silent(n):
+		case w.answering(v), w.silent(n), w.partedFrom(v.Name):
 		case !v.Heard:
 			out = append(out, degraded(ProblemVoterNever, nodes, "", "voter %s has never answered %s, though it is heard", v.Name, w.Node))
 		default:

@@ -47,7 +47,7 @@ func (w view) sightings() []sighting {
 // conflictProblems has one problem for each host that claims a VIP which is not its own.
 func (w view) conflictProblems() []Problem {
 	return each(w.sightings(), func(s sighting) Problem {
-		what, hint := "", "find that MAC in the switches' tables, and take the address off its host"
+		what, hint := "", fmt.Sprintf("find that MAC in the switches' tables (bridge fdb show | grep %s), and on its host: ip address del %s dev INTERFACE", s.mac, s.vip)
 		switch v := w.status(s.vip); {
 		case s.node != "":
 			what = fmt.Sprintf("is also claimed by %s, as %s", s.node, s.mac)

@@ -7,22 +7,13 @@ import (
 	"strings"
 
 	"memvip/agent/core"
-	"memvip/agent/layout"
 )
 
 // nodeProblems are about one node, by its own word. Of a node that is gone only that is said: what it
 // told before is no news.
 func (w view) nodeProblems(n core.NodeStatus) []Problem {
-	voter := ""
-	if n.Voter {
-		voter = ", a voter,"
-	}
-	hint := "on " + n.Name + ": systemctl status memvip-agent; else the network between, or another gossip key"
-	switch nodes := []string{n.Name}; {
-	case !n.Heard && !w.self(n.Name):
-		return []Problem{degraded(ProblemNodeNever, nodes, hint, "%s%s has not been heard since this agent started", n.Name, voter)}
-	case w.silent(n):
-		return []Problem{degraded(ProblemNodeSilent, nodes, hint, "%s%s has not been heard for %s", n.Name, voter, layout.Span(n.Ago))}
+	if w.silent(n) {
+		return []Problem{w.goneProblem(n)}
 	}
 	return slices.Concat(w.stateProblems(n), w.instanceProblems(n), w.standingProblems(n), w.taintProblems(n))
 }
@@ -60,12 +51,12 @@ func (w view) instanceProblems(n core.NodeStatus) []Problem {
 		case !in.Known:
 			out = append(out, degraded(ProblemInstanceNew, nodes, "", "%s has not been probed yet", which))
 		case !in.Up:
-			out = append(out, degraded(ProblemInstanceDown, nodes, "on "+n.Name+": systemctl status memcached", "%s is down%s", which, inParentheses(reason)))
+			out = append(out, degraded(ProblemInstanceDown, nodes, instanceHint(n.Name, in), "%s %s%s", which, downWord(in.Reason), inParentheses(reason)))
 		case w.unprovable(n, in.Address):
-			out = append(out, degraded(ProblemUnprovable, nodes, "run it without -F and without -Y",
+			out = append(out, degraded(ProblemUnprovable, nodes, unprovableHint(n.Name, in),
 				"%s cannot be proved clean%s, so %s takes no VIP", which, inParentheses(reason), n.Name))
 		case reason != "":
-			out = append(out, degraded(ProblemInstanceLimit, nodes, "", "%s is up, but: %s", which, reason))
+			out = append(out, degraded(ProblemInstanceLimit, nodes, unprovableHint(n.Name, in), "%s is up, but: %s%s", which, reason, limit(in)))
 		}
 	}
 	return out
@@ -87,6 +78,7 @@ func (w view) standingProblems(n core.NodeStatus) []Problem {
 	}{
 		{core.ConnectionsLeft, ProblemConnections, "a restart of memcached on " + n.Name + " ends them", "memcached on " + n.Name + " may still execute what it was sent on %s"},
 		{core.LinkDown, ProblemLink, "on " + n.Name + ": ip -br link", "the interface of %s on " + n.Name + " is down or missing"},
+		{core.OtherHands, ProblemOtherHands, otherHandsHint(n.Name), "somebody on " + n.Name + " removes %s from its interface again and again"},
 		{core.AddressStuck, ProblemStuck, "on " + n.Name + ": journalctl -u memvip-agent", "the kernel of " + n.Name + " refused to add or remove %s"},
 	}
 	var out []Problem

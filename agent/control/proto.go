@@ -61,6 +61,9 @@ type Request struct {
 type View struct {
 	Node string     `json:"node"`
 	VIPs []VIPSight `json:"vips"`
+
+	// Claimed says how long ago a claim came from each node itself; null if the node is no voter, and gets none.
+	Claimed map[string]time.Duration `json:"claimed_ns"`
 }
 
 // VIPSight is what one node sees of a VIP: who holds it by the voters' word, and who answers for it on the node's link.

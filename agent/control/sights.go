@@ -25,6 +25,29 @@ func (w view) sights(v core.VIPStatus) []Sight {
 	return out
 }
 
+// settled is where a VIP is by the word of others, where this node does not hear enough voters to know who has it: its
+// holder says so itself, and a node that hears more of them agrees.
+func (w view) settled(v core.VIPStatus) core.VIPStatus {
+	if v.Holder != "" {
+		return v
+	}
+	for _, n := range w.Nodes {
+		x, _ := part(n, v.Name)
+		if x.Role == core.Holding && !w.self(n.Name) && !w.silent(n) && w.named(v.Name, n.Name) {
+			v.Holder, v.Holding, v.HeldFor = n.Name, true, x.HeldFor+n.Ago
+			return v
+		}
+	}
+	return v
+}
+
+// named reports whether a node that was asked hears from a majority of the voters that another has a VIP.
+func (w view) named(vip core.Name, holder string) bool {
+	return slices.ContainsFunc(w.facts.Views, func(seen View) bool {
+		return !w.self(seen.Node) && slices.ContainsFunc(seen.VIPs, func(s VIPSight) bool { return s.Address == string(vip) && s.Holder == holder })
+	})
+}
+
 // owner is the node that tells a MAC as its own; "" if none does.
 func (w view) owner(mac string) string {
 	for _, n := range w.Nodes {
@@ -39,6 +62,9 @@ func (w view) owner(mac string) string {
 func (w view) sightProblems() []Problem {
 	var out []Problem
 	for _, v := range w.VIPs {
+		if w.place(v) == PlaceUnknown {
+			continue // it may be the holder's
+		}
 		for _, s := range w.sights(v) {
 			for _, mac := range s.MACs {
 				who := w.owner(mac)

@@ -42,7 +42,34 @@ func (w view) silent(n core.NodeStatus) bool {
 	if w.voting() && w.facts.Lease > 0 {
 		after = silentLeases * w.facts.Lease
 	}
-	return !w.self(n.Name) && (!n.Heard || n.Ago > after)
+	return !w.self(n.Name) && (!n.Heard || n.Ago > after && !w.heardBySome(n.Name))
+}
+
+// heardBySome reports whether a node that was asked hears another from itself. It is not gone then, though its
+// state comes here late, by way of others.
+func (w view) heardBySome(name string) bool {
+	return slices.ContainsFunc(w.facts.Views, func(v View) bool { return w.heardWithin(v, name, silentLeases*w.facts.Lease) })
+}
+
+// heardWithin reports whether claims of a node came to the one that was asked, so long ago or later.
+func (w view) heardWithin(v View, name string, d time.Duration) bool {
+	ago, ever := v.Claimed[name]
+	return ever && ago < d
+}
+
+// ClaimedOf is what a node's view says of the claims that arrive, which come four times in a lease; nil of one that is
+// no voter.
+func ClaimedOf(s core.Status) map[string]time.Duration {
+	if !(view{Status: s}).voting() {
+		return nil
+	}
+	ago := map[string]time.Duration{}
+	for _, n := range s.Nodes {
+		if n.Claimed {
+			ago[n.Name] = n.ClaimedAgo
+		}
+	}
+	return ago
 }
 
 // answering reports whether a voter answered within one lease, as the machine counts a quorum.

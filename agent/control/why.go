@@ -98,6 +98,9 @@ func (w view) whyWaiting(v core.VIPStatus, home core.NodeStatus) why {
 	case core.AwayDelay:
 		left := max(0, s.Wait-home.Ago)
 		out.short += ", " + layout.Span(left)
+		if s.Losses > 1 {
+			out.text += fmt.Sprintf(", which doubles with every loss: %s lost it %d times within the last hour", v.Home, s.Losses)
+		}
 		out.text += ", " + layout.Span(left) + " left"
 	case core.AwayRefused:
 		out.code = whyRefused(s.Refused)

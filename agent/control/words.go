@@ -44,6 +44,8 @@ func standingWords(s core.Standing, node, detail string) phrase {
 		return phrase{"disk error", node + " cannot write its state file" + inParentheses(detail)}
 	case core.NotQuorate:
 		return phrase{"cut off", node + " hears no majority of the voters"}
+	case core.OtherHands:
+		return phrase{"removed by others", "somebody on " + node + " removes it from its interface again and again"}
 	case core.ForeignHost:
 		return phrase{"foreign host", node + " sees a host on it that is no member" + inParentheses(detail)}
 	}
@@ -79,6 +81,13 @@ func homecomingWords(c core.Homecoming, home, holder string) phrase {
 	}
 	return phrase{}
 }
+
+// What core.InstanceUp.Unprovable says, in words already.
+const (
+	FlushOff         = "flush_all is switched off (-F)"
+	WantsLogin       = "memcached wants a login"
+	NoConnectionLeft = "memcached has no connection left to be asked for its figures"
+)
 
 // askWords is what a holder says to a home that asks for its VIP.
 func askWords(r core.AskRefusal, home, holder string) string {

@@ -68,7 +68,7 @@ func TestEveryCodeHasWords(t *testing.T) {
 
 // TestCodesAreFound guards the walk itself: a set that looks empty would prove nothing.
 func TestCodesAreFound(t *testing.T) {
-	if n := len(codes[core.Standing]()); n != int(core.ForeignHost)+1 {
+	if n := len(codes[core.Standing]()); n != int(core.OtherHands)+1 {
 		t.Errorf("%d standings", n)
 	}
 	if n := len(codes[core.Homecoming]()); n != int(core.AwayPaused)+1 {

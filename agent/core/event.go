@@ -44,6 +44,7 @@ type InstanceUp struct {
 	KeepsMemory bool    // a restart of it may bring old values back (-e)
 	Unprovable  string  // why it cannot be flushed (flush_all disabled, login wanted); "" if it can
 	Note        string  // what limits it, in words ("maxconns reached"); "" if nothing
+	Conns       int     // connections that it takes; 0 if that is not known
 }
 
 // InstanceWentDown says that an instance is dead or does not answer.

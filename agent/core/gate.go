@@ -22,6 +22,7 @@ type instance struct {
 	reason     string // why it is down
 	note       string // what limits it while up
 	unprovable string // why it cannot be flushed
+	conns      int    // that it takes; 0 if that is not known
 	keeps      bool   // its memory across restarts
 	life       Incarnation
 	orderedAt  Instant // when this agent last ordered its restart; zero: not under way
@@ -147,6 +148,7 @@ func (m *Machine) instanceUp(e InstanceUp) {
 	}
 	restarted, ordered := in.life != e.Figures.Incarnation, in.orderedAt
 	in.known, in.up, in.reason, in.note, in.unprovable, in.keeps = true, true, "", e.Note, e.Unprovable, e.KeepsMemory
+	in.conns = e.Conns
 	in.life = e.Figures.Incarnation
 	if restarted && in.stage != FlushIdle {
 		m.endStage(in)

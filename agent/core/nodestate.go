@@ -15,18 +15,19 @@ const (
 	Unprovable                // memcached refuses flush_all or wants a login
 	ConnectionsLeft           // connections of a VIP it no longer holds are still in the process
 	LinkDown                  // the VIP's interface is down or missing
-	AddressStuck              // the kernel refused to add or remove the address, or somebody removes it again and again
+	AddressStuck              // the kernel refused to add or remove the address
 	Draining                  // an operator drains the node
 	Stopping                  // the agent is going down
 	DiskBroken                // the state file cannot be written
 	NotQuorate                // no answers from a majority of voters within one lease
 	ForeignHost               // a host that is no member claimed the address a moment ago, while no member held it
+	OtherHands                // somebody removes the address from its link again and again
 )
 
 func (s Standing) String() string {
 	names := [...]string{"eligible", "excluded", "no_instance", "instance_unknown", "instance_down",
 		"instance_flushing", "unprovable", "connections_left", "link_down", "address_stuck", "draining",
-		"stopping", "disk_broken", "not_quorate", "foreign_host"}
+		"stopping", "disk_broken", "not_quorate", "foreign_host", "other_hands"}
 	if int(s) < len(names) {
 		return names[s]
 	}
@@ -118,6 +119,7 @@ type InstanceState struct {
 	PID     int
 	Stage   FlushStage
 	Trouble string // what stands in the way of a proof, in words; "" if nothing
+	Conns   int    // how many connections it takes (-c); 0 if it never told
 }
 
 // VIPState is what a node says of itself and one VIP.
@@ -132,6 +134,7 @@ type VIPState struct {
 	Coming   Homecoming
 	Refused  AskRefusal    // the holder's last word, with Coming AwayRefused or AwayTainted
 	Wait     time.Duration // with AwayDelay: time left
+	Losses   int           // how often this node, its home, lost it within dampingWindow: what Wait is doubled by
 
 	// Who else claimed the address lately: a MAC, the member whose it is (a foreign host's is nobody's), and
 	// how long ago. "" if nobody did.

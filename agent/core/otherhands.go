@@ -39,20 +39,20 @@ func (m *Machine) addressRestored(e AddressRestored) {
 	}
 	v.restores = append(v.restores, m.now)
 	if len(v.restores) > restoresMax {
-		m.leaveAlone(v, "somebody removes it from its link again and again")
+		m.leaveAlone(v, OtherHands, "somebody removes it from its link again and again")
 	}
 }
 
 // addressLost gives an address away that cannot be kept served here.
 func (m *Machine) addressLost(e AddressLost) {
 	if l := m.leases[e.Name]; l != nil && l.role == Holding && l.site != nil {
-		m.leaveAlone(l.site, e.Err)
+		m.leaveAlone(l.site, AddressStuck, e.Err)
 	}
 }
 
-// leaveAlone gives a held address away and does not take it for a while.
-func (m *Machine) leaveAlone(v *site, why string) {
-	v.restores, v.contestedUntil = nil, m.now.Add(contestedRest)
+// leaveAlone gives a held address away and does not take it for a while, which has that standing.
+func (m *Machine) leaveAlone(v *site, standing Standing, why string) {
+	v.restores, v.contestedUntil, v.contested = nil, m.now.Add(contestedRest), standing
 	m.emit(Transition{Name: v.Name, From: "up", To: "left_alone", Cause: CauseAddress, Detail: why})
 	m.vacate(v.lease, CauseAddress)
 }

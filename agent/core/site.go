@@ -18,6 +18,7 @@ type site struct {
 
 	restores       []Instant // when its address had to be put back, of late
 	contestedUntil Instant   // left alone before: others removed it again and again
+	contested      Standing  // meanwhile
 
 	conflict conflict
 	kept     *ServiceRecord // of its values on its instance; nil if nothing is known
@@ -115,8 +116,10 @@ func (m *Machine) standing(v *site) Standing {
 		return InstanceFlushing
 	case v.linkDown:
 		return LinkDown
-	case v.stuck != "" || m.now < v.contestedUntil:
+	case v.stuck != "":
 		return AddressStuck
+	case m.now < v.contestedUntil:
+		return v.contested
 	case m.now < v.conflict.blockedUntil:
 		return ForeignHost
 	case !m.quorate():

@@ -70,6 +70,11 @@ type NodeStatus struct {
 	Heard bool          `json:"heard"`
 	Ago   time.Duration `json:"ago_ns"`
 	State NodeState     `json:"state"`
+
+	// Claimed is whether claims ever came from the node itself, and ClaimedAgo when the last did. A state may come by way
+	// of others. Only a voter is claimed from.
+	Claimed    bool          `json:"claimed"`
+	ClaimedAgo time.Duration `json:"claimed_ago_ns"`
 }
 
 // Status returns what the node knows at now. It changes nothing.
@@ -90,6 +95,7 @@ func (m *Machine) Status(now Instant) Status {
 		h, heard := states[n]
 		s.Nodes = append(s.Nodes, NodeStatus{
 			Name: n, Voter: slices.Contains(m.voters(), n), Heard: heard, Ago: age(now, h.at, heard), State: h.state,
+			Claimed: h.claimed != 0, ClaimedAgo: age(now, h.claimed, h.claimed != 0),
 		})
 	}
 	return s
@@ -205,6 +211,7 @@ func (m *Machine) describeNode() NodeState {
 func (in *instance) describe() InstanceState {
 	x := InstanceState{
 		Address: in.address, Known: in.known, Up: in.up, Reason: in.reason, PID: in.life.PID, Stage: in.stage, Trouble: in.trouble,
+		Conns: in.conns,
 	}
 	if in.up {
 		x.Reason = cmp.Or(in.unprovable, in.note)
@@ -216,7 +223,7 @@ func (m *Machine) describeVIP(v *site) VIPState {
 	l, c := v.lease, &v.coming
 	x := VIPState{
 		Name: v.Name, Role: l.role, Standing: m.standing(v), Clean: v.clean(), Served: m.openService(v), Epoch: l.term.Epoch,
-		Coming: c.state, Refused: c.refused,
+		Coming: c.state, Refused: c.refused, Losses: len(c.losses),
 	}
 	if l.role == Holding {
 		x.HeldFor = m.now.Sub(l.holdSince)
@@ -273,6 +280,6 @@ func (m *Machine) isTold() bool {
 func (m *Machine) isToldOf(v *site, told *VIPState) bool {
 	l, c := v.lease, &v.coming
 	mac, node, _ := v.conflict.told(m.now)
-	return told.Conflict == mac && told.ConflictNode == node && told.Role == l.role && told.Epoch == l.term.Epoch && told.Coming == c.state && told.Refused == c.refused &&
+	return told.Conflict == mac && told.ConflictNode == node && told.Role == l.role && told.Epoch == l.term.Epoch && told.Coming == c.state && told.Refused == c.refused && told.Losses == len(c.losses) &&
 		told.Standing == m.standing(v) && told.Clean == v.clean() && told.Served == m.openService(v)
 }

@@ -78,7 +78,7 @@ func (g *Gossip) open(filter linkFilter) error {
 	g.stateLimit = packetSize - sealedBytes - len(s.label) - checksumBytes - 8 // 8: compound and its entry
 	g.transport = &transport{
 		self: netip.AddrPortFrom(o.Bind, uint16(o.Port)), peers: make(map[string]peer), screen: s,
-		tally: &g.tally, filter: filter, message: g.receive,
+		tally: &g.tally, sealed: newSealed(o.Peers), filter: filter, message: g.receive,
 	}
 	for name, addr := range o.Peers {
 		g.transport.peers[g.address(name).Addr] = newPeer(netip.AddrPortFrom(addr, uint16(o.Port)))

@@ -248,6 +248,7 @@ func TestOtherKey(t *testing.T) {
 			t.Fatal(err)
 		}
 		pair[1].counts(t, DropUndecryptable)
+		eventually(t, "whose it was to be known", func() bool { return pair[1].Sealed()[pair[0].opts.Node].Packets > 0 })
 	}
 	eventually(t, "c's joins to fail", func() bool { return c.Stats().JoinFailed >= 2 })
 	delivers(t, a, b)

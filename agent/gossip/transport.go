@@ -43,6 +43,7 @@ type transport struct {
 	peers   map[string]peer // by "address:port", as memberlist writes it; never changes
 	screen  *screen
 	tally   *tally
+	sealed  sealed
 	filter  linkFilter
 	message func(source string, envelope []byte) // gets user messages; returns at once, keeps nothing
 
@@ -145,6 +146,7 @@ func (t *transport) handlePacket(from netip.AddrPort, packet, content []byte) {
 	}
 	content, err := t.screen.openPacket(content[:0], packet)
 	if err != nil {
+		t.sealed.note(from.Addr(), err)
 		t.tally.drop(err)
 		return
 	}

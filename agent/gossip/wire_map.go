@@ -126,7 +126,7 @@ func stateToWire(s core.NodeState) wireState {
 
 func vipToWire(v core.VIPState) wireVIP {
 	return wireVIP{v.Name, v.Role, v.Standing, v.Clean, wireTerm(v.Served), v.HeldFor, v.Epoch, v.Coming, v.Refused, v.Wait,
-		v.Conflict, v.ConflictNode, v.ConflictAgo}
+		v.Conflict, v.ConflictNode, v.ConflictAgo, v.Losses}
 }
 
 func (w *wireClaim) toCore() any {
@@ -208,6 +208,7 @@ func (w wireVIP) vip() core.VIPState {
 		Name: w.Name, Role: w.Role, Standing: w.Standing, Clean: w.Clean, Served: core.Term(w.Served), HeldFor: w.HeldFor,
 		Epoch: w.Epoch, Coming: w.Coming, Refused: w.Refused, Wait: w.Wait,
 		Conflict: w.Conflict, ConflictNode: w.ConflictNode, ConflictAgo: w.ConflictAgo,
+		Losses: w.Losses,
 	}
 }
 

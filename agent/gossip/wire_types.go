@@ -142,6 +142,7 @@ type wireInstance struct {
 	PID     int             `cbor:"5,keyasint,omitempty"`
 	Stage   core.FlushStage `cbor:"6,keyasint,omitempty"`
 	Trouble string          `cbor:"7,keyasint,omitempty"`
+	Conns   int             `cbor:"8,keyasint,omitempty"`
 }
 
 type wireVIP struct {
@@ -159,6 +160,8 @@ type wireVIP struct {
 	Conflict     string        `cbor:"11,keyasint,omitempty"`
 	ConflictNode string        `cbor:"12,keyasint,omitempty"`
 	ConflictAgo  time.Duration `cbor:"13,keyasint,omitempty"`
+
+	Losses int `cbor:"14,keyasint,omitempty"`
 }
 
 type wireState struct {

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,6 +25,9 @@ type Agent struct {
 	// nobody there of memcached's death, so the agent must notice it some other way. A change counts from the
 	// next start.
 	Inside bool
+
+	// Config stands in for the configuration that the lab's agents share; "" for none. A change counts from the next start.
+	Config string
 }
 
 func newAgent(h *Host) *Agent {
@@ -36,7 +40,7 @@ func newAgent(h *Host) *Agent {
 		env:     o.AgentEnv,
 		dir:     a.RuntimeDir(),
 		argv: func() []string {
-			own := append(slices.Clone(h.lab.chrt), o.Agent, "--config", h.lab.config, "--node", h.Name, "--runtime-dir", a.RuntimeDir())
+			own := append(slices.Clone(h.lab.chrt), o.Agent, "--config", cmp.Or(a.Config, h.lab.config), "--node", h.Name, "--runtime-dir", a.RuntimeDir())
 			if !a.Inside {
 				own = append(own, "--netns", h.Netns())
 			}
