@@ -252,9 +252,9 @@ func (a *agent) answerDoctor(ctx context.Context) control.Response {
 	return control.Reply(slices.Concat(host, reach, clocks))
 }
 
-// clockSpan is how far apart clocks are asked: with round trips of a millisecond that tells rates a tenth of a percent
-// apart.
-const clockSpan = time.Second
+// clockSpan is how far apart clocks are asked: with round trips of a millisecond that tells rates a twentieth of a
+// percent apart, on hosts that are busy still less than the bound.
+const clockSpan = 2 * time.Second
 
 func (a *agent) compareClocks(ctx context.Context) []doctor.Finding {
 	ask := func(ctx context.Context, node string) (time.Duration, error) {

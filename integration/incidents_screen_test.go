@@ -18,7 +18,7 @@ import (
 	"memvip/integration/lab"
 )
 
-var transcripts = flag.String("transcripts", "", "`folder` that gets a file for each incident with what status said")
+var transcripts = flag.String("transcripts", "", "`folder` that gets a file for each test with what agentctl said")
 
 // look runs `agentctl status` in a host's namespace, as its operator does, and returns the screen.
 func (s *scene) look(t *testing.T, h *lab.Host) string {
@@ -44,8 +44,8 @@ func (s *scene) look(t *testing.T, h *lab.Host) string {
 	return out.String()
 }
 
-// record adds a screen to the incident's file, if somebody wants one.
-func record(t *testing.T, h *lab.Host, screen string) {
+// record adds a screen of agentctl to the test's file, if somebody wants one.
+func record(t *testing.T, h *lab.Host, command, screen string) {
 	t.Helper()
 	if *transcripts == "" {
 		return
@@ -53,6 +53,6 @@ func record(t *testing.T, h *lab.Host, screen string) {
 	name := filepath.Join(*transcripts, filepath.Base(t.Name())+".txt")
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	must(t, err)
-	_, err = fmt.Fprintf(f, "%s# agentctl status\n%s\n", h.Name, screen)
+	_, err = fmt.Fprintf(f, "%s# agentctl %s\n%s\n", h.Name, command, screen)
 	must(t, errors.Join(err, f.Close()))
 }

@@ -54,7 +54,7 @@ func TestIncidents(t *testing.T) {
 			s := startScene(t, i.options)
 			i.strike(t, s)
 			for _, said := range i.says(s) {
-				record(t, said.on, s.awaitSaying(t, said, func() {
+				record(t, said.on, "status", s.awaitSaying(t, said, func() {
 					if i.again != nil {
 						i.again(t, s)
 					}

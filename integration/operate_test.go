@@ -28,6 +28,7 @@ func (c *cluster) ctl(t *testing.T, h *lab.Host, code int, says string, args ...
 		}
 		return err
 	}))
+	record(t, h, strings.Join(args, " "), string(out))
 	text := strings.Join(strings.Fields(string(out)), " ")
 	if got := cmd.ProcessState.ExitCode(); got != code || !regexp.MustCompile(says).MatchString(text) {
 		t.Errorf("on %s: agentctl %s: exit code %d, want %d and /%s/:\n%s", h.Name, strings.Join(args, " "), got, code, says, out)
@@ -134,4 +135,28 @@ func TestOperatorMeetsTheDead(t *testing.T) {
 	<-there.Agent().Done()
 	try(fmt.Sprintf("%s is there, but no agent answers on it", there.Name))
 	c.ctl(t, there, 3, "nobody listens any more", "drain", here.Name)
+}
+
+// TestLookingDeeper asks the three commands that look deeper, while memcached on one host is dead.
+func TestLookingDeeper(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, lab.Options{VIPTOML: soonHome})
+	here, v := c.Hosts[1], c.VIPs[0]
+	home, address := v.Home.Name, v.Addr.String()
+	c.awaitStatus(t, here, int(control.AllWell))
+	struck(t)(v.Home.Memcached().Kill())
+	standIn := c.awaitAway(t, v.Addr, home)
+	c.awaitVIP(t, here, control.Degraded, v, control.PlaceAway, standIn, "home_instance_down")
+
+	c.ctl(t, here, 0, "away from its home "+home+": "+standIn+" serves it.*granted by .*"+home+" cannot take it: memcached on "+home+" is down.*agentctl history --vip "+address, "explain", address)
+	c.ctl(t, here, 0, home+" holds no VIP.*memcached on "+home+" is down", "explain", home)
+	c.ctl(t, here, 0, home+" "+address+" lets it go after .*memcached is down.*"+standIn+" "+address+" serves it", "history", "--vip", address)
+	c.ctl(t, here, 64, "neither a VIP nor a node", "explain", "nothing")
+	out := c.ctl(t, here, 2, "memcached.*(refused|does not answer).*why: .*mend: ", "doctor")
+	if !strings.Contains(out, home) {
+		t.Errorf("doctor does not name %s", home)
+	}
+	struck(t)(c.Hosts[0].Agent().Kill())
+	<-c.Hosts[0].Agent().Done()
+	c.ctl(t, here, 0, c.Hosts[0].Name+" .*no agent answers", "history", "--vip", address)
 }
