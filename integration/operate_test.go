@@ -3,7 +3,6 @@
 package integration
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
@@ -118,10 +117,26 @@ func TestReload(t *testing.T) {
 func TestOperatorMeetsTheDead(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t, lab.Options{VIPTOML: soonHome, InstancePerVIP: true})
-	here, there := c.Hosts[0], c.Hosts[1]
+	here, there, v := c.Hosts[0], c.Hosts[1], c.VIPs[1]
+	// What each command does that is about a node which does not answer: its exit codes, and whose fault it is.
 	try := func(says string) {
 		t.Helper()
-		c.ctl(t, here, 3, says+".*hint: on that host", "reload", there.Name, "--timeout", "3s")
+		c.awaitAway(t, v.Addr, there.Name)
+		await(t, there.Name+" is not heard any more", func() bool {
+			r, _ := c.status(t, here)
+			n, _ := r.FindNode(there.Name)
+			return n.Silent
+		})
+		asks := []string{"--timeout", "3s"}
+		for _, command := range [][]string{
+			{"reload", there.Name}, {"drain", there.Name}, {"undrain", there.Name}, {"flush", there.Name, "--yes"}, {"handback", v.Addr.String()},
+		} {
+			c.ctl(t, here, 3, says+".*hint: on that host", append(command, asks...)...)
+		}
+		c.ctl(t, here, 1, there.Name+" cannot serve .*"+there.Name+" is not heard|would go home", append([]string{"move", c.VIPs[0].Addr.String(), there.Name}, asks...)...)
+		c.ctl(t, here, 0, there.Name, append([]string{"explain", there.Name}, asks...)...)
+		c.ctl(t, here, 0, there.Name+" is missing: "+says, append([]string{"history"}, asks...)...)
+		c.ctl(t, here, 2, there.Name, "doctor", "--timeout", "12s")
 	}
 	struck(t)(there.Agent().Freeze())
 	try(there.Name + " has not answered within .*frozen")
@@ -133,7 +148,7 @@ func TestOperatorMeetsTheDead(t *testing.T) {
 	c.awaitHome(t)
 	struck(t)(there.Agent().Kill())
 	<-there.Agent().Done()
-	try(fmt.Sprintf("%s is there, but no agent answers on it", there.Name))
+	try(there.Name + " is there, but no agent answers on it")
 	c.ctl(t, there, 3, "nobody listens any more", "drain", here.Name)
 }
 
