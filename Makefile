@@ -72,6 +72,6 @@ clean:
 need-demo:
 	@.ci/need memcached ip -- memcached iproute2
 need-test: need-demo
-	@.ci/need gcc /usr/include/stdio.h nft -- gcc libc6-dev nftables
+	@.ci/need gcc /usr/include/stdio.h nft systemd-analyze -- gcc libc6-dev nftables systemd
 
 SHELL := /bin/bash

@@ -57,13 +57,15 @@ type Options struct {
 // down but for those. An upgrade ends this process's life as this program without returning. A panic of the machine
 // ends it like any other error, and takes the addresses down.
 //
-// The error is made of *configs.Error for a configuration that will not do, a *RunningError if another
+// The error is made of *configs.Error for a configuration that will not do, within a *PlaceError if it would on other
+// interfaces, a *RunningError if another
 // agent has the runtime directory, vip.ErrCapability if the process may not change addresses, or says
 // what else failed; see ExitCode. A hurried stop is an error too.
 func Run(ctx context.Context, o Options) error {
 	diary, services := newDiary(o.Log), managerOf(os.LookupEnv)
+	herald := newHerald(diary)
 	for again := false; ; again = true {
-		a := &agent{options: o, diary: diary, services: services, started: time.Now(), ready: make(chan struct{}), reloads: make(chan chan error)}
+		a := &agent{options: o, diary: diary, services: services, herald: herald, started: time.Now(), ready: make(chan struct{}), reloads: make(chan wish)}
 		opened, err := a.run(ctx)
 		switch next := a.successor(); {
 		case again && !opened: // what the last life left up is nobody's any more
@@ -117,7 +119,9 @@ type agent struct {
 	diary    *diary
 	services serviceManager // nil: nobody's unit
 	started  time.Time
-	asked    atomic.Pointer[ending] // how this life was told to end; nil before
+	herald   *herald                     // nil: nobody is told of this node
+	asked    atomic.Pointer[ending]      // how this life was told to end; nil before
+	refused  atomic.Pointer[refusedWish] // the newest wish for another that came to nothing; nil: none
 
 	config    *configs.Config
 	self      configs.Member
@@ -128,8 +132,8 @@ type agent struct {
 	gossip    *gossip.Gossip
 	loop      *loop
 	history   *history.Store
-	ready     chan struct{}   // closed once everything is open
-	reloads   chan chan error // each a wish for another life with the configuration of now, answered once it is tried
+	ready     chan struct{} // closed once everything is open
+	reloads   chan wish     // for another life with the configuration of now
 
 	ctx     context.Context // of the loop, and of what tells it
 	cancel  context.CancelCauseFunc

@@ -103,7 +103,7 @@ func linksOf(links []vip.Link) []configs.Link {
 func placesOf(c *configs.Config, node string, links []vip.Link) (map[core.Name]vip.Address, error) {
 	fits, err := c.FitFor(node, linksOf(links))
 	if err != nil {
-		return nil, err
+		return nil, &PlaceError{err}
 	}
 	places := map[core.Name]vip.Address{}
 	for _, v := range c.Eligible(node) {

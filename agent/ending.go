@@ -17,9 +17,6 @@ import (
 // stopPatience is how long an end may take that was asked for before the agent leaves without.
 const stopPatience = 5 * time.Second
 
-// errNoReload is a wish for another configuration that comes at the wrong time, or to an agent without a program.
-var errNoReload = errors.New("an upgrade or another reload is under way")
-
 // How a stop can end other than well. The addresses are down in both cases.
 var (
 	errStopTimeout = errors.New("stop: not everything was given away in time")
@@ -41,6 +38,7 @@ func (a *agent) awaitStop(ctx context.Context) {
 	}
 	a.diary.change(logrus.Fields{fieldWay: string(end.way), fieldCause: end.why}, "agent stops")
 	a.loop.history.Append(history.Stops(end.why, time.Now()))
+	a.herald.farewell(end)
 	a.asked.Store(&end)
 	a.loop.queue.put(core.StopRequested{Keep: end.way == configs.StopKeep})
 	hurry := a.options.Signals
@@ -63,10 +61,16 @@ func (a *agent) awaitStop(ctx context.Context) {
 func (a *agent) awaitEnding(ctx context.Context) (end ending, asked bool) {
 	trying, enough := context.WithCancel(a.ctx)
 	defer enough()
-	var tried, reloaded chan error
-	try := func() {
-		tried = make(chan error, 1)
-		a.tellers.start(func() { tried <- a.options.Program.try(trying, a.options.environment(connectorNone)) })
+	var tried chan error // of the wish; nil: none is tried
+	var wished wish
+	try := func(w wish) {
+		if a.options.Program == nil || tried != nil {
+			w.answered(errNotNow)
+			return
+		}
+		wished, tried = w, make(chan error, 1)
+		verdict := tried
+		a.tellers.start(func() { verdict <- a.options.Program.try(trying, a.options.environment(connectorNone)) })
 	}
 	for {
 		select {
@@ -74,51 +78,19 @@ func (a *agent) awaitEnding(ctx context.Context) (end ending, asked bool) {
 			return ending{way: a.config.Agent.Stop, why: "the agent's context ended"}, true
 		case s := <-a.options.Signals:
 			return a.endingFor(ctx, s), true
-		case <-a.options.Program.upgrades():
-			if tried == nil {
-				try()
-			}
-		case wish := <-a.reloads:
-			if a.options.Program == nil || tried != nil {
-				wish <- errNoReload
-				continue
-			}
-			reloaded = wish
-			try()
+		case s := <-a.options.Program.wishes():
+			try(wishOf(s))
+		case w := <-a.reloads:
+			try(w)
 		case err := <-tried:
-			if err == nil {
-				end, err = a.upgrade()
-			}
-			if reloaded != nil {
-				reloaded <- err
-				end.why = "reload"
-				a.awaitAnswers(ctx)
-			}
-			if err == nil {
+			if end, ok := a.grant(ctx, wished, err); ok {
 				return end, true
 			}
-			tried, reloaded = nil, nil
-			a.diary.trouble(logrus.Fields{fieldProgram: a.options.Program.path}, "upgrade refused, nothing changes", err)
+			tried = nil
 		case <-a.loop.queue.ended:
 			return ending{}, false
 		}
 	}
-}
-
-// answerPatience is how long who asked for a reload has to hear that it is on its way.
-const answerPatience = 500 * time.Millisecond
-
-// awaitAnswers lets answers to other nodes leave.
-func (a *agent) awaitAnswers(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, answerPatience)
-	defer cancel()
-	a.gossip.AwaitAnswers(ctx)
-}
-
-// upgrade is the end for a program that has passed its trial.
-func (a *agent) upgrade() (ending, error) {
-	next, err := a.succeed()
-	return ending{way: configs.StopKeep, why: "upgrade", next: next}, err
 }
 
 // endingFor says how to end on a signal: as configured, unless systemd ends this process only to start it again.

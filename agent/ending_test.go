@@ -169,12 +169,18 @@ func TestAnUpgradeThatIsRefusedChangesNothing(t *testing.T) {
 		m := newMortal(t, configs.StopHandover)
 		m.options.Program = newProgram(t, "#!/bin/sh\necho no such configuration >&2\nexit 2\n")
 		m.await(t.Context())
-		for range 2 { // and may be asked for again
+		for _, c := range []struct {
+			signal os.Signal
+			what   string
+		}{{unix.SIGUSR2, "upgrade"}, {unix.SIGHUP, "reload"}, {unix.SIGUSR2, "upgrade"}} { // and may be asked for again
 			m.log.Reset()
-			m.options.Program.wanted <- unix.SIGUSR2
+			m.options.Program.wanted <- c.signal
 			m.rig.settle()
 			m.rig.want()
-			fields, ok := m.said("upgrade refused, nothing changes")
+			fields, ok := m.said(c.what + " refused, nothing changes")
+			if r := m.refusedBefore(); r == nil || r.What != c.what || !strings.Contains(r.Why, "no such configuration") {
+				t.Errorf("the status says %+v", r)
+			}
 			if why, _ := fields[fieldError].(string); !ok || !strings.Contains(why, "exit status 2") || !strings.Contains(why, "no such configuration") {
 				t.Errorf("says %v", fields)
 			}

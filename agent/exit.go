@@ -15,6 +15,7 @@ const (
 	ExitConfig     = 2 // the command line or the configuration will not do: a restart does not help
 	ExitRunning    = 3 // another agent has the runtime directory
 	ExitCapability = 4 // the process may not do what an agent has to
+	ExitPlace      = 5 // a VIP has no interface, as long as the host has those that it has
 )
 
 // UsageError is a command line that makes no sense.
@@ -24,6 +25,15 @@ func (e *UsageError) Error() string { return e.Err.Error() }
 
 // Unwrap returns what is wrong with the command line.
 func (e *UsageError) Unwrap() error { return e.Err }
+
+// PlaceError says which VIPs of the configuration no interface of this host fits, as they are now: one that is on its
+// way up may yet. It is made of *configs.Error.
+type PlaceError struct{ Err error }
+
+func (e *PlaceError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong with each VIP.
+func (e *PlaceError) Unwrap() error { return e.Err }
 
 // ExitCode returns the exit code for an error of Run, Check, Cleanup or EnterNetns, and a hint on what to do, if
 // there is one.
@@ -36,6 +46,9 @@ func ExitCode(err error) (code int, hint string) {
 	}
 	if _, ok := errors.AsType[*UsageError](err); ok {
 		return ExitConfig, "see memvip-agent --help"
+	}
+	if _, ok := errors.AsType[*PlaceError](err); ok {
+		return ExitPlace, ""
 	}
 	if _, ok := errors.AsType[*configs.Error](err); ok {
 		return ExitConfig, ""

@@ -30,6 +30,7 @@ func (a *agent) live(ctx context.Context, started core.Started) error {
 	a.diary.change(fields, "agent starts")
 	a.loop.history.Append(history.Starts(Version(), time.Now()))
 	a.tellers.start(a.brace)
+	a.tellers.start(a.proclaim)
 	a.tellers.start(a.watchLinks)
 	a.tellers.start(a.watchClaims)
 	for _, in := range a.loop.instances.all {

@@ -2,17 +2,104 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/sirupsen/logrus"
+	"golang.org/x/sys/unix"
 
 	"memvip/agent/control"
+	"memvip/configs"
 )
 
-// answerReload has this process become its program anew, which reads the configuration as it is now. It is the way of
-// an upgrade: the configuration is tried first, and addresses stay up meanwhile. If it will not do, nothing changes.
+// A reload is an upgrade to the same program: the configuration is read anew by a process that begins anew, after it was
+// tried. Addresses stay up meanwhile, and what will not do changes nothing.
+
+// What this process can be wished to begin anew for.
+const (
+	wishUpgrade = "upgrade"
+	wishReload  = "reload"
+)
+
+// wish is for this process to begin anew.
+type wish struct {
+	what   string
+	answer chan<- error // takes one answer; nil: nobody waits
+}
+
+// errNotNow is the answer to a wish that comes at the wrong time, or to an agent without a program.
+var errNotNow = errors.New("an upgrade or another reload is under way")
+
+// wishOf is what a signal means.
+func wishOf(s os.Signal) wish {
+	if s == unix.SIGHUP {
+		return wish{what: wishReload}
+	}
+	return wish{what: wishUpgrade}
+}
+
+func (w wish) answered(err error) {
+	if w.answer != nil {
+		w.answer <- err
+	}
+}
+
+// refusedWish is one that came to nothing.
+type refusedWish struct {
+	what string
+	why  error
+	at   time.Time
+}
+
+// grant makes an end of a wish whose trial went well. What will not do is logged, and kept for the status.
+func (a *agent) grant(ctx context.Context, w wish, err error) (end ending, ok bool) {
+	if err == nil {
+		end, err = a.upgrade(w.what)
+	}
+	w.answered(err)
+	if w.answer != nil {
+		a.awaitAnswers(ctx)
+	}
+	if err != nil {
+		a.refused.Store(&refusedWish{w.what, err, time.Now()})
+		a.diary.trouble(logrus.Fields{fieldProgram: a.options.Program.path}, w.what+" refused, nothing changes", err)
+		return ending{}, false
+	}
+	return end, true
+}
+
+// upgrade is the end for a program that has passed its trial.
+func (a *agent) upgrade(why string) (ending, error) {
+	next, err := a.succeed()
+	return ending{way: configs.StopKeep, why: why, next: next}, err
+}
+
+// answerPatience is how long who asked for a reload has to hear that it is on its way.
+const answerPatience = 500 * time.Millisecond
+
+// awaitAnswers lets answers to other nodes leave.
+func (a *agent) awaitAnswers(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, answerPatience)
+	defer cancel()
+	a.gossip.AwaitAnswers(ctx)
+}
+
+// refusedBefore is what the status says of that; nil: nothing was refused in this life.
+func (a *agent) refusedBefore() *control.Refused {
+	r := a.refused.Load()
+	if r == nil {
+		return nil
+	}
+	return &control.Refused{What: r.what, Why: r.why.Error(), Ago: time.Since(r.at)}
+}
+
+// answerReload has this process become its program anew, for who waits to hear what came of it.
 func (a *agent) answerReload(ctx context.Context, r control.Request) control.Response {
 	a.asks(r)
 	tried := make(chan error, 1)
 	select {
-	case a.reloads <- tried:
+	case a.reloads <- wish{what: wishReload, answer: tried}:
 	case <-a.loop.queue.ended:
 		return control.Fail(control.FailStopping, "%v", errEnded)
 	case <-ctx.Done():

@@ -67,7 +67,7 @@ func (a *agent) answerView(ctx context.Context) control.Response {
 	}
 	managed := a.managed()
 	up := a.loop.addresses.up()
-	view := control.View{Node: a.self.Name, VIPs: make([]control.VIPSight, len(status.VIPs)), Claimed: control.ClaimedOf(status)}
+	view := control.View{Node: a.self.Name, VIPs: make([]control.VIPSight, len(status.VIPs)), Claimed: control.ClaimedOf(status), Refused: a.refusedBefore()}
 	asking := newCrew(a.loop.failed)
 	for i, v := range status.VIPs {
 		s := &view.VIPs[i]
@@ -98,6 +98,9 @@ func (a *agent) facts() control.Facts {
 		KeyPath: a.config.Cluster.KeyFile, Port: a.config.Cluster.Port, Sealed: map[string]control.SealedFacts{},
 		Lease: a.lease(), Detector: a.detector(), Counters: a.gossip.Stats(),
 		Addresses: a.loop.addresses.up(),
+	}
+	if r := a.refusedBefore(); r != nil {
+		f.Refused = map[string]control.Refused{a.self.Name: *r}
 	}
 	c := a.config
 	f.Settings = control.Settings{

@@ -28,9 +28,9 @@ const (
 	tryOutputBytesMax = 1 << 10
 )
 
-// Program is the file that this process was started from. On SIGUSR2 the agent looks at what lies there by then: if
-// that would do, the process goes on as that, with the same arguments and the same process id. A nil Program never
-// does.
+// Program is the file that this process was started from. On SIGUSR2 and SIGHUP the agent looks at what lies there by
+// then: if that would do with the configuration as it is by then, the process goes on as that, with the same arguments
+// and the same process id. A nil Program never does.
 type Program struct {
 	path   string
 	args   []string // the program's name first
@@ -39,15 +39,18 @@ type Program struct {
 	become func(path string, args, environment []string) error // exec, but for tests
 }
 
-// ThisProgram returns the program of this process, and from then on takes SIGUSR2 for the wish to exchange it. It
-// has to be called before anybody exchanges the file.
+// anew are the signals that wish for that: one says that the program is another, one that the configuration is.
+var anew = []os.Signal{unix.SIGUSR2, unix.SIGHUP}
+
+// ThisProgram returns the program of this process, and from then on takes SIGUSR2 and SIGHUP for the wish to begin
+// anew. It has to be called before anybody exchanges the file.
 func ThisProgram() (*Program, error) {
 	path, err := programPath(os.Args[0])
 	if err != nil {
 		return nil, fmt.Errorf("find this program's file: %w", err)
 	}
 	p := &Program{path: path, args: os.Args, wanted: make(chan os.Signal, 1), become: syscall.Exec}
-	signal.Notify(p.wanted, unix.SIGUSR2)
+	signal.Notify(p.wanted, anew...)
 	return p, nil
 }
 
@@ -74,8 +77,8 @@ func sameFile(one, other string) bool {
 	return errA == nil && errB == nil && os.SameFile(a, b)
 }
 
-// upgrades brings the wishes.
-func (p *Program) upgrades() <-chan os.Signal {
+// wishes brings the signals.
+func (p *Program) wishes() <-chan os.Signal {
 	if p == nil {
 		return nil
 	}
@@ -172,8 +175,8 @@ func (s *successor) takeOver() error {
 		}
 		defer closeLeftOpen(handed)
 	}
-	signal.Ignore(unix.SIGUSR2) // one that comes before the successor listens would be its end
-	defer signal.Notify(s.wanted, unix.SIGUSR2)
+	signal.Ignore(anew...) // one that comes before the successor listens would be its end
+	defer signal.Notify(s.wanted, anew...)
 	return fmt.Errorf("become %s: %w", s.path, s.become(s.path, s.args, s.options.environment(handed)))
 }
 

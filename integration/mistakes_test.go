@@ -54,7 +54,7 @@ func TestRunningAgentIsNotHarmed(t *testing.T) {
 				t.Fatalf("the lab's configuration has no %q:\n%s", m.old, good)
 			}
 			c.rewriteConfig(t, text)
-			c.refuses(t, agent.ExitConfig, m.says, agentPath, c.secondAgent(h, m.node, t.TempDir())...)
+			c.refuses(t, m.code, m.says, agentPath, c.secondAgent(h, m.node, t.TempDir())...)
 			stands(t)
 		})
 	}
@@ -75,11 +75,14 @@ func TestRunningAgentIsNotHarmed(t *testing.T) {
 }
 
 // hostMistakes are those that only a host can tell: the lab's configuration with old replaced by new, the node
-// that a second agent is to be, and what it says.
-var hostMistakes = []struct{ name, old, new, node, says string }{
-	{"no key file", "gossip.key", "no.key", "cache1", "no.key: no such file"},
-	{"VIP that no interface fits", "10.77.0.102", "192.0.2.102", "cache1", "192.0.2.102"},
-	{"node that is not in the file", "", "", "cache9", `"cache9" is neither voter nor node`},
+// that a second agent is to be, what it says, and its exit code.
+var hostMistakes = []struct {
+	name, old, new, node, says string
+	code                       int
+}{
+	{"no key file", "gossip.key", "no.key", "cache1", "no.key: no such file", agent.ExitConfig},
+	{"VIP that no interface fits", "10.77.0.102", "192.0.2.102", "cache1", "192.0.2.102", agent.ExitPlace},
+	{"node that is not in the file", "", "", "cache9", `"cache9" is neither voter nor node`, agent.ExitConfig},
 }
 
 // standing is what an agent is and holds, without what time alone changes.

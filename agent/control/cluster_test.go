@@ -116,6 +116,7 @@ func (c *cluster) part(node, vip string) *core.VIPState {
 //	sees NODE ADDRESS holder=NODE the view of the first, which hears from the voters who has the address
 //	reach NODE answers|nothing    by ARP
 //	sealed NODE packets=N ago=D   with another key
+//	refused NODE reload|upgrade: WHY   a minute ago
 //	forget ADDRESS                a VIP that is not configured
 func (c *cluster) apply(t *testing.T, line string) {
 	t.Helper()
@@ -163,6 +164,11 @@ func (c *cluster) apply(t *testing.T, line string) {
 		c.facts.Reach[words[1]] = map[string]Reach{"answers": ReachAnswers, "nothing": ReachNothing}[words[2]]
 	case "sealed":
 		c.facts.Sealed[words[1]] = SealedFacts{Packets: d.number("packets"), Ago: d.span("ago", 0)}
+	case "refused":
+		if c.facts.Refused == nil {
+			c.facts.Refused = map[string]Refused{}
+		}
+		c.facts.Refused[words[1]] = Refused{What: words[2], Why: text, Ago: d.span("ago", time.Minute)}
 	case "forget":
 		c.forget(core.Name(words[1]))
 	default:

@@ -30,7 +30,9 @@ type Facts struct {
 
 	// Of nodes, by name; those that nothing is known of are left out.
 	Sealed map[string]SealedFacts
-	Reach  map[string]Reach
+	// Refused has the reporting node at most: the others' are in their views.
+	Refused map[string]Refused
+	Reach   map[string]Reach
 }
 
 // SealedFacts is what came from a node's address and this node's key did not open.

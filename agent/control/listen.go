@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socketMode lets root and the socket's group ask. The agent runs as root; packaging chooses the group.
+// socketMode lets root and the socket's group ask. The unit chooses both.
 const socketMode = 0o660
 
 // socketPathBytesMax is the room in the kernel's sockaddr_un, less the final zero and the suffix that

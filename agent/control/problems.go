@@ -48,6 +48,7 @@ const (
 	ProblemTainted       ProblemCode = "tainted"
 
 	ProblemVoterLists ProblemCode = "voter_lists_differ"
+	ProblemRefused    ProblemCode = "reload_refused" // or an upgrade
 	ProblemVersions   ProblemCode = "versions_differ"
 	ProblemConfigs    ProblemCode = "configs_differ"
 	ProblemDetector   ProblemCode = "slow_detector"
@@ -65,7 +66,7 @@ const (
 
 // problems lists all that is not as it should be, the worst first.
 func (w view) problems() []Problem {
-	out := slices.Concat(w.vipProblems(), w.conflictProblems(), w.sightProblems(), w.ownProblems(), w.partedProblems(), w.voterProblems())
+	out := slices.Concat(w.vipProblems(), w.conflictProblems(), w.sightProblems(), w.ownProblems(), w.partedProblems(), w.voterProblems(), w.refusedProblems())
 	for _, n := range w.Nodes {
 		out = append(out, w.nodeProblems(n)...)
 	}

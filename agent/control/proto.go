@@ -64,6 +64,15 @@ type View struct {
 
 	// Claimed says how long ago a claim came from each node itself; null if the node is no voter, and gets none.
 	Claimed map[string]time.Duration `json:"claimed_ns"`
+
+	Refused *Refused `json:"refused,omitempty"` // nil: nothing, since the node's agent began
+}
+
+// Refused is what a node would not become: another program, or its own with another configuration. It goes on as it was.
+type Refused struct {
+	What string        `json:"what"` // "reload" or "upgrade"
+	Why  string        `json:"why"`
+	Ago  time.Duration `json:"ago_ns"`
 }
 
 // VIPSight is what one node sees of a VIP: who holds it by the voters' word, and who answers for it on the node's link.

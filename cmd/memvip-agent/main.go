@@ -91,14 +91,14 @@ func inNamespace(netns string, o *agent.Options, stderr io.Writer, work func() e
 	return errors.Join(work(), closing.Close())
 }
 
-// serve runs the node. The first SIGTERM or SIGINT stops it, the second hurries it; SIGUSR2 exchanges its program.
+// serve runs the node. The first SIGTERM or SIGINT stops it, the second hurries it; SIGUSR2 exchanges its program, and
+// SIGHUP its configuration.
 func serve(o agent.Options) (err error) {
 	if o.Program, err = agent.ThisProgram(); err != nil {
 		return err
 	}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
-	signal.Ignore(syscall.SIGHUP) // there is no reload yet, and the default would end the agent without giving its VIPs away
 	defer signal.Stop(signals)
 	o.Signals = signals
 	return agent.Run(context.Background(), o)
