@@ -124,6 +124,7 @@ func (h *host) start() {
 		a.begin()
 		if !a.up {
 			a.disconnect() // swept
+			a.tenure = 0
 		} else {
 			present = append(present, h.vips[v].name)
 		}

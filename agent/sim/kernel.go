@@ -11,7 +11,7 @@ type address struct {
 	up       bool
 	fence    int64 // packets pass before; real time
 	lifetime int64 // the kernel removes the address then
-	tenure   int   // the VIP's, when it came up here
+	tenure   int   // the VIP's, when it came up here; 0 once its connections were destroyed
 	watched  bool  // a task looks at fence and lifetime when they end
 	conns    []*conn
 
@@ -192,7 +192,7 @@ func (h *host) watchFence(v int) {
 // nobody else had it since, the VIP is served as before.
 func (h *host) putUp(v int) {
 	a := &h.addresses[v]
-	again := a.tenure == h.vips[v].tenure
+	again := a.tenure != 0 && a.tenure == h.vips[v].tenure
 	if a.up && again {
 		return
 	}
@@ -210,9 +210,10 @@ func (h *host) putUp(v int) {
 // takeDown removes the address, its connections first.
 func (h *host) takeDown(v int, who string) {
 	a := &h.addresses[v]
-	a.fence, a.lifetime, a.tenure = 0, 0, 0
+	a.fence, a.lifetime = 0, 0
 	if who != byLifetime {
 		a.disconnect()
+		a.tenure = 0
 	}
 	if !a.up {
 		return

@@ -28,8 +28,7 @@ func Draw(seed uint64) Plan {
 	r := rand.New(rand.NewPCG(seed, 1))
 	p := Plan{Seed: seed, Shape: drawShape(r)}
 	if r.IntN(4) == 0 {
-		p.Shape = p.Shape.small(r)
-		p.Acts = drawPatterns(r, p.Shape, calmFor, calmFor+badFor)
+		p.Shape, p.Acts = drawPatterns(r, p.Shape, calmFor, calmFor+badFor)
 	} else {
 		day := drawDay(r)
 		if day.dense {
