@@ -38,8 +38,8 @@ var patterns = []pattern{
 			{At: lease + around(r, lease/4), Kind: ExitMemcached, A: c, B: r.IntN(2), For: around(r, lease/2)},
 		}
 	}},
-	// F8: a serves in the second term, which b and c forget. c, which does not hear a, serves by b and itself, in what
-	// it takes for the first, and leaves: b believes a, and a goes on.
+	// F8: b's memcached is dead and c drained, so a serves, in the second term. b and c forget that. c does not hear a,
+	// serves by b and itself, in what it takes for the first term, and is drained: b believes a, and a would go on.
 	{hosts: 3, acts: func(r *rand.Rand, lease time.Duration, a, b, c int) []Act {
 		v, leaves := r.IntN(2), 2*lease+6*time.Second+around(r, 2*time.Second)
 		return []Act{
@@ -67,7 +67,8 @@ var patterns = []pattern{
 			{At: around(r, 400*time.Millisecond), Kind: Drain, A: a, For: around(r, 2*time.Second)},
 		}
 	}},
-	// F11: likewise, but nobody else can serve: a goes on where it left off, without a flush.
+	// F11: likewise, but nobody else can serve: a would go on where it left off, without a flush, before its worker does.
+	// Only every other of the VIP's tenures is that worker's, hence twice. Last the others are back and have their turn.
 	{hosts: 3, acts: func(r *rand.Rand, lease time.Duration, a, b, c int) []Act {
 		v := r.IntN(2)
 		return []Act{
