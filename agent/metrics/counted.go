@@ -1,6 +1,8 @@
 package metrics
 
 import (
+	"strings"
+
 	"memvip/agent/core"
 	"memvip/agent/gossip"
 )
@@ -53,6 +55,12 @@ var leftOut = map[string]*Family{
 	"messages_sent":    sent,
 	"loop_steps":       stepTime,
 	"loop_slowest_us":  slowest,
+}
+
+// Tells reports whether a counted name of a report is told, in whatever way.
+func Tells(name string) bool {
+	_, told := counters[name]
+	return told || leftOut[name] != nil || strings.HasPrefix(name, claimRefusedPrefix) || strings.HasPrefix(name, renewalRefusedPrefix)
 }
 
 // Counted names of a report that carry one of core's refusals.

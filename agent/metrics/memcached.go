@@ -23,6 +23,7 @@ type cache struct {
 	ctx     context.Context
 	name    string
 	address netip.AddrPort
+	dial    func(context.Context, netip.AddrPort) (*memcached.Conn, error)
 
 	mu    sync.Mutex
 	conn  *memcached.Conn // nil: none
@@ -57,7 +58,7 @@ func (c *cache) figures() figures {
 func (c *cache) ask(ctx context.Context) figures {
 	for kept := c.conn != nil; ; kept = false {
 		if c.conn == nil {
-			conn, err := memcached.Dial(ctx, c.address)
+			conn, err := c.dial(ctx, c.address)
 			if err != nil {
 				return nil
 			}

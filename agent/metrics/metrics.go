@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"memvip/agent/core"
+	"memvip/flush/memcached"
 )
 
 // scrapesMax is how many may ask for metrics at once; a further one is told to come back.
@@ -50,7 +51,7 @@ func New(o Options) *Metrics {
 	ctx, cancel := context.WithCancel(context.Background())
 	m := &Metrics{Recorder: newRecorder(o), registry: prometheus.NewRegistry(), complain: o.Complain, cancel: cancel}
 	for _, in := range o.Instances {
-		m.caches = append(m.caches, &cache{ctx: ctx, name: in.Name, address: in.Address})
+		m.caches = append(m.caches, &cache{ctx: ctx, name: in.Name, address: in.Address, dial: memcached.Dial})
 	}
 	all := prometheus.WrapRegistererWith(prometheus.Labels{labelCluster: o.Cluster, labelNode: o.Node}, m.registry)
 	all.MustRegister(m.collectors()...)
