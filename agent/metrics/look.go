@@ -15,6 +15,9 @@ const (
 	lookPatience = 500 * time.Millisecond
 	// lookEvery is the least time between two looks, however many ask.
 	lookEvery = 200 * time.Millisecond
+	// lookAgeMax is how old a look may be that is still told. What an agent knew before its loop stood still must not
+	// pass for what is.
+	lookAgeMax = 5 * time.Second
 )
 
 // Look is what an agent knows at one instant.
@@ -36,14 +39,18 @@ type looker struct {
 	lasted time.Time // when that ended
 }
 
-// newest returns the newest look, and how old it is. The look is nil if there never was one.
+// newest returns the newest look, and how old it is. The look is nil if there is none that may be told.
 func (l *looker) newest() (*Look, time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if time.Since(l.lasted) >= lookEvery {
 		l.try()
 	}
-	return l.last, time.Since(l.at)
+	age := time.Since(l.at)
+	if age > lookAgeMax {
+		return nil, age
+	}
+	return l.last, age
 }
 
 func (l *looker) try() {

@@ -42,5 +42,10 @@ func TestLoopStands(t *testing.T) {
 		stands = true
 		see(lookEvery*3/2+lookPatience, lookPatience, true)
 		see(lookEvery*3/2+lookPatience, 0, true) // not waited for again at once
+		pass(lookAgeMax)
+		see(lookAgeMax+lookEvery*3/2+2*lookPatience, lookPatience, false) // too old to be told
+		stands = false
+		pass(lookEvery)
+		see(0, 0, true)
 	})
 }
