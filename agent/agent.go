@@ -20,6 +20,7 @@ import (
 	"memvip/agent/core"
 	"memvip/agent/gossip"
 	"memvip/agent/history"
+	"memvip/agent/metrics"
 	"memvip/configs"
 	"memvip/health"
 	"memvip/vip"
@@ -132,6 +133,8 @@ type agent struct {
 	gossip    *gossip.Gossip
 	loop      *loop
 	history   *history.Store
+	metrics   *metrics.Metrics // nil: nobody is told; as is teller
+	teller    *metrics.Server
 	ready     chan struct{} // closed once everything is open
 	reloads   chan wish     // for another life with the configuration of now
 
@@ -176,7 +179,8 @@ func (a *agent) open() (core.Started, error) {
 	}
 	a.openHistory(started.Durable.Start + 1)
 	a.openLoop()
-	for _, step := range []func() error{a.openGossip, a.openControl} {
+	a.openMetrics()
+	for _, step := range []func() error{a.openGossip, a.openControl, a.serveMetrics} {
 		if err := step(); err != nil {
 			return core.Started{}, err
 		}
@@ -313,7 +317,7 @@ func (a *agent) openLoop() {
 	config.Fence, config.Lease = string(fence), a.lease()
 	a.loop = &loop{
 		shared: s, machine: core.New(config),
-		store: newStateFile(a.options.RuntimeDir), asks: make(chan chan core.Status),
+		store: newStateFile(a.options.RuntimeDir), asks: make(chan chan core.Status), observer: unobserved{},
 		history:   a.history,
 		addresses: newAddresses(s, a.manager, a.places),
 		instances: newInstances(s, withFaults(realInstances{}, a.diary), instancesOf(a.config, a.self.Name)),

@@ -58,10 +58,14 @@ func (a *agent) letGo(cause error) error {
 
 func (a *agent) prober(in *instance) *health.Prober {
 	h := a.config.Health
-	return health.New(health.Options{
+	o := health.Options{
 		Address: in.address, Interval: h.Interval, Deadline: h.Deadline, Fall: h.Fall, Rise: h.Rise,
 		FreshInterval: h.FreshInterval, Connector: a.connector, Report: in.health,
-	})
+	}
+	if a.metrics != nil {
+		o.Observed = a.metrics.Probed(in.name)
+	}
+	return health.New(o)
 }
 
 // keepWatching begins a watch again whenever it fails, until the agent ends.

@@ -21,6 +21,7 @@ type loop struct {
 	machine   machine
 	store     saver
 	history   interface{ Append(history.Entry) }
+	observer  observer
 	net       messenger
 	addresses *addresses
 	instances *instances
@@ -115,15 +116,20 @@ func (l *loop) feed(ev core.Event) {
 		l.answers = l.answers[1:]
 		l.step(next)
 	}
-	if took := int64(l.clock().Sub(begun)); took > l.counts.slowest.Load() {
-		l.counts.slowest.Store(took)
+	took := l.clock().Sub(begun)
+	if int64(took) > l.counts.slowest.Load() {
+		l.counts.slowest.Store(int64(took))
 	}
+	l.observer.Stepped(took)
 }
 
 // step reads the clock right before the machine looks at the event, however long it has waited.
 func (l *loop) step(ev core.Event) {
 	l.counts.steps.Add(1)
-	for _, effect := range l.machine.Step(l.clock(), ev) {
+	now := l.clock()
+	l.observer.Heard(now, ev)
+	for _, effect := range l.machine.Step(now, ev) {
+		l.observer.Ordered(now, effect)
 		l.perform(effect)
 	}
 }
@@ -216,5 +222,7 @@ func (l *loop) ask(ctx context.Context) (core.Status, error) {
 		return status, nil
 	case <-l.queue.ended:
 		return core.Status{}, errEnded
+	case <-ctx.Done():
+		return core.Status{}, ctx.Err()
 	}
 }

@@ -21,14 +21,24 @@ func (a *agent) answerStatus(ctx context.Context, r control.Request) control.Res
 		views = a.views(ctx)
 		asking.wait()
 	}
-	status, err := a.loop.ask(ctx)
+	report, err := a.report(ctx, views, reach)
 	if err != nil {
 		return control.Fail(control.FailStopping, "%v", err)
+	}
+	return control.Reply(report)
+}
+
+// report is what this node knows, with what the others see if they were asked. The facts come after the status: an
+// address is up before the machine knows.
+func (a *agent) report(ctx context.Context, views []control.View, reach map[string]control.Reach) (control.Report, error) {
+	status, err := a.loop.ask(ctx)
+	if err != nil {
+		return control.Report{}, err
 	}
 	a.addCounts(status.Counted)
 	facts := a.facts()
 	facts.Views, facts.Reach = views, reach
-	return control.Reply(control.Build(status, facts))
+	return control.Build(status, facts), nil
 }
 
 // viewPatience is how long other nodes' views are waited for: a status is wanted now.
@@ -97,7 +107,7 @@ func (a *agent) facts() control.Facts {
 		Cluster: a.config.Cluster.Name, ConfigPath: a.config.Path, ConfigDigest: hex.EncodeToString(digest[:]),
 		KeyPath: a.config.Cluster.KeyFile, Port: a.config.Cluster.Port, Sealed: map[string]control.SealedFacts{},
 		Lease: a.lease(), Detector: a.detector(), Counters: a.gossip.Stats(),
-		Addresses: a.loop.addresses.up(),
+		Addresses: a.loop.addresses.up(), MetricsTrouble: a.metricsTrouble(),
 	}
 	if r := a.refusedBefore(); r != nil {
 		f.Refused = map[string]control.Refused{a.self.Name: *r}
@@ -133,7 +143,7 @@ func (a *agent) addCounts(counted map[string]int) {
 		"saves": l.saves.Load(), "saves_failed": l.saveFailed.Load(),
 		"announcements": v.Announced, "announcements_failed": v.AnnounceFailed, "announcements_withheld": v.Withheld,
 		"addresses_refreshed": v.Refreshed, "addresses_restored": v.Restored, "addresses_too_late": v.TooLate,
-		"fence_restored":    v.FenceRestored,
+		"fence_restored": v.FenceRestored, "fence_closed": v.FenceClosed,
 		"sockets_destroyed": v.Destroyed, "claims_of_others": v.Claims, "claims_of_others_lost": v.ClaimsLost,
 	} {
 		counted[name] = int(n)

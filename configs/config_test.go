@@ -84,6 +84,8 @@ func TestWarnings(t *testing.T) {
 			"agent.toml:33: vip.candidates: only cache1 may hold this address, so nobody takes over"}},
 		{"slow probes", `fall = 3`, `fall = 100`, []string{
 			"agent.toml:22: health: a memcached that hangs is noticed after 15.1s only (interval + fall × the longer of interval and deadline)"}},
+		{"metrics at an address of their own", `"127.0.0.1:9750"`, `"192.168.0.1:9750"`, []string{
+			"agent.toml:46: metrics.listen: 192.168.0.1: every host must have this address, or its metrics are not served"}},
 		{"no fence", `fence = "auto"`, `fence = "off"`, []string{
 			"agent.toml:8: cluster.fence: \"off\": while an agent is frozen or dead, its host goes on answering beside the next holder"}},
 	}
@@ -107,6 +109,28 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+// A port alone is the loopback address's; all addresses have to be written out.
+func TestListen(t *testing.T) {
+	for written, want := range map[string]string{
+		"":               "invalid AddrPort",
+		":9750":          "127.0.0.1:9750",
+		"127.0.0.1:7946": "127.0.0.1:7946", // nodes talk elsewhere
+		"[::1]:9750":     "[::1]:9750",
+		"0.0.0.0:9750":   "0.0.0.0:9750",
+		"[::]:9750":      "[::]:9750",
+	} {
+		c := parse(t, strings.Replace(good, `"127.0.0.1:9750"`, `"`+written+`"`, 1))
+		if got := c.Metrics.Listen.String(); got != want {
+			t.Errorf("%q: listens at %s, want %s", written, got, want)
+		}
+	}
+	onLoopback := strings.NewReplacer(`"10.0.0.11"`, `"127.0.0.1"`, `"10.0.0.12"`, `"127.0.0.2"`, `"10.0.0.13"`, `"127.0.0.3"`, `"10.0.0.10"`, `"127.0.0.4"`,
+		`"127.0.0.1:9750"`, `"127.0.0.1:7946"`).Replace(good)
+	if c, err := Parse("agent.toml", onLoopback); err == nil || !strings.Contains(err.Error(), "where nodes talk to each other") {
+		t.Errorf("the port of a node at the same address: %v, %v", c, err)
+	}
+}
+
 // The digest is about what is meant, not about how it is written.
 func TestDigest(t *testing.T) {
 	base := parse(t, good).Digest()
@@ -116,6 +140,7 @@ vip = [
   { address = "10.0.0.101", home = "cache1", candidates = ["cache2", "cache1"] },
 ]
 memcached = { address = "127.0.0.1:11211", restart_command = ["restart", "it"] }
+metrics = { listen = ":9750" }
 [cluster]
 nodes = { cache3 = "10.0.0.13" }
 voters = { w1 = "10.0.0.10", cache2 = "10.0.0.12", cache1 = "10.0.0.11" }
@@ -132,7 +157,7 @@ key_file = "other.key"
 		{`"100ms"`, `"110ms"`}, {`"150ms"`, `"160ms"`}, {`fall = 3`, `fall = 4`}, {`fall = 3`, `rise = 4`}, {`"1s"`, `"2s"`},
 		{`"10.0.0.101"`, `"10.0.0.101/24"`}, {`home = "cache3"`, `home = "cache2"`}, {`failback = "auto"`, `failback = "never"`}, {`fence = "auto"`, `fence = "lifetime"`}, {`"5s"`, `"6s"`},
 		{`["cache1", "cache2"]`, `["cache1", "cache3"]`}, {`"eth0"`, `"eth1"`}, {`"127.0.0.1:11302"`, `"127.0.0.1:11303"`},
-		{`"handover"`, `"keep"`},
+		{`"handover"`, `"keep"`}, {`"127.0.0.1:9750"`, `""`}, {`"127.0.0.1:9750"`, `"0.0.0.0:9750"`},
 	} {
 		if parse(t, strings.Replace(good, change[0], change[1], 1)).Digest() == base {
 			t.Errorf("%s for %s leaves the digest as it was", change[1], change[0])

@@ -64,6 +64,9 @@ const (
 	// Who stops an agent means to do something to the host, or to end the service there for good; a restart and an
 	// upgrade, which should move nothing, are told apart from that without a setting.
 	stopDefault = StopHandover
+
+	// Where an address with a port alone is meant: nobody but this host reads it.
+	loopbackDefault = "127.0.0.1"
 )
 
 // The bounds that no key of the file moves.

@@ -57,6 +57,9 @@ func (c *Config) canonical() string {
 	if c.Agent.Stop != stopDefault {
 		line("agent.stop", c.Agent.Stop)
 	}
+	if c.Metrics.Listen.IsValid() {
+		line("metrics.listen", c.Metrics.Listen)
+	}
 	for _, v := range sortedVIPs(c.VIPs) {
 		line("vip.address", v.Prefix)
 		line("vip.home", v.Home)

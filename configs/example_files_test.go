@@ -113,7 +113,7 @@ func TestAgentTomlShowsEveryKeyAndDefault(t *testing.T) {
 func knownKeys(t *testing.T, sample string) map[string][]string {
 	t.Helper()
 	keys := make(map[string][]string)
-	for _, section := range []string{"", "cluster", "memcached", "health", "agent", "vip"} {
+	for _, section := range []string{"", "cluster", "memcached", "health", "agent", "metrics", "vip"} {
 		text := "zzzzzzzz = 1\n" + sample
 		if section != "" {
 			header := regexp.MustCompile(`(?m)^\[+` + section + `\]+$`)

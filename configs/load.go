@@ -65,7 +65,9 @@ func read(file, text string) (*Config, *problems, *place) {
 	c.Memcached = readMemcached(root.section("memcached"))
 	c.Health = readHealth(root.section("health"))
 	c.Agent = readAgent(root.section("agent"), c.Cluster.Fence)
+	metrics := root.section("metrics")
 	c.VIPs = readVIPs(root, c.Cluster, c.Memcached)
+	c.Metrics = readMetrics(metrics, c.Cluster, c.Memcached, c.VIPs)
 	root.done()
 	c.votersLine = root.at.key("cluster").key("voters").line
 	c.warnings = p.warnings

@@ -247,6 +247,9 @@ func (l *loop) endSession() {
 
 // observe lets the judge decide and reports what changed.
 func (l *loop) observe(o Observation) {
+	if l.Observed != nil {
+		l.Observed(o)
+	}
 	change := l.judge.Observe(o)
 	l.dropSettled()
 	if change == NoChange {

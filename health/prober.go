@@ -48,6 +48,8 @@ type Options struct {
 	Connector *Connector
 	// Report is called for every change, in order, from within Run. It must not block. It must not be nil.
 	Report func(Report)
+	// Observed, if not nil, is called for every observation, likewise.
+	Observed func(Observation)
 }
 
 // Report is one change. Two reports in a row may both be up, or both down: then the reason is what changed.

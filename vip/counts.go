@@ -12,12 +12,13 @@ type Counts struct {
 	TooLate        uint64 // addresses removed because their lease was over after a write
 	Destroyed      uint64 // TCP sockets destroyed
 	FenceRestored  uint64 // times the fence's tables were put back after somebody else had changed them
+	FenceClosed    uint64 // times the fence was closed for an address that it was open for
 	Claims         uint64 // claims by others of watched addresses, told
 	ClaimsLost     uint64 // claims of more different kinds than could be told
 }
 
 type counts struct {
-	announced, announceFailed, withheld, refreshed, restored, tooLate, destroyed, fenceRestored, claims, claimsLost atomic.Uint64
+	announced, announceFailed, withheld, refreshed, restored, tooLate, destroyed, fenceRestored, fenceClosed, claims, claimsLost atomic.Uint64
 }
 
 // Counts returns the counters; it works on a closed Manager, too.
@@ -31,6 +32,7 @@ func (m *Manager) Counts() Counts {
 		TooLate:        m.counts.tooLate.Load(),
 		Destroyed:      m.counts.destroyed.Load(),
 		FenceRestored:  m.counts.fenceRestored.Load(),
+		FenceClosed:    m.counts.fenceClosed.Load(),
 		Claims:         m.counts.claims.Load(),
 		ClaimsLost:     m.counts.claimsLost.Load(),
 	}

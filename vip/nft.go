@@ -211,6 +211,9 @@ func (f *nftFence) shut(ip netip.Addr, d direction) error {
 }
 
 func (f *nftFence) shutLocked(ip netip.Addr, d direction) error {
+	if _, open := f.leases[ip]; open {
+		f.counts.fenceClosed.Add(1)
+	}
 	delete(f.leases, ip)
 	var those, others []*nftables.Set
 	for _, set := range f.known[ip] {

@@ -25,8 +25,10 @@ type Facts struct {
 	Addresses []AddressFacts // up on this node's interfaces now, by its own doing
 	Detector  string
 	Members   []Member
-	Counters  any    // of gossip, marshalled as it is
-	Views     []View // of the nodes that were asked and answered, this one included
+	Counters  any // of gossip, marshalled as it is
+
+	Views          []View // of the nodes that were asked and answered, this one included
+	MetricsTrouble string // why nobody is told metrics that are to be told; "" if nothing is in the way
 
 	// Of nodes, by name; those that nothing is known of are left out.
 	Sealed map[string]SealedFacts

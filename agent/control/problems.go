@@ -53,6 +53,7 @@ const (
 	ProblemConfigs    ProblemCode = "configs_differ"
 	ProblemDetector   ProblemCode = "slow_detector"
 	ProblemFence      ProblemCode = "weak_fence"
+	ProblemMetrics    ProblemCode = "metrics_not_served"
 )
 
 // slowDetector is what core.NodeState.Detector says where the kernel does not report exits.
@@ -205,6 +206,10 @@ func (w view) ownProblems() []Problem {
 	if q := w.quorum(); !q.Quorate {
 		out = append(out, degraded(ProblemNotQuorate, []string{w.Node}, w.quorumHint(),
 			"%s hears %d of %s, %d are needed: it can hold no VIP%s", w.Node, q.Answering, plural(q.Voters, "voter"), q.Needed, w.missingVoters()))
+	}
+	if why := w.facts.MetricsTrouble; why != "" {
+		out = append(out, Problem{Severity: SeverityNote, Code: ProblemMetrics, Nodes: []string{w.Node},
+			Text: fmt.Sprintf("nobody can read the metrics of %s: %s", w.Node, why), Hint: "on " + w.Node + ": ss -ltnp; [metrics] listen is where"})
 	}
 	me := w.node(w.Node)
 	for _, f := range w.facts.VIPs {

@@ -25,6 +25,7 @@ func (m *Machine) hinted(h Hint) {
 	}
 	l := v.lease
 	m.hearHint(h, l)
+	m.noteFree(v)
 	switch {
 	case l.role == Candidate && l.try.refused[h.Voter]:
 		m.propose(l) // the voter that stood in the way says that it no longer does
@@ -229,9 +230,11 @@ func (m *Machine) becomeIdle(l *lease, cause Cause) {
 
 // turn changes a role and says so.
 func (m *Machine) turn(l *lease, to Role, cause Cause) {
-	m.emit(Transition{
-		Name: l.name, From: l.role.String(), To: to.String(), Cause: cause, Term: l.term, Since: m.now.Sub(l.since),
-	})
+	t := Transition{Name: l.name, From: l.role.String(), To: to.String(), Cause: cause, Term: l.term, Since: m.now.Sub(l.since)}
+	if to == Holding {
+		t.Gap = m.gap(l)
+	}
+	m.emit(t)
 	l.role, l.since = to, m.now
 }
 

@@ -91,6 +91,7 @@ type Transition struct {
 	Term     Term
 	Peer     string
 	Since    time.Duration // how long From had lasted
+	Gap      time.Duration // to holding: how long nobody had served the VIP, as far as this node knows; 0: not at all, or not known
 	Detail   string
 }
 

@@ -21,6 +21,7 @@ type taking struct {
 type dropping struct {
 	cause     Cause
 	successor string
+	served    bool    // the address was up, as far as is known
 	repeatAt  Instant // ask the kernel again, if it has not answered or refused
 }
 
@@ -216,9 +217,10 @@ func (m *Machine) putRecordBack(v *site) {
 
 // becomeDropping orders an address down. Its lease is released only when it is (F3).
 func (m *Machine) becomeDropping(l *lease, cause Cause, successor string) {
+	served := l.role == Holding || l.leftover != 0 || l.take.stayed
 	m.turn(l, Dropping, cause)
 	l.validUntil, l.leftover = 0, 0
-	l.drop = dropping{cause: cause, successor: successor}
+	l.drop = dropping{cause: cause, successor: successor, served: served}
 	m.orderDrop(l)
 }
 
@@ -240,6 +242,9 @@ func (m *Machine) addressDown(e AddressDown) {
 	}
 	l.site.stuck = ""
 	l.downAt = m.now
+	if l.drop.served {
+		l.site.freeAt = m.now
+	}
 	m.measureDrop(e.Took)
 	cause, successor := l.drop.cause, l.drop.successor
 	m.sendRelease(l, successor)

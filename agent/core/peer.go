@@ -298,6 +298,7 @@ func (m *Machine) learn(p *peer, sent *packet, a *Answer) {
 	}
 	p.viewed, p.viewedAt = sent.at, m.now
 	p.views = m.viewsOf(p, a)
+	m.noteServed(p)
 }
 
 // viewsOf returns what a voter has said of every name, its answer included. Voters mostly list the names

@@ -20,6 +20,9 @@ type site struct {
 	contestedUntil Instant   // left alone before: others removed it again and again
 	contested      Standing  // meanwhile
 
+	servedAt Instant // a voter granted it to another node that held it then; zero: never heard of
+	freeAt   Instant // it was let go then, by this node or as a voter said; zero: never
+
 	conflict conflict
 	kept     *ServiceRecord // of its values on its instance; nil if nothing is known
 }

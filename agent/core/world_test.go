@@ -35,6 +35,9 @@ type world struct {
 	moves               int                    // addresses that went up
 	saveTime, flushTime time.Duration
 
+	downAt  map[Name]Instant        // when an address last went down
+	changed func(*host, Transition) // told of every transition, if not nil
+
 	fence bool // the kernel takes an address down when its lease ends, agent or no agent
 	stale int  // reads of an old value
 }
@@ -87,7 +90,7 @@ func newWorld(nodes, witnesses []string, vips []VIP, shared bool, lease time.Dur
 		now: 1, nodes: map[string]*host{}, vips: vips, shared: shared, lease: lease, delay: 100 * time.Microsecond,
 		saveTime: 50 * time.Microsecond, flushTime: time.Millisecond,
 		cut: map[[2]string]bool{}, lose: map[string]bool{}, hold: map[string]bool{}, newest: map[Name]int{},
-		twice: map[Name]time.Duration{}, voters: slices.Sorted(slices.Values(nodes[:min(3, len(nodes))])),
+		twice: map[Name]time.Duration{}, downAt: map[Name]Instant{}, voters: slices.Sorted(slices.Values(nodes[:min(3, len(nodes))])),
 	}
 	if len(witnesses) > 0 {
 		w.voters = slices.Sorted(slices.Values(append(slices.Clone(nodes[:2]), witnesses[0])))
@@ -346,6 +349,9 @@ func (h *host) carryOut(e Effect) {
 			}
 		})
 	case Transition:
+		if w.changed != nil {
+			w.changed(h, e)
+		}
 		h.trace(e)
 	case Exit:
 		w.note("%s: leaves%s", h.name, untils(e.Kept))
@@ -445,7 +451,12 @@ func (h *host) putUp(n Name) {
 	}
 }
 
-func (h *host) takeDown(n Name) { delete(h.up, n) }
+func (h *host) takeDown(n Name) {
+	if h.up[n] {
+		h.w.downAt[n] = h.w.now
+	}
+	delete(h.up, n)
+}
 
 func (h *host) cacheOf(n Name) *cache {
 	for _, v := range h.cfg.VIPs {

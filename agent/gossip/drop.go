@@ -46,6 +46,15 @@ func (r DropReason) String() string {
 	return "unknown reason"
 }
 
+// DropReasons lists them all, in that order.
+func DropReasons() []DropReason {
+	var list []DropReason
+	for r := NotDropped + 1; r < dropReasons; r++ {
+		list = append(list, r)
+	}
+	return list
+}
+
 // MarshalText lets counters be keyed by the reason's name in JSON.
 func (r DropReason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 

@@ -44,4 +44,7 @@ restart_command = ["restart", "other"]
 
 [agent]
 stop = "handover"
+
+[metrics]
+listen = "127.0.0.1:9750"
 `

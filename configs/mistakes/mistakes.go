@@ -27,6 +27,8 @@ func (m Mistake) Text() string {
 	return strings.Replace(Good, m.old, m.new, 1)
 }
 
+const expectedListen = `an address and port such as "127.0.0.1:9750" or "[::]:9750", or ":9750" for the loopback address alone`
+
 // All are the mistakes, in the order of the file.
 var All = []Mistake{
 	// The text as a whole.
@@ -53,9 +55,9 @@ var All = []Mistake{
 	{"unknown table", "[health]", "[helth]",
 		`agent.toml:22: helth: unknown key; expected "health", the nearest known key`},
 	{"unknown table unlike any other", "[[vip]]\naddress = \"10.0.0.101\"", "[logging]\nlevel = 1\n[[vip]]\naddress = \"10.0.0.101\"",
-		`agent.toml:28: logging: unknown key; expected one of cluster, memcached, health, agent, vip`},
+		`agent.toml:28: logging: unknown key; expected one of cluster, memcached, health, agent, metrics, vip`},
 	{"key outside of a table", "[cluster]\n", "lease = \"1s\"\n[cluster]\n",
-		`agent.toml:1: lease: unknown key; expected one of cluster, memcached, health, agent, vip`},
+		`agent.toml:1: lease: unknown key; expected one of cluster, memcached, health, agent, metrics, vip`},
 	{"every mistake at once", "", "[cluster]\nname = \"\"\nlease = \"1h\"\nvoters = { a = \"10.0.0.1\", b = \"10.0.0.1\" }\n[[vip]]\nhome = \"c\"\n",
 		`agent.toml:1: cluster.key_file: missing; expected the path of the gossip key, such as "/etc/memvip/gossip.key"; agentctl keygen makes one
 agent.toml:1: memcached.address: missing; expected the instance of the vip on line 5, such as "127.0.0.1:11211"
@@ -218,6 +220,34 @@ agent.toml:10: cluster.voters: 2 voters; expected at least 3; where only two hos
 		`agent.toml:43: agent.stpo: unknown key; expected one of stop`},
 	{"stop outside of its table", "[agent]\nstop", "[[agent]]\nstop",
 		`agent.toml:42: agent: an array; expected a table`},
+
+	// [metrics]
+	{"listen without a port", `listen = "127.0.0.1:9750"`, `listen = "127.0.0.1"`,
+		`agent.toml:46: metrics.listen: "127.0.0.1" is no address and port (names are not looked up); expected ` + expectedListen},
+	{"listen at a name", `listen = "127.0.0.1:9750"`, `listen = "localhost:9750"`,
+		`agent.toml:46: metrics.listen: "localhost:9750" is no address and port (names are not looked up); expected ` + expectedListen},
+	{"listen at port 0", `listen = "127.0.0.1:9750"`, `listen = ":0"`,
+		`agent.toml:46: metrics.listen: ":0" has port 0; expected ` + expectedListen},
+	{"listen as a number", `listen = "127.0.0.1:9750"`, `listen = 9750`,
+		`agent.toml:46: metrics.listen: the integer 9750; expected ` + expectedListen},
+	{"listen at a multicast address", `listen = "127.0.0.1:9750"`, `listen = "224.0.0.1:9750"`,
+		`agent.toml:46: metrics.listen: "224.0.0.1:9750" is a multicast address; expected ` + expectedListen},
+	{"listen at a zone", `listen = "127.0.0.1:9750"`, `listen = "[fe80::1%eth0]:9750"`,
+		`agent.toml:46: metrics.listen: "[fe80::1%eth0]:9750" is tied to one host's interface by its zone; expected ` + expectedListen},
+	{"listen at a vip", `listen = "127.0.0.1:9750"`, `listen = "10.0.0.101:9750"`,
+		`agent.toml:46: metrics.listen: 10.0.0.101 is a vip, which moves; expected ` + expectedListen},
+	{"listen at one node's address", `listen = "127.0.0.1:9750"`, `listen = "10.0.0.13:9750"`,
+		`agent.toml:46: metrics.listen: 10.0.0.13 is the address of cache3 alone; expected ` + expectedListen},
+	{"listen at the nodes' port", `listen = "127.0.0.1:9750"`, `listen = "0.0.0.0:7946"`,
+		`agent.toml:46: metrics.listen: 0.0.0.0:7946 is where nodes talk to each other (cluster.port); expected another port`},
+	{"listen at memcached's port", `listen = "127.0.0.1:9750"`, `listen = ":11302"`,
+		`agent.toml:46: metrics.listen: 127.0.0.1:11302 is where memcached listens (127.0.0.1:11302); expected another port`},
+	{"listen at memcached's port on all addresses", `listen = "127.0.0.1:9750"`, `listen = "[::]:11211"`,
+		`agent.toml:46: metrics.listen: [::]:11211 is where memcached listens (127.0.0.1:11211); expected another port`},
+	{"listen with a slip", `listen = "127.0.0.1:9750"`, `listn = "127.0.0.1:9750"`,
+		`agent.toml:46: metrics.listn: unknown key; expected "listen", the nearest known key`},
+	{"metrics as a text", "[metrics]\nlisten = \"127.0.0.1:9750\"\n", "[[metrics]]\n",
+		`agent.toml:45: metrics: an array; expected a table`},
 
 	// [[vip]]
 	{"no vips", Good[strings.Index(Good, "[[vip]]"):], "",

@@ -51,6 +51,9 @@ func (s *Server) general() string {
 	}
 	stat("threads", s.opts.Threads)
 	stat("lru_crawler_running", 0)
+	stat("listen_disabled_num", 0)
+	stat("evictions", 0)
+	stat("limit_maxbytes", 64<<20)
 	stat("curr_items", len(s.cache.items))
 	stat("total_items", s.counts["total_items"])
 	return b.String() + "END\r\n"
