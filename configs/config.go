@@ -14,6 +14,7 @@ type Config struct {
 	Memcached Memcached
 	Health    Health
 	Agent     Agent
+	Hooks     Hooks
 	VIPs      []VIP // in the order of the file
 
 	warnings   []string

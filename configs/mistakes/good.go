@@ -44,4 +44,10 @@ restart_command = ["restart", "other"]
 
 [agent]
 stop = "handover"
+log = "auto"
+log_level = "info"
+
+[hooks]
+claim = ["moved", "in"]
+timeout = "10s"
 `
