@@ -15,7 +15,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
 
-	"memvip/flush"
+	"memvip/flush/command"
 	"memvip/health"
 )
 
@@ -92,7 +92,7 @@ func (p *Program) try(ctx context.Context, environment []string) error {
 	cmd.Env = environment
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	err := flush.StartOrdinary(cmd)
+	err := command.StartOrdinary(cmd)
 	if err == nil {
 		err = cmd.Wait()
 	}

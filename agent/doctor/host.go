@@ -12,6 +12,7 @@ import (
 
 	"memvip/configs"
 	"memvip/flush"
+	"memvip/flush/command"
 	"memvip/vip"
 )
 
@@ -63,7 +64,7 @@ func newHost(config *configs.Config, node string, o Options) *host {
 	h := &host{
 		Options: o, config: config, self: configs.Member{Name: node}, vips: config.Eligible(node),
 		uid: os.Geteuid(), proc: os.DirFS("/proc"),
-		strangers: vip.Strangers, statfs: statfs, runnable: flush.Runnable, listen: tryListen,
+		strangers: vip.Strangers, statfs: statfs, runnable: command.Runnable, listen: tryListen,
 		tables: listTables, connector: tryConnector, scheduler: ownScheduling, examine: flush.Examine,
 	}
 	h.links, h.linksErr = hostLinks()
