@@ -229,9 +229,15 @@ func (m *Machine) becomeIdle(l *lease, cause Cause) {
 
 // turn changes a role and says so.
 func (m *Machine) turn(l *lease, to Role, cause Cause) {
-	m.emit(Transition{
-		Name: l.name, From: l.role.String(), To: to.String(), Cause: cause, Term: l.term, Since: m.now.Sub(l.since),
-	})
+	t := Transition{Name: l.name, From: l.role.String(), To: to.String(), Cause: cause, Term: l.term, Since: m.now.Sub(l.since)}
+	switch to {
+	case Holding:
+		t.Peer, l.before = l.before, ""
+	case Dropping, Idle:
+		t.Peer = l.drop.successor
+	case Candidate, Taking:
+	}
+	m.emit(t)
 	l.role, l.since = to, m.now
 }
 

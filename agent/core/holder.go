@@ -216,9 +216,9 @@ func (m *Machine) putRecordBack(v *site) {
 
 // becomeDropping orders an address down. Its lease is released only when it is (F3).
 func (m *Machine) becomeDropping(l *lease, cause Cause, successor string) {
+	l.drop = dropping{cause: cause, successor: successor}
 	m.turn(l, Dropping, cause)
 	l.validUntil, l.leftover = 0, 0
-	l.drop = dropping{cause: cause, successor: successor}
 	m.orderDrop(l)
 }
 

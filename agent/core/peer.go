@@ -298,6 +298,11 @@ func (m *Machine) learn(p *peer, sent *packet, a *Answer) {
 	}
 	p.viewed, p.viewedAt = sent.at, m.now
 	p.views = m.viewsOf(p, a)
+	for _, l := range m.all {
+		if e := &p.views[l.no]; e.Holding && e.Grantee != m.cfg.Node {
+			l.before = e.Grantee
+		}
+	}
 }
 
 // viewsOf returns what a voter has said of every name, its answer included. Voters mostly list the names

@@ -19,8 +19,10 @@ type site struct {
 	restores       []Instant // when its address had to be put back, of late
 	contestedUntil Instant   // left alone before: others removed it again and again
 	contested      Standing  // meanwhile
+	contestedWhy   string
 
 	conflict conflict
+	refusal  refusal
 	kept     *ServiceRecord // of its values on its instance; nil if nothing is known
 }
 
