@@ -17,6 +17,9 @@ func (t *Tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// Bytes returns what was kept, until the next Write.
+func (t *Tail) Bytes() []byte { return t.kept }
+
 // Text returns what was kept, as valid UTF-8 and without blanks around it. It is as the command wrote it: whoever shows
 // it has to see that it acts on no terminal.
 func (t *Tail) Text() string { return strings.TrimSpace(strings.ToValidUTF8(string(t.kept), "\uFFFD")) }
