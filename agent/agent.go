@@ -20,6 +20,7 @@ import (
 	"memvip/agent/core"
 	"memvip/agent/gossip"
 	"memvip/agent/history"
+	"memvip/agent/hooks"
 	"memvip/configs"
 	"memvip/health"
 	"memvip/vip"
@@ -41,6 +42,9 @@ type Options struct {
 	Entered bool
 	// Log may be nil: silence.
 	Log *logrus.Logger
+	// Output, if not nil, is what stands behind Log. It is shaped as the configuration says, and flushed before this
+	// process becomes another program.
+	Output Log
 	// Signals, if not nil, brings the signals to end by: the first stops the node as the end of ctx does,
 	// the next does not let it take its time. A SIGTERM that systemd sends to start the unit again leaves the
 	// addresses up whatever the configuration says.
@@ -48,8 +52,6 @@ type Options struct {
 	// Program, if not nil, is what an upgrade puts into this one's place; see there. The process is the agent's own
 	// then, and its memory is locked.
 	Program *Program
-	// Flush, if not nil, writes what the log holds back. It is called before this process becomes another program.
-	Flush func()
 }
 
 // Run runs a node until ctx ends or a signal comes, then gives its VIPs away and leaves, or leaves them up for the
@@ -62,13 +64,16 @@ type Options struct {
 // what else failed; see ExitCode. A hurried stop is an error too.
 func Run(ctx context.Context, o Options) error {
 	diary, services := newDiary(o.Log), managerOf(os.LookupEnv)
+	runner := newHooks(diary)
 	for again := false; ; again = true {
-		a := &agent{options: o, diary: diary, services: services, started: time.Now(), ready: make(chan struct{}), reloads: make(chan chan error)}
+		a := &agent{options: o, diary: diary, services: services, hooks: runner, started: time.Now(), ready: make(chan struct{}), reloads: make(chan chan error)}
 		opened, err := a.run(ctx)
 		switch next := a.successor(); {
 		case again && !opened: // what the last life left up is nobody's any more
-			return errors.Join(err, cleanup(o.RuntimeDir, diary, nothing))
+			err = errors.Join(err, cleanup(o.RuntimeDir, diary, nothing))
+			fallthrough
 		case next == nil || err != nil:
+			runner.Close(a.hooksMayTake(err))
 			return err
 		default:
 			o.Connector = a.goOn(ctx, next)
@@ -116,6 +121,7 @@ type agent struct {
 	options  Options
 	diary    *diary
 	services serviceManager // nil: nobody's unit
+	hooks    *hooks.Runner  // of the whole process
 	started  time.Time
 	asked    atomic.Pointer[ending] // how this life was told to end; nil before
 
@@ -171,6 +177,7 @@ func (a *agent) open() (core.Started, error) {
 		return core.Started{}, err
 	}
 	a.openHistory(started.Durable.Start + 1)
+	a.openHooks()
 	a.openLoop()
 	for _, step := range []func() error{a.openGossip, a.openControl} {
 		if err := step(); err != nil {
@@ -188,6 +195,9 @@ func (a *agent) openConfig() (err error) {
 	}
 	if a.config, err = configs.Load(a.options.ConfigPath); err != nil {
 		return err
+	}
+	if a.options.Output != nil {
+		a.options.Output.Shape(a.config.Agent.Log, a.config.Agent.LogLevel)
 	}
 	for _, w := range a.config.Warnings() {
 		a.diary.trouble(logrus.Fields{fieldDetail: w}, "configuration warning", nil)
@@ -310,7 +320,7 @@ func (a *agent) openLoop() {
 	a.loop = &loop{
 		shared: s, machine: core.New(config),
 		store: newStateFile(a.options.RuntimeDir), asks: make(chan chan core.Status),
-		history:   a.history,
+		history:   chronicle{a.history, a.hooks},
 		addresses: newAddresses(s, a.manager, a.places),
 		instances: newInstances(s, withFaults(realInstances{}, a.diary), instancesOf(a.config, a.self.Name)),
 	}

@@ -26,6 +26,18 @@ type Snapshot struct {
 	Running int // commands
 }
 
+// Total adds the figures of all kinds up.
+func (s Snapshot) Total() Counts {
+	var t Counts
+	for _, c := range []Counts{s.Claim, s.Release, s.Refusal, s.Conflict} {
+		t.Run += c.Run
+		t.Failed += c.Failed
+		t.TimedOut += c.TimedOut
+		t.Dropped += c.Dropped
+	}
+	return t
+}
+
 func (s *Snapshot) of(k Kind) *Counts {
 	switch k {
 	case Claim:
