@@ -71,7 +71,7 @@ func TestInstances(t *testing.T) {
 
 // What is to be run, and in which order it is listed.
 func TestHooks(t *testing.T) {
-	none := parse(t, strings.Replace(good, `claim = ["moved", "in"]`, "", 1)).Hooks
+	none := parse(t, strings.Replace(good, `claim = ["moved", "in"]`, "claim = []", 1)).Hooks
 	if all := none.All(); len(all) != 0 || none.Timeout != 10e9 {
 		t.Errorf("without any: %v, timeout %s", all, none.Timeout)
 	}

@@ -32,12 +32,19 @@ func (h Hooks) All() []Hook {
 
 // readHooks reads [hooks].
 func readHooks(t *table) Hooks {
-	const expected = `a command and its arguments, such as ["/usr/local/sbin/vip-moved", "claimed"]`
 	h := Hooks{
-		Claim: t.argv("claim", expected), Release: t.argv("release", expected),
-		Refusal: t.argv("refusal", expected), Conflict: t.argv("conflict", expected),
+		Claim: readHook(t, "claim"), Release: readHook(t, "release"), Refusal: readHook(t, "refusal"), Conflict: readHook(t, "conflict"),
 		Timeout: t.duration("timeout", hookTimeoutSetting),
 	}
 	t.done()
 	return h
+}
+
+// readHook reads one command; an empty array is none.
+func readHook(t *table, key string) []string {
+	if a, ok := array(t.values[key]); ok && len(a) == 0 {
+		_, _ = t.take(key)
+		return nil
+	}
+	return t.argv(key, `a command and its arguments, such as ["/usr/local/sbin/vip-moved", "claimed"], or [] for none`)
 }

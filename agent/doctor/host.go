@@ -83,7 +83,7 @@ func (h *host) look(ctx context.Context) []Finding {
 	h.self = self
 	return seenBy(self.Name, slices.Concat(
 		[]Finding{fine(CheckNode, self.Name, "%s is a node of %s", self.Name, h.config.Cluster.Name)},
-		h.process(), h.files(), h.kernel(), h.gossip(ctx), h.interfaces(), h.sysctls(), h.others(), h.instances(ctx),
+		h.process(), h.files(), h.kernel(), h.gossip(ctx), h.interfaces(), h.sysctls(), h.others(), h.hooks(), h.instances(ctx),
 	))
 }
 

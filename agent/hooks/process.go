@@ -19,6 +19,9 @@ import (
 // its own may keep the pipe open for ever.
 const outputWait = 50 * time.Millisecond
 
+// Runnable tells whether a hook's program is there and may be run by this process, without running it.
+func Runnable(argv []string) error { return command.Runnable(argv) }
+
 // process is a hook that runs. It leads a session, and so a process group, of its own.
 type process struct {
 	pid    int
