@@ -20,6 +20,7 @@ import (
 	"memvip/agent/core"
 	"memvip/agent/gossip"
 	"memvip/agent/history"
+	"memvip/agent/hooks"
 	"memvip/agent/metrics"
 	"memvip/configs"
 	"memvip/health"
@@ -42,6 +43,9 @@ type Options struct {
 	Entered bool
 	// Log may be nil: silence.
 	Log *logrus.Logger
+	// Output, if not nil, is what stands behind Log. It is shaped as the configuration says, and flushed before this
+	// process becomes another program.
+	Output Log
 	// Signals, if not nil, brings the signals to end by: the first stops the node as the end of ctx does,
 	// the next does not let it take its time. A SIGTERM that systemd sends to start the unit again leaves the
 	// addresses up whatever the configuration says.
@@ -49,8 +53,6 @@ type Options struct {
 	// Program, if not nil, is what an upgrade puts into this one's place; see there. The process is the agent's own
 	// then, and its memory is locked.
 	Program *Program
-	// Flush, if not nil, writes what the log holds back. It is called before this process becomes another program.
-	Flush func()
 }
 
 // Run runs a node until ctx ends or a signal comes, then gives its VIPs away and leaves, or leaves them up for the
@@ -64,14 +66,16 @@ type Options struct {
 // what else failed; see ExitCode. A hurried stop is an error too.
 func Run(ctx context.Context, o Options) error {
 	diary, services := newDiary(o.Log), managerOf(os.LookupEnv)
-	herald := newHerald(diary)
+	herald, runner := newHerald(diary), newHooks(diary)
 	for again := false; ; again = true {
-		a := &agent{options: o, diary: diary, services: services, herald: herald, started: time.Now(), ready: make(chan struct{}), reloads: make(chan wish)}
+		a := &agent{options: o, diary: diary, services: services, herald: herald, hooks: runner, started: time.Now(), ready: make(chan struct{}), reloads: make(chan wish)}
 		opened, err := a.run(ctx)
 		switch next := a.successor(); {
 		case again && !opened: // what the last life left up is nobody's any more
-			return errors.Join(err, cleanup(o.RuntimeDir, diary, nothing))
+			err = errors.Join(err, cleanup(o.RuntimeDir, diary, nothing))
+			fallthrough
 		case next == nil || err != nil:
+			runner.Close(a.hooksMayTake(err))
 			return err
 		default:
 			o.Connector = a.goOn(ctx, next)
@@ -119,6 +123,7 @@ type agent struct {
 	options  Options
 	diary    *diary
 	services serviceManager // nil: nobody's unit
+	hooks    *hooks.Runner  // of the whole process
 	started  time.Time
 	herald   *herald                     // nil: nobody is told of this node
 	asked    atomic.Pointer[ending]      // how this life was told to end; nil before
@@ -178,6 +183,7 @@ func (a *agent) open() (core.Started, error) {
 		return core.Started{}, err
 	}
 	a.openHistory(started.Durable.Start + 1)
+	a.openHooks()
 	a.openLoop()
 	a.openMetrics()
 	for _, step := range []func() error{a.openGossip, a.openControl, a.serveMetrics} {
@@ -196,6 +202,9 @@ func (a *agent) openConfig() (err error) {
 	}
 	if a.config, err = configs.Load(a.options.ConfigPath); err != nil {
 		return err
+	}
+	if a.options.Output != nil {
+		a.options.Output.Shape(a.config.Agent.Log, a.config.Agent.LogLevel)
 	}
 	for _, w := range a.config.Warnings() {
 		a.diary.trouble(logrus.Fields{fieldDetail: w}, "configuration warning", nil)
@@ -318,7 +327,7 @@ func (a *agent) openLoop() {
 	a.loop = &loop{
 		shared: s, machine: core.New(config),
 		store: newStateFile(a.options.RuntimeDir), asks: make(chan chan core.Status), observer: unobserved{},
-		history:   a.history,
+		history:   chronicle{a.history, a.hooks},
 		addresses: newAddresses(s, a.manager, a.places),
 		instances: newInstances(s, withFaults(realInstances{}, a.diary), instancesOf(a.config, a.self.Name)),
 	}

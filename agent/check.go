@@ -13,6 +13,7 @@ import (
 // the state that was left.
 // It changes nothing. The error is one of Run's, or says why the state could not be gone on with; see ExitCode.
 func Check(o Options) error {
+	o.Output = nil // its lines are for who asks, not for where the agent's log goes
 	a := &agent{options: o, diary: newDiary(o.Log)}
 	if err := a.openConfig(); err != nil {
 		return err

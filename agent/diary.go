@@ -69,7 +69,7 @@ func (d *diary) transition(t core.Transition) {
 		fields[fieldSince] = t.Since.Milliseconds()
 	}
 	level := logrus.InfoLevel
-	if isConflict(t) {
+	if isConflict(t) || isRefusal(t) {
 		level = logrus.WarnLevel
 	}
 	d.write(level, key, fields, transitionMessage(t))
@@ -77,13 +77,18 @@ func (d *diary) transition(t core.Transition) {
 
 // isConflict reports whether a transition is none of a role: somebody else said something.
 func isConflict(t core.Transition) bool {
-	return t.Cause == core.CauseForeignHost || t.Cause == core.CauseMemberConflict
+	return (t.Cause == core.CauseForeignHost || t.Cause == core.CauseMemberConflict) && !isRefusal(t)
 }
+
+// isRefusal reports whether a transition is none of a role: it says why there is none.
+func isRefusal(t core.Transition) bool { return t.To == core.RefusalWord }
 
 func transitionMessage(t core.Transition) string {
 	switch {
 	case isConflict(t):
 		return "somebody else claims the address"
+	case isRefusal(t):
+		return "VIP not taken, though it should be"
 	case t.Instance != "":
 		return "memcached changed"
 	case t.Name != "":

@@ -20,7 +20,10 @@ import (
 // written returns a diary and what it has written so far, without the times.
 func written() (*diary, func() string) {
 	var out bytes.Buffer
-	d := newDiary(formatted(&out))
+	log := logrus.New()
+	log.SetOutput(&out)
+	log.SetFormatter(textForm)
+	d := newDiary(log)
 	return d, func() string {
 		defer out.Reset()
 		return regexp.MustCompile(`(?m)^time="[^"]*" `).ReplaceAllString(out.String(), "")
@@ -42,6 +45,8 @@ func TestAChangeIsOneLineWithItsFacts(t *testing.T) {
 			`level=warning msg="somebody else claims the address" cause=foreign_host detail="02:aa:00:00:00:99" from=holding to=holding vip=10.0.0.101`},
 		{core.Transition{Name: vipA, From: "holding", To: "holding", Cause: core.CauseMemberConflict, Peer: "h2", Detail: "02:00:00:00:00:02"},
 			`level=warning msg="somebody else claims the address" cause=member_conflict detail="02:00:00:00:00:02" from=holding peer=h2 to=holding vip=10.0.0.101`},
+		{core.Transition{Name: vipA, From: "refusing", To: core.RefusalWord, Cause: core.CauseForeignHost},
+			`level=warning msg="VIP not taken, though it should be" cause=foreign_host from=refusing to=refusing vip=10.0.0.101`},
 	} {
 		d, text := written()
 		d.transition(c.transition)

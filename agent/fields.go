@@ -29,6 +29,9 @@ const (
 	fieldProgram  = "program"
 	fieldBy       = "by"
 	fieldCommand  = "command"
+	fieldHook     = "hook"      // what it is run for
+	fieldExitCode = "exit_code" // -1 if it was never run
+	fieldOutput   = "output"    // the end of what it wrote
 
 	fieldScheduling = "scheduling"
 )

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+
+	"memvip/configs"
 )
 
 const (
@@ -19,31 +21,38 @@ const (
 
 // A Log is what stands between a logger and where it writes to.
 type Log interface {
+	// Shape has everything from now on written in a form, and only what is of a level or worse. The zero values are the
+	// defaults of the configuration.
+	Shape(configs.LogFormat, configs.LogLevel)
 	// Flush writes what waits, unless that takes too long.
 	Flush()
 	// Close does so too, and says if it took too long. Nothing is written afterwards.
 	Close() error
 }
 
-// NewLogger returns a logger that writes logfmt lines with milliseconds to w. It never waits for w,
-// since the log is written on the way to a takeover: lines for which there is no room are dropped and
-// counted.
+// NewLogger returns a logger that writes to w in the form that w is for, until it is told another: to standard error
+// that leads to systemd's journal as entries with fields, else lines of key=value. It never waits for w, since the log
+// is written on the way to a takeover: lines for which there is no room are dropped and counted.
 func NewLogger(w io.Writer) (*logrus.Logger, Log) {
-	out := newPatientWriter(w)
-	return formatted(out), out
+	log := logrus.New()
+	// The lines are put into words where they are written, not here.
+	log.SetOutput(io.Discard)
+	log.SetFormatter(wordless{})
+	out := newPatientWriter(w, log)
+	log.AddHook(out)
+	return log, out
 }
 
-func formatted(w io.Writer) *logrus.Logger {
-	log := logrus.New()
-	log.SetOutput(w)
-	log.SetFormatter(&logrus.TextFormatter{
-		DisableColors: true, FullTimestamp: true, TimestampFormat: "2006-01-02T15:04:05.000Z07:00",
-	})
-	return log
-}
+// wordless is a formatter for nobody.
+type wordless struct{}
+
+func (wordless) Format(*logrus.Entry) ([]byte, error) { return nil, nil }
 
 // patientWriter takes lines at once and writes them from a goroutine of its own.
 type patientWriter struct {
+	w       io.Writer
+	log     *logrus.Logger
+	pen     atomic.Pointer[pen]
 	lines   chan line
 	done    chan struct{}
 	closing sync.Once
@@ -55,35 +64,57 @@ type patientWriter struct {
 
 // line is one to be written, or a mark that says when it was reached.
 type line struct {
-	text    []byte
+	entry   *logrus.Entry   // nil: none
 	reached chan<- struct{} // nil: none
 }
 
-func newPatientWriter(w io.Writer) *patientWriter {
-	p := &patientWriter{lines: make(chan line, logLinesWaiting), done: make(chan struct{})}
-	go p.run(w)
+func newPatientWriter(w io.Writer, log *logrus.Logger) *patientWriter {
+	p := &patientWriter{w: w, log: log, lines: make(chan line, logLinesWaiting), done: make(chan struct{})}
+	p.Shape("", "")
+	go p.run()
 	return p
 }
 
-func (p *patientWriter) run(w io.Writer) {
+// Shape belongs to Log.
+func (p *patientWriter) Shape(format configs.LogFormat, level configs.LogLevel) {
+	next := penFor(p.w, format)
+	p.pen.Store(&next)
+	p.log.SetLevel(logLevels[level])
+}
+
+// logLevels are logrus' for the configuration's.
+var logLevels = map[configs.LogLevel]logrus.Level{
+	"": logrus.InfoLevel, configs.LogError: logrus.ErrorLevel, configs.LogWarning: logrus.WarnLevel,
+	configs.LogInfo: logrus.InfoLevel, configs.LogDebug: logrus.DebugLevel,
+}
+
+func (p *patientWriter) run() {
 	defer close(p.done)
 	for l := range p.lines {
 		if n := p.dropped.Swap(0); n > 0 {
-			formatted(w).WithField(fieldCount, n).Warn("log lines dropped")
+			p.write(&logrus.Entry{Time: time.Now(), Level: logrus.WarnLevel, Message: "log lines dropped", Data: logrus.Fields{fieldCount: n}})
 		}
-		_, _ = w.Write(l.text) // there is nowhere to complain
+		if l.entry != nil {
+			p.write(l.entry)
+		}
 		if l.reached != nil {
 			close(l.reached)
 		}
 	}
 }
 
-// Write never fails.
-func (p *patientWriter) Write(text []byte) (int, error) {
-	if !p.hand(line{text: append([]byte(nil), text...)}) { // the caller uses its buffer again
+func (p *patientWriter) write(e *logrus.Entry) { (*p.pen.Load())(e) }
+
+// Levels belongs to logrus.Hook: lines of all levels come here.
+func (p *patientWriter) Levels() []logrus.Level { return logrus.AllLevels }
+
+// Fire belongs to logrus.Hook. It never fails.
+func (p *patientWriter) Fire(e *logrus.Entry) error {
+	// Of the entry itself logrus goes on to use all but these.
+	if !p.hand(line{entry: &logrus.Entry{Time: e.Time, Level: e.Level, Message: e.Message, Data: e.Data}}) {
 		p.dropped.Add(1)
 	}
-	return len(text), nil
+	return nil
 }
 
 // hand hands a line over, if there is room.

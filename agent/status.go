@@ -135,7 +135,7 @@ func (a *agent) facts() control.Facts {
 
 // addCounts adds what loop and addresses count to what the machine does.
 func (a *agent) addCounts(counted map[string]int) {
-	l, v := &a.loop.counts, a.manager.Counts()
+	l, v, h := &a.loop.counts, a.manager.Counts(), a.hooks.Snapshot().Total()
 	for name, n := range map[string]uint64{
 		"loop_steps": l.steps.Load(), "loop_slowest_us": uint64(l.slowest.Load()) / 1000,
 		"events_dropped": a.loop.queue.dropped.Load(), "log_lines_repeated": a.diary.repeats.Load(),
@@ -145,6 +145,7 @@ func (a *agent) addCounts(counted map[string]int) {
 		"addresses_refreshed": v.Refreshed, "addresses_restored": v.Restored, "addresses_too_late": v.TooLate,
 		"fence_restored": v.FenceRestored, "fence_closed": v.FenceClosed,
 		"sockets_destroyed": v.Destroyed, "claims_of_others": v.Claims, "claims_of_others_lost": v.ClaimsLost,
+		"hooks_run": h.Run, "hooks_failed": h.Failed, "hooks_timed_out": h.TimedOut, "hooks_dropped": h.Dropped,
 	} {
 		counted[name] = int(n)
 	}

@@ -15,7 +15,8 @@ import (
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
 
-	"memvip/flush"
+	"memvip/agent/hooks"
+	"memvip/flush/command"
 	"memvip/health"
 )
 
@@ -95,7 +96,7 @@ func (p *Program) try(ctx context.Context, environment []string) error {
 	cmd.Env = environment
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	err := flush.StartOrdinary(cmd)
+	err := command.StartOrdinary(cmd)
 	if err == nil {
 		err = cmd.Wait()
 	}
@@ -136,12 +137,13 @@ func (h *head) quoted() string {
 type successor struct {
 	*Program
 	options   *Options
+	hooks     *hooks.Runner
 	connector *os.File // nil: none
 }
 
 // succeed prepares what is handed down to the program.
 func (a *agent) succeed() (*successor, error) {
-	next := &successor{Program: a.options.Program, options: &a.options}
+	next := &successor{Program: a.options.Program, options: &a.options, hooks: a.hooks}
 	if !a.options.Entered || a.connector == nil {
 		return next, nil // it opens its own
 	}
@@ -158,15 +160,15 @@ func (a *agent) goOn(ctx context.Context, next *successor) *health.Connector {
 		return next.keep(a.diary)
 	}
 	a.diary.change(logrus.Fields{fieldProgram: next.path}, "this process becomes another program")
-	if a.options.Flush != nil {
-		a.options.Flush()
+	if a.options.Output != nil {
+		a.options.Output.Flush()
 	}
-	a.diary.trouble(logrus.Fields{fieldProgram: next.path}, "upgrade failed, this program goes on", next.takeOver())
+	a.diary.trouble(logrus.Fields{fieldProgram: next.path}, "upgrade failed, this program goes on", next.takeOver(a.diary))
 	return next.keep(a.diary)
 }
 
 // takeOver has this process go on as the successor, and returns only if that fails.
-func (s *successor) takeOver() error {
+func (s *successor) takeOver(d *diary) error {
 	handed := connectorNone
 	if s.connector != nil {
 		var err error
@@ -177,7 +179,15 @@ func (s *successor) takeOver() error {
 	}
 	signal.Ignore(anew...) // one that comes before the successor listens would be its end
 	defer signal.Notify(s.wanted, anew...)
-	return fmt.Errorf("become %s: %w", s.path, s.become(s.path, s.args, s.options.environment(handed)))
+	defer s.hooks.Stay()
+	environment := s.options.environment(handed)
+	switch left, err := s.hooks.Leave(); {
+	case err != nil:
+		d.trouble(logrus.Fields{}, "hooks not left to the next program", err)
+	case left != "":
+		environment = append(environment, left)
+	}
+	return fmt.Errorf("become %s: %w", s.path, s.become(s.path, s.args, environment))
 }
 
 // keep takes the connector back for another life of this program.

@@ -112,9 +112,16 @@ type home struct {
 // another program.
 func startHome(t *testing.T, become func(config string) error) *home {
 	t.Helper()
+	return startHomeWith(t, func(string) {}, become)
+}
+
+// startHomeWith is startHome with a change to the configuration.
+func startHomeWith(t *testing.T, change func(config string), become func(config string) error) *home {
+	t.Helper()
 	newLANs(t)
 	h := &home{config: newServedCluster(t), program: newProgram(t, "#!/bin/sh\n"), signals: make(chan os.Signal, 2), became: make(chan []string, 9)}
 	withLongestLease(t, h.config)
+	change(h.config)
 	h.program.become = func(_ string, _, environment []string) error {
 		h.became <- environment
 		return become(h.config)
@@ -184,7 +191,7 @@ func TestAStopThatComesWithAnUpgradeIsAStop(t *testing.T) {
 	p.become = func(string, []string, []string) error { became++; return unix.ENOEXEC }
 	signals := make(chan os.Signal, 2)
 	a := &agent{options: Options{Signals: signals}, diary: newDiary(nil)}
-	next := &successor{Program: p, options: &a.options}
+	next := &successor{Program: p, options: &a.options, hooks: newHooks(a.diary)}
 
 	signals <- unix.SIGTERM
 	a.goOn(t.Context(), next)

@@ -14,6 +14,7 @@ type Config struct {
 	Memcached Memcached
 	Health    Health
 	Agent     Agent
+	Hooks     Hooks
 	Metrics   Metrics
 	VIPs      []VIP // in the order of the file
 

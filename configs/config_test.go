@@ -69,6 +69,26 @@ func TestInstances(t *testing.T) {
 	}
 }
 
+// What is to be run, and in which order it is listed.
+func TestHooks(t *testing.T) {
+	none := parse(t, strings.Replace(good, `claim = ["moved", "in"]`, "claim = []", 1)).Hooks
+	if all := none.All(); len(all) != 0 || none.Timeout != 10e9 {
+		t.Errorf("without any: %v, timeout %s", all, none.Timeout)
+	}
+	c := parse(t, strings.Replace(good, `claim = ["moved", "in"]`, `conflict = ["d"]
+refusal = ["c"]
+release = ["b", ""]
+claim = ["a"]`, 1))
+	want := []Hook{{"claim", []string{"a"}}, {"release", []string{"b", ""}}, {"refusal", []string{"c"}}, {"conflict", []string{"d"}}}
+	if diff := cmp.Diff(want, c.Hooks.All()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	lines := strings.Join(c.Lines(), "\n")
+	if !strings.Contains(lines, `hooks.release = ["b" ""]`) || strings.Contains(lines, "hooks.timeout") {
+		t.Errorf("what is the same everywhere:\n%s", lines)
+	}
+}
+
 func TestWarnings(t *testing.T) {
 	tests := []struct {
 		name, old, new string
@@ -85,7 +105,7 @@ func TestWarnings(t *testing.T) {
 		{"slow probes", `fall = 3`, `fall = 100`, []string{
 			"agent.toml:22: health: a memcached that hangs is noticed after 15.1s only (interval + fall × the longer of interval and deadline)"}},
 		{"metrics at an address of their own", `"127.0.0.1:9750"`, `"192.168.0.1:9750"`, []string{
-			"agent.toml:46: metrics.listen: 192.168.0.1: every host must have this address, or its metrics are not served"}},
+			"agent.toml:52: metrics.listen: 192.168.0.1: every host must have this address, or its metrics are not served"}},
 		{"no fence", `fence = "auto"`, `fence = "off"`, []string{
 			"agent.toml:8: cluster.fence: \"off\": while an agent is frozen or dead, its host goes on answering beside the next holder"}},
 	}
@@ -147,6 +167,8 @@ voters = { w1 = "10.0.0.10", cache2 = "10.0.0.12", cache1 = "10.0.0.11" }
 witnesses = ["w1"]
 name = "cache-prod"
 key_file = "other.key"
+[hooks]
+claim = ["moved", "in"]
 `
 	if parse(t, rewritten).Digest() != base {
 		t.Errorf("the same configuration has another digest:\n%s\n%s", parse(t, good).canonical(), parse(t, rewritten).canonical())
@@ -157,7 +179,9 @@ key_file = "other.key"
 		{`"100ms"`, `"110ms"`}, {`"150ms"`, `"160ms"`}, {`fall = 3`, `fall = 4`}, {`fall = 3`, `rise = 4`}, {`"1s"`, `"2s"`},
 		{`"10.0.0.101"`, `"10.0.0.101/24"`}, {`home = "cache3"`, `home = "cache2"`}, {`failback = "auto"`, `failback = "never"`}, {`fence = "auto"`, `fence = "lifetime"`}, {`"5s"`, `"6s"`},
 		{`["cache1", "cache2"]`, `["cache1", "cache3"]`}, {`"eth0"`, `"eth1"`}, {`"127.0.0.1:11302"`, `"127.0.0.1:11303"`},
-		{`"handover"`, `"keep"`}, {`"127.0.0.1:9750"`, `""`}, {`"127.0.0.1:9750"`, `"0.0.0.0:9750"`},
+		{`"handover"`, `"keep"`}, {`log = "auto"`, `log = "json"`}, {`"info"`, `"debug"`},
+		{`claim = ["moved", "in"]`, `release = ["moved", "in"]`}, {`["moved", "in"]`, `["moved in"]`}, {`timeout = "10s"`, `timeout = "9s"`},
+		{`"127.0.0.1:9750"`, `""`}, {`"127.0.0.1:9750"`, `"0.0.0.0:9750"`},
 	} {
 		if parse(t, strings.Replace(good, change[0], change[1], 1)).Digest() == base {
 			t.Errorf("%s for %s leaves the digest as it was", change[1], change[0])

@@ -51,6 +51,11 @@ var (
 	// a host in a boot loop does not qualify. It doubles with each loss in the last hour, and nothing doubles
 	// from zero, hence the floor; the damping is capped at one hour, hence the ceiling.
 	failbackDelaySetting = setting[time.Duration]{value: 5 * time.Second, floor: 100 * time.Millisecond, ceiling: time.Hour}
+
+	// How long one run of a hook may take. It is in nobody's way, but the next event of the same VIP waits for it, and
+	// what hangs is to be noticed the same day. Whoever tells a load balancer is done in less, and under 100 ms a host
+	// that is short of a core at that moment would have its hooks killed.
+	hookTimeoutSetting = setting[time.Duration]{value: 10 * time.Second, floor: 100 * time.Millisecond, ceiling: 10 * time.Minute}
 )
 
 const (
@@ -64,6 +69,12 @@ const (
 	// Who stops an agent means to do something to the host, or to end the service there for good; a restart and an
 	// upgrade, which should move nothing, are told apart from that without a setting.
 	stopDefault = StopHandover
+
+	// The same program has a journal behind it in one place and a terminal or a collector in another, and can tell.
+	logFormatDefault = LogAuto
+
+	// A change is info and a probe is debug: silence means that nothing changed.
+	logLevelDefault = LogInfo
 
 	// Where an address with a port alone is meant: nobody but this host reads it.
 	loopbackDefault = "127.0.0.1"

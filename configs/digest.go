@@ -57,6 +57,18 @@ func (c *Config) canonical() string {
 	if c.Agent.Stop != stopDefault {
 		line("agent.stop", c.Agent.Stop)
 	}
+	if c.Agent.Log != logFormatDefault {
+		line("agent.log", c.Agent.Log)
+	}
+	if c.Agent.LogLevel != logLevelDefault {
+		line("agent.log_level", c.Agent.LogLevel)
+	}
+	for _, h := range c.Hooks.All() {
+		line("hooks."+h.Key, fmt.Sprintf("%q", h.Command))
+	}
+	if c.Hooks.Timeout != hookTimeoutSetting.value {
+		line("hooks.timeout", c.Hooks.Timeout)
+	}
 	if c.Metrics.Listen.IsValid() {
 		line("metrics.listen", c.Metrics.Listen)
 	}

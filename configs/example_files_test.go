@@ -113,7 +113,7 @@ func TestAgentTomlShowsEveryKeyAndDefault(t *testing.T) {
 func knownKeys(t *testing.T, sample string) map[string][]string {
 	t.Helper()
 	keys := make(map[string][]string)
-	for _, section := range []string{"", "cluster", "memcached", "health", "agent", "metrics", "vip"} {
+	for _, section := range []string{"", "cluster", "memcached", "health", "agent", "hooks", "metrics", "vip"} {
 		text := "zzzzzzzz = 1\n" + sample
 		if section != "" {
 			header := regexp.MustCompile(`(?m)^\[+` + section + `\]+$`)
@@ -161,7 +161,8 @@ func TestDefaults(t *testing.T) {
 		},
 		Memcached: Memcached{Address: netip.MustParseAddrPort("127.0.0.1:11211")},
 		Health:    Health{Interval: 100e6, Deadline: 150e6, Fall: 3, Rise: 3, FreshInterval: 1e9},
-		Agent:     Agent{Stop: StopHandover},
+		Agent:     Agent{Stop: StopHandover, Log: LogAuto, LogLevel: LogInfo},
+		Hooks:     Hooks{Timeout: 10e9},
 		VIPs:      []VIP{vip("10.0.0.101", "cache1"), vip("10.0.0.102", "cache2"), vip("10.0.0.103", "cache3")},
 	}
 	if diff := cmp.Diff(want, c, ignoreLines); diff != "" {

@@ -65,6 +65,7 @@ func read(file, text string) (*Config, *problems, *place) {
 	c.Memcached = readMemcached(root.section("memcached"))
 	c.Health = readHealth(root.section("health"))
 	c.Agent = readAgent(root.section("agent"), c.Cluster.Fence)
+	c.Hooks = readHooks(root.section("hooks"))
 	metrics := root.section("metrics")
 	c.VIPs = readVIPs(root, c.Cluster, c.Memcached)
 	c.Metrics = readMetrics(metrics, c.Cluster, c.Memcached, c.VIPs)

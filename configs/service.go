@@ -2,10 +2,12 @@ package configs
 
 import "time"
 
+const exampleRestart = `a command and its arguments, such as ["systemctl", "restart", "memcached"]`
+
 // readMemcached reads [memcached], the instance of every VIP without one of its own.
 func readMemcached(t *table) Memcached {
 	address, _ := t.addrPort("address")
-	m := Memcached{Address: address, RestartCommand: t.argv("restart_command")}
+	m := Memcached{Address: address, RestartCommand: t.argv("restart_command", exampleRestart)}
 	if !t.has("address") && t.has("restart_command") {
 		t.require("address", `the instance that restart_command restarts, such as "127.0.0.1:11211"`)
 	}

@@ -156,8 +156,7 @@ func (t *table) list(key, expected string) ([]string, bool) {
 }
 
 // argv reads a command, which is an array so that no shell has to take it apart.
-func (t *table) argv(key string) []string {
-	const expected = `a command and its arguments, such as ["systemctl", "restart", "memcached"]`
+func (t *table) argv(key, expected string) []string {
 	argv, ok := t.list(key, expected)
 	switch {
 	case !ok:

@@ -188,7 +188,7 @@ func readFailback(t *table) Failback {
 // command, which would restart another memcached than the one to be proved.
 func (r *vipReader) readInstance(t *table) (netip.AddrPort, []string) {
 	instance, ok := t.addrPort("instance")
-	restart := t.argv("restart_command")
+	restart := t.argv("restart_command", exampleRestart)
 	if !t.has("instance") {
 		instance, ok = r.memcached.Address, true
 	}

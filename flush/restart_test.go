@@ -2,13 +2,11 @@ package flush
 
 import (
 	"context"
-	"fmt"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"memvip/flush/command"
 )
 
 func TestRestartRunsTheCommand(t *testing.T) {
@@ -46,7 +44,7 @@ func TestRestartSaysWhatFailed(t *testing.T) {
 func TestRestartKeepsOnlyTheEndOfTheOutput(t *testing.T) {
 	err := Restart(t.Context(), []string{"/bin/sh", "-c", "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done; echo last words; exit 1"})
 	wantReason(t, err, ReasonRestartFailed)
-	if text := err.Error(); len(text) > 2*restartOutputBytesMax || !strings.Contains(text, "last words") {
+	if text := err.Error(); len(text) > 2*command.TailBytesMax || !strings.Contains(text, "last words") {
 		t.Errorf("got %d bytes: %s", len(text), text)
 	}
 }
@@ -68,42 +66,5 @@ func TestRestartDoesNotWaitForADaemon(t *testing.T) {
 	defer cancel()
 	if err := Restart(ctx, []string{"/bin/sh", "-c", "read -r line & echo started"}); err != nil {
 		t.Error(err)
-	}
-}
-
-// What a real-time agent starts must not be in its class.
-func TestRestartLeavesTheSchedulingClass(t *testing.T) {
-	runtime.LockOSThread() // and not unlocked: nobody else is to have this thread
-	policy := func() uint32 {
-		attr, err := unix.SchedGetAttr(0, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return attr.Policy
-	}
-	// Everybody may choose this class; the real-time ones take a privilege.
-	if err := unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_BATCH}, 0); err != nil || policy() != unix.SCHED_BATCH {
-		t.Fatal("class not left: ", err)
-	}
-	for range 2 {
-		if err := becomeOrdinary(); err != nil || policy() != unix.SCHED_NORMAL {
-			t.Errorf("class %d: %v", policy(), err)
-		}
-	}
-}
-
-func TestTail(t *testing.T) {
-	var output tail
-	for i := range 1000 {
-		if n, err := fmt.Fprintf(&output, "%04d", i); n != 4 || err != nil {
-			t.Fatal(n, err)
-		}
-	}
-	if len(output.kept) != restartOutputBytesMax || !strings.HasSuffix(string(output.kept), "09980999") {
-		t.Errorf("kept %d bytes", len(output.kept))
-	}
-	_, _ = output.Write([]byte(strings.Repeat("a", 5*restartOutputBytesMax) + "b"))
-	if len(output.kept) != restartOutputBytesMax || !strings.HasSuffix(string(output.kept), "aab") {
-		t.Errorf("kept %d bytes of one big write", len(output.kept))
 	}
 }

@@ -231,8 +231,13 @@ func (m *Machine) becomeIdle(l *lease, cause Cause) {
 // turn changes a role and says so.
 func (m *Machine) turn(l *lease, to Role, cause Cause) {
 	t := Transition{Name: l.name, From: l.role.String(), To: to.String(), Cause: cause, Term: l.term, Since: m.now.Sub(l.since)}
-	if to == Holding {
+	switch to {
+	case Holding:
 		t.Gap = m.gap(l)
+		t.Peer, l.before = l.before, ""
+	case Dropping, Idle:
+		t.Peer = l.drop.successor
+	case Candidate, Taking:
 	}
 	m.emit(t)
 	l.role, l.since = to, m.now

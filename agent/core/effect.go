@@ -89,7 +89,7 @@ type Transition struct {
 	From, To string
 	Cause    Cause
 	Term     Term
-	Peer     string
+	Peer     string        // that it was taken over from, is given to, or that has another part in it; "" if none is known
 	Since    time.Duration // how long From had lasted
 	Gap      time.Duration // to holding: how long nobody had served the VIP, as far as this node knows; 0: not at all, or not known
 	Detail   string
@@ -135,6 +135,9 @@ const (
 	CauseFirstStart   Cause = "first_start"  // no state file: a new host, or a rebooted one
 	CauseStateLost    Cause = "state_lost"   // there is one, and it is not valid
 	CauseSameName     Cause = "same_name"
+
+	CauseUnprovable      Cause = "unprovable"       // the instance refuses flush_all or wants a login
+	CauseConnectionsLeft Cause = "connections_left" // those of an earlier service are still in the instance
 
 	CauseForeignHost    Cause = "foreign_host"    // a MAC that no member has told claims the VIP; nothing else changed
 	CauseMemberConflict Cause = "member_conflict" // a member claims the VIP that this node holds; likewise

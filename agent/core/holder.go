@@ -218,9 +218,9 @@ func (m *Machine) putRecordBack(v *site) {
 // becomeDropping orders an address down. Its lease is released only when it is (F3).
 func (m *Machine) becomeDropping(l *lease, cause Cause, successor string) {
 	served := l.role == Holding || l.leftover != 0 || l.take.stayed
+	l.drop = dropping{cause: cause, successor: successor, served: served}
 	m.turn(l, Dropping, cause)
 	l.validUntil, l.leftover = 0, 0
-	l.drop = dropping{cause: cause, successor: successor, served: served}
 	m.orderDrop(l)
 }
 

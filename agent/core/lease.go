@@ -37,6 +37,7 @@ type lease struct {
 	holdSince Instant // when the address went up
 	downAt    Instant // its address may have been up until then: it last went down, or this agent started
 	leftover  Instant // an earlier life's address is up and goes down then, unless its lease is continued; zero: none
+	before    string  // the other node that last held it, as a voter told; "" if this node has held it since
 	lived     bool    // this life has tried for the name: what an earlier one had is settled
 }
 

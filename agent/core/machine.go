@@ -294,6 +294,9 @@ func (m *Machine) due() {
 	}
 	m.comeHome()
 	m.proveInstances()
+	for _, v := range m.sites {
+		m.noteRefusal(v)
+	}
 	m.adoptVoterList()
 	m.leave()
 }

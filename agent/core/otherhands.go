@@ -52,7 +52,7 @@ func (m *Machine) addressLost(e AddressLost) {
 
 // leaveAlone gives a held address away and does not take it for a while, which has that standing.
 func (m *Machine) leaveAlone(v *site, standing Standing, why string) {
-	v.restores, v.contestedUntil, v.contested = nil, m.now.Add(contestedRest), standing
+	v.restores, v.contestedUntil, v.contested, v.contestedWhy = nil, m.now.Add(contestedRest), standing, why
 	m.emit(Transition{Name: v.Name, From: "up", To: "left_alone", Cause: CauseAddress, Detail: why})
 	m.vacate(v.lease, CauseAddress)
 }

@@ -19,11 +19,13 @@ type site struct {
 	restores       []Instant // when its address had to be put back, of late
 	contestedUntil Instant   // left alone before: others removed it again and again
 	contested      Standing  // meanwhile
+	contestedWhy   string
 
 	servedAt Instant // a voter granted it to another node that held it then; zero: never heard of
 	freeAt   Instant // it was let go then, by this node or as a voter said; zero: never
 
 	conflict conflict
+	refusal  refusal
 	kept     *ServiceRecord // of its values on its instance; nil if nothing is known
 }
 

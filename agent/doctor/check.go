@@ -24,6 +24,7 @@ const (
 	CheckARPAnnounce  Check = "arp_announce"  // who asks in a VIP's name
 	CheckReversePath  Check = "rp_filter"     // clients' packets are not dropped for their way back
 	CheckOtherManager Check = "other_manager" // another program that manages addresses
+	CheckHooks        Check = "hooks"         // there are programs of their names
 )
 
 // The checks of Host about memcached, for each instance or each VIP on it.

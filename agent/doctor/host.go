@@ -12,6 +12,7 @@ import (
 
 	"memvip/configs"
 	"memvip/flush"
+	"memvip/flush/command"
 	"memvip/vip"
 )
 
@@ -63,7 +64,7 @@ func newHost(config *configs.Config, node string, o Options) *host {
 	h := &host{
 		Options: o, config: config, self: configs.Member{Name: node}, vips: config.Eligible(node),
 		uid: os.Geteuid(), proc: os.DirFS("/proc"),
-		strangers: vip.Strangers, statfs: statfs, runnable: flush.Runnable, listen: tryListen,
+		strangers: vip.Strangers, statfs: statfs, runnable: command.Runnable, listen: tryListen,
 		tables: listTables, connector: tryConnector, scheduler: ownScheduling, examine: flush.Examine,
 	}
 	h.links, h.linksErr = hostLinks()
@@ -82,7 +83,7 @@ func (h *host) look(ctx context.Context) []Finding {
 	h.self = self
 	return seenBy(self.Name, slices.Concat(
 		[]Finding{fine(CheckNode, self.Name, "%s is a node of %s", self.Name, h.config.Cluster.Name)},
-		h.process(), h.files(), h.kernel(), h.gossip(ctx), h.interfaces(), h.sysctls(), h.others(), h.instances(ctx),
+		h.process(), h.files(), h.kernel(), h.gossip(ctx), h.interfaces(), h.sysctls(), h.others(), h.hooks(), h.instances(ctx),
 	))
 }
 

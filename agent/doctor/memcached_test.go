@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -89,6 +90,26 @@ func TestRestartCommand(t *testing.T) {
 	h := goodHost(loaded(t, apartText))
 	h.runnable = func([]string) error { return errors.New("no such program") }
 	wantOnly(t, h.look(t.Context()), want{CheckRestartCommand, Failure, "127.0.0.1:11301|no such program"})
+}
+
+// A hook whose program is not on this host is no reason to worry about addresses. A witness has nothing to run it for.
+func TestHooks(t *testing.T) {
+	h := goodHost(loaded(t, fmt.Sprintf(sharedText, "")+"\n[hooks]\nclaim = [\"/there\"]\nconflict = [\"/missing\", \"x\"]\n"))
+	h.runnable = func(argv []string) error {
+		if argv[0] == "/missing" {
+			return errors.New("no such program")
+		}
+		return nil
+	}
+	findings := h.look(t.Context())
+	wantOnly(t, findings, want{CheckHooks, Warning, "conflict|no such program|/missing"})
+	if n := len(slices.DeleteFunc(findings, func(f Finding) bool { return f.Check != CheckHooks })); n != 2 {
+		t.Errorf("%d hooks looked at", n)
+	}
+	h.self.Witness = true
+	if found := h.hooks(); len(found) > 0 {
+		t.Errorf("on a witness: %v", found)
+	}
 }
 
 // What a real conversation meets, each in its own words.

@@ -73,6 +73,17 @@ func ofAcquisition(t core.Transition) bool {
 	return false
 }
 
+// Refusal reports whether the entry tells that its node does not take a VIP that it should take, or had won.
+func (e Entry) Refusal() bool {
+	return e.Kind == KindChange && e.VIP != "" && (e.To == core.RefusalWord || e.To == "refused" && e.Cause == string(core.CauseCheck))
+}
+
+// Conflict reports whether it tells that another host claims an address, whose MAC is in Detail.
+func (e Entry) Conflict() bool {
+	foreign := e.Cause == string(core.CauseForeignHost) || e.Cause == string(core.CauseMemberConflict)
+	return e.Kind == KindChange && foreign && !e.Refusal()
+}
+
 // Starts returns the entry of an agent's start. Build is its version.
 func Starts(build string, at time.Time) Entry {
 	return Entry{Time: at, Kind: KindStarts, Detail: build}

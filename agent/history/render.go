@@ -66,10 +66,10 @@ func (p *page) entry(e Entry) {
 		p.nodeWidth, layout.Printable(e.Node), columnGap, p.vipWidth, vipCell(e), columnGap)
 	indent := utf8.RuneCountInString(head)
 	if 2*indent > p.width {
-		p.add(layout.Wrap(head+sentence(e), p.width, hangIndent), styleOf(e))
+		p.add(layout.Wrap(head+e.Sentence(), p.width, hangIndent), styleOf(e))
 		return
 	}
-	for i, line := range layout.Wrap(sentence(e), p.width-indent, 0) {
+	for i, line := range layout.Wrap(e.Sentence(), p.width-indent, 0) {
 		if i > 0 {
 			head = strings.Repeat(" ", indent)
 		}
@@ -97,7 +97,7 @@ func styleOf(e Entry) layout.Style {
 	switch e.To {
 	case core.Holding.String(), "up", "clean", "disk_ok":
 		return layout.Good
-	case core.Dropping.String(), "restarting", "refused":
+	case core.Dropping.String(), "restarting", "refused", core.RefusalWord:
 		return layout.Warning
 	case "disk_broken":
 		return layout.Bad

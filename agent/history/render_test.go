@@ -230,7 +230,7 @@ func tracedAs(whose string, e Entry) Entry {
 
 func checkSentence(t *testing.T, e Entry) {
 	t.Helper()
-	words := sentence(e)
+	words := e.Sentence()
 	if words == "" || words != strings.TrimSpace(words) || strings.ContainsAny(words, "%_") || strings.Contains(words, "->") {
 		t.Errorf("%s -> %s (%s) has the words %q", e.From, e.To, e.Cause, words)
 	}

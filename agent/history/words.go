@@ -59,6 +59,9 @@ var causeWords = map[core.Cause]string{
 	core.CauseSameName:       "another host has this node's name",
 	core.CauseForeignHost:    "a host that is no member claims the address",
 	core.CauseMemberConflict: "another member claims the address",
+
+	core.CauseUnprovable:      "memcached cannot be proved empty",
+	core.CauseConnectionsLeft: "connections of an earlier service are still in memcached",
 }
 
 // instanceWords says what became of memcached, whose address goes where %s stands.
@@ -90,8 +93,8 @@ var nodeWords = map[change]string{
 	{"up", "left_alone", core.CauseAddress}:       "leaves the address alone for a while",
 }
 
-// sentence is an entry in plain words, without who and when.
-func sentence(e Entry) string {
+// Sentence is the entry in plain words, without who and when.
+func (e Entry) Sentence() string {
 	switch e.Kind {
 	case KindStarts:
 		return "agent starts" + inParentheses(e.Detail)
@@ -114,6 +117,9 @@ func askedAt(e Entry) string {
 
 func changeSentence(e Entry) string {
 	c := change{e.From, e.To, core.Cause(e.Cause)}
+	if e.To == core.RefusalWord {
+		return "does not take it, though it should" + because(whyOf(e))
+	}
 	if words, ok := instanceWords[c]; ok && e.Instance != "" {
 		return fmt.Sprintf(words, e.Instance)
 	}

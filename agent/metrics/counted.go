@@ -41,6 +41,7 @@ var counters = map[string]counter{
 	"messages_not_sent":     {notSent, nil},
 	"events_dropped":        {eventsDropped, nil},
 	"move_refused":          {movesRefused, nil},
+	"refusal":               {vipsRefused, nil},
 	"restart_for_proof":     {proofRestarts, nil},
 	"saves":                 {saves, nil},
 	"saves_failed":          {savesFailed, nil},

@@ -11,6 +11,7 @@ import (
 
 	"memvip/agent"
 	"memvip/agent/control"
+	"memvip/agent/hooks"
 	"memvip/configs"
 )
 
@@ -21,7 +22,7 @@ func checkCommand() *cobra.Command {
 		Use:   "check FILE",
 		Short: "Check a configuration as an agent would read it",
 		Long: `Check a configuration, and the key file that it names, as an agent would read them: every mistake with its
-line, or else what it promises. With --node also whether this host could be that node: whether the name is
+line, or else what it promises. Hooks whose programs cannot be run on this host are a warning: other hosts may have them. With --node also whether this host could be that node: whether the name is
 in the file, and whether an interface fits every address that the node may hold. Where an agent runs here, also what a
 reload of this file would change, beside the key.
 
@@ -39,7 +40,7 @@ Exit codes: 0 it will do, 1 it will not.`,
 			if err != nil {
 				return refuse(cmd.ErrOrStderr(), args[0], err)
 			}
-			if err := summarize(cmd.OutOrStdout(), config, node); err != nil {
+			if err := summarize(cmd.OutOrStdout(), config, node, hooks.Runnable); err != nil {
 				return err
 			}
 			var now control.RunningConfig

@@ -10,8 +10,9 @@ import (
 	"memvip/configs"
 )
 
-// summarize writes what a good configuration promises, and what it probably does not mean.
-func summarize(out io.Writer, c *configs.Config, node string) error {
+// summarize writes what a good configuration promises, and what it probably does not mean. runnable tells whether a
+// command could be run on this host.
+func summarize(out io.Writer, c *configs.Config, node string, runnable func(argv []string) error) error {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	digest := c.Digest()
@@ -28,6 +29,11 @@ func summarize(out io.Writer, c *configs.Config, node string) error {
 	writeBounds(&b, c)
 	for _, w := range c.Warnings() {
 		line("warning: %s", w)
+	}
+	for _, h := range c.Hooks.All() {
+		if err := runnable(h.Command); err != nil {
+			line("warning: %s: hooks.%s cannot be run on this host: %v", c.Path, h.Key, err)
+		}
 	}
 	if _, err := io.WriteString(out, b.String()); err != nil {
 		return fmt.Errorf("check: %w", err)

@@ -27,10 +27,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	err := cmd.Execute()
 	code, hint := agent.ExitCode(err)
 	if err != nil {
-		fmt.Fprintf(stderr, "memvip-agent: %v\n", err)
+		agent.Complain(stderr, fmt.Sprintf("memvip-agent: %v", err))
 	}
 	if hint != "" {
-		fmt.Fprintf(stderr, "memvip-agent: hint: %s\n", hint)
+		agent.Complain(stderr, "memvip-agent: hint: "+hint)
 	}
 	return code
 }
@@ -87,7 +87,7 @@ func inNamespace(netns string, o *agent.Options, stderr io.Writer, work func() e
 		}
 	}
 	log, closing := agent.NewLogger(stderr)
-	o.Log, o.Flush, o.Entered = log, closing.Flush, netns != ""
+	o.Log, o.Output, o.Entered = log, closing, netns != ""
 	return errors.Join(work(), closing.Close())
 }
 

@@ -44,6 +44,12 @@ restart_command = ["restart", "other"]
 
 [agent]
 stop = "handover"
+log = "auto"
+log_level = "info"
+
+[hooks]
+claim = ["moved", "in"]
+timeout = "10s"
 
 [metrics]
 listen = "127.0.0.1:9750"

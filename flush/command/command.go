@@ -1,0 +1,60 @@
+package command
+
+import (
+	"errors"
+	"os"
+	"os/exec" // for its caller's commands
+	"runtime"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Runnable tells whether the program of a command is there and may be run by this process, without running it.
+func Runnable(argv []string) error {
+	if len(argv) == 0 {
+		return errors.New("no command")
+	}
+	_, err := exec.LookPath(argv[0])
+	return err
+}
+
+// StartOrdinary starts a command in the ordinary scheduling class whatever this process runs in: what it starts may
+// live on, as memcached itself.
+func StartOrdinary(command *exec.Cmd) error {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and not unlocked: the thread ends with this goroutine
+		err := becomeOrdinary()
+		if err == nil {
+			err = command.Start()
+		}
+		started <- err
+	}()
+	return <-started
+}
+
+// becomeOrdinary takes the calling thread out of any other scheduling class, as everybody may.
+func becomeOrdinary() error {
+	attr, err := unix.SchedGetAttr(0, 0)
+	if err != nil || attr.Policy == unix.SCHED_NORMAL {
+		return err
+	}
+	return unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL, Nice: attr.Nice}, 0)
+}
+
+// Environment returns this process's environment without the variables by which systemd talks to the agent, or says
+// where its log leads and where its secrets lie.
+func Environment() []string { return slices.DeleteFunc(os.Environ(), forTheAgentAlone) }
+
+func forTheAgentAlone(variable string) bool {
+	for _, prefix := range [...]string{
+		"NOTIFY_SOCKET=", "WATCHDOG_", "LISTEN_PID=", "LISTEN_FD", "JOURNAL_STREAM=", "CREDENTIALS_DIRECTORY=",
+	} {
+		if strings.HasPrefix(variable, prefix) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,107 @@
+package command
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestWhatIsForTheAgentAloneIsNotPassedOn(t *testing.T) {
+	for _, name := range []string{
+		"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "JOURNAL_STREAM", "CREDENTIALS_DIRECTORY",
+	} {
+		t.Setenv(name, "1")
+		if slices.Contains(Environment(), name+"=1") {
+			t.Errorf("%s is passed on", name)
+		}
+	}
+	t.Setenv("LISTENER", "yes")
+	if !slices.Contains(Environment(), "LISTENER=yes") {
+		t.Error("a variable that is nobody's business is not passed on")
+	}
+}
+
+func TestRunnable(t *testing.T) {
+	dir := t.TempDir()
+	for name, mode := range map[string]os.FileMode{"good": 0o755, "bad": 0o644} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", dir)
+	for _, c := range []struct {
+		argv []string
+		want string // in the error; "" for none
+	}{
+		{nil, "no command"},
+		{[]string{"good", "arg"}, ""},
+		{[]string{filepath.Join(dir, "good")}, ""},
+		{[]string{filepath.Join(dir, "bad")}, "permission denied"},
+		{[]string{"nothing"}, "not found"},
+	} {
+		if err := Runnable(c.argv); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: %v, want %q", c.argv, err, c.want)
+		}
+	}
+}
+
+// What a real-time agent starts must not be in its class.
+func TestTheSchedulingClassIsLeft(t *testing.T) {
+	runtime.LockOSThread() // and not unlocked: nobody else is to have this thread
+	policy := func() uint32 {
+		attr, err := unix.SchedGetAttr(0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return attr.Policy
+	}
+	// Everybody may choose this class; the real-time ones take a privilege.
+	if err := unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_BATCH}, 0); err != nil || policy() != unix.SCHED_BATCH {
+		t.Fatal("class not left: ", err)
+	}
+	for range 2 {
+		if err := becomeOrdinary(); err != nil || policy() != unix.SCHED_NORMAL {
+			t.Errorf("class %d: %v", policy(), err)
+		}
+	}
+}
+
+func TestStartOrdinary(t *testing.T) {
+	cmd := exec.Command("/bin/sh", "-c", "exit 3")
+	if err := StartOrdinary(cmd); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != 3 {
+		t.Errorf("%v", err)
+	}
+	if err := StartOrdinary(exec.Command("/nonexistent/command")); err == nil {
+		t.Error("started what is not there")
+	}
+}
+
+func TestTail(t *testing.T) {
+	var output Tail
+	for i := range 1000 {
+		if n, err := fmt.Fprintf(&output, "%04d", i); n != 4 || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if text := output.Text(); len(text) != TailBytesMax || !strings.HasSuffix(text, "09980999") {
+		t.Errorf("kept %d bytes", len(text))
+	}
+	_, _ = output.Write([]byte(strings.Repeat("a", 5*TailBytesMax) + "b"))
+	if text := output.Text(); len(text) != TailBytesMax || !strings.HasSuffix(text, "aab") {
+		t.Errorf("kept %d bytes of one big write", len(text))
+	}
+	_, _ = output.Write([]byte(" \xff \n"))
+	if text := output.Text(); !strings.HasSuffix(text, "ab \uFFFD") {
+		t.Errorf("kept %q", text[len(text)-9:])
+	}
+}
