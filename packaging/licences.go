@@ -135,6 +135,8 @@ func copyright(modules []module) string {
 	var b strings.Builder
 	b.WriteString(`memvip, virtual IPs for memcached hosts
 
+Copyright 2026 the memvip authors
+
 memvip may be used, copied, changed and distributed under the Apache License, version 2.0. On Debian systems its text is
 /usr/share/common-licenses/Apache-2.0; it is also in the folder "licenses" beside this file.
 

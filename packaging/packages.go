@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 )
 
@@ -87,6 +88,6 @@ func (s Source) pack(ctx context.Context, kind Kind, arch, made, path string) er
 // nfpm returns the path of the pinned tool, which is built if it was not yet. It is for the machine that builds, whatever it
 // builds for.
 func (s Source) nfpm(ctx context.Context) (string, error) {
-	out, err := command(ctx, s.Root, nil, "go", "tool", "-modfile=packaging/nfpm.mod", "-n", "nfpm")
+	out, err := command(ctx, s.Root, s.environment("GOARCH="+runtime.GOARCH), "go", "tool", "-modfile=packaging/nfpm.mod", "-n", "nfpm")
 	return strings.TrimSpace(string(out)), err
 }
