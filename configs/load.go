@@ -85,7 +85,7 @@ func decode(text string) (map[string]any, *Error) {
 		if strings.TrimSpace(text) != "" {
 			found = "nothing is set yet: every line is a comment" // as it is installed
 		}
-		return nil, &Error{Line: 1, Found: found, Expected: "[cluster], [memcached] and [[vip]]"}
+		return nil, &Error{Line: 1, Found: found, Expected: "[cluster], [memcached] and [[vip]]", cause: ErrUnset}
 	}
 	return values, nil
 }
