@@ -6,7 +6,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 LDFLAGS  := -X memvip/agent.stamped=$(VERSION)
 LAB_ENV  := MEMVIP_BIN=$(BIN)
 
-.PHONY: build demo test check unit sim integration bench soak faults fuzz clean need-demo need-test
+.PHONY: build demo test check unit sim integration bench soak faults fuzz packages packages-check clean need-demo need-test need-packages
 
 ## build: the two programs, in bin/
 build:
@@ -28,6 +28,7 @@ check:
 	$(GO) vet ./...
 	$(GO) vet -tags integration ./integration/...
 	$(GO) vet -tags faults ./agent ./vip
+	$(GO) vet -tags package ./packaging
 	$(GO) tool staticcheck -tags integration ./...
 
 ## unit: every package's own tests, with the race detector; the simulator's deliberate faults are sim's
@@ -65,6 +66,14 @@ fuzz:
 	    echo "$$d $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$d || exit 1; \
 	  done; done
 
+## packages: .deb and .rpm for amd64 and arm64, in bin/packages/; the same bytes for the same commit
+packages:
+	$(GO) run ./packaging/build -out $(BIN)/packages
+
+## packages-check: that the packages are made the same twice, hold what they should, and please lintian and its like
+packages-check: need-packages
+	$(GO) test -tags package -count=1 -timeout 10m ./packaging
+
 clean:
 	rm -rf $(BIN)
 
@@ -73,5 +82,7 @@ need-demo:
 	@.ci/need memcached ip -- memcached iproute2
 need-test: need-demo
 	@.ci/need gcc /usr/include/stdio.h nft systemd-analyze -- gcc libc6-dev nftables systemd
+need-packages:
+	@.ci/need lintian rpm mandoc man shellcheck zsh fish systemd-analyze -- lintian rpm mandoc man-db shellcheck zsh fish systemd
 
 SHELL := /bin/bash

@@ -118,6 +118,7 @@ func TestANodeHasOnlyWhatItMayServe(t *testing.T) {
 
 func TestExitCodesTellCausesApart(t *testing.T) {
 	_, bad := configs.Parse("agent.toml", strings.Replace(clusterText, "lease ", "leash ", 1))
+	_, unset := configs.Parse("agent.toml", "# later\n")
 	for _, c := range []struct {
 		err  error
 		code int
@@ -128,6 +129,7 @@ func TestExitCodesTellCausesApart(t *testing.T) {
 		{&PanicError{Value: "x"}, 1, "fault in memvip"},
 		{errHurried, 1, ""},
 		{bad, 2, ""},
+		{unset, 2, "memvip-agent.toml"},
 		{fmt.Errorf("wrapped: %w", bad), 2, ""},
 		{&UsageError{errors.New("unknown flag")}, 2, "--help"},
 		{&RunningError{Dir: "/run/memvip", PID: 7}, 3, "--runtime-dir"},

@@ -50,6 +50,9 @@ func ExitCode(err error) (code int, hint string) {
 	if _, ok := errors.AsType[*PlaceError](err); ok {
 		return ExitPlace, ""
 	}
+	if errors.Is(err, configs.ErrUnset) {
+		return ExitConfig, "see man memvip-agent.toml, and examples in /usr/share/doc/memvip"
+	}
 	if _, ok := errors.AsType[*configs.Error](err); ok {
 		return ExitConfig, ""
 	}

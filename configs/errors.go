@@ -9,6 +9,9 @@ import (
 	"strings"
 )
 
+// ErrUnset is a configuration without a single key, as a package installs it.
+var ErrUnset = errors.New("nothing is set")
+
 // An Error is one mistake in a configuration, or in a file that it names.
 type Error struct {
 	File     string // as given to Load or Parse
@@ -34,7 +37,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap returns the operating system's error behind a file that could not be read, or nil.
+// Unwrap returns the operating system's error behind a file that could not be read, ErrUnset, or nil.
 func (e *Error) Unwrap() error { return e.cause }
 
 // problems collects everything there is to say about one file.

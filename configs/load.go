@@ -82,7 +82,11 @@ func decode(text string) (map[string]any, *Error) {
 		return nil, syntaxError(text, err)
 	}
 	if len(values) == 0 {
-		return nil, &Error{Line: 1, Found: "an empty file", Expected: "[cluster], [memcached] and [[vip]]"}
+		found := "an empty file"
+		if strings.TrimSpace(text) != "" {
+			found = "nothing is set yet: every line is a comment" // as it is installed
+		}
+		return nil, &Error{Line: 1, Found: found, Expected: "[cluster], [memcached] and [[vip]]", cause: ErrUnset}
 	}
 	return values, nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 )
@@ -38,7 +39,7 @@ trusted fully by every agent.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&out, "out", "", "write to a new `FILE`, mode 0600, instead of to standard output")
+	cmd.Flags().StringVar(&out, "out", "", "write to a new `FILE`, mode 0600, or 0640 in a folder that gives files its group, not to standard output")
 	return cmd
 }
 
@@ -48,8 +49,17 @@ func newKey() string {
 	return base64.StdEncoding.EncodeToString(key[:]) + "\n"
 }
 
-// writeKey makes a new file that only its owner may read. An old key is never overwritten: it may be
-// what the running agents talk with.
+// keyMode is the mode of a new key file: for its owner alone, or also for the group that a folder gives to the files in it, as
+// /etc/memvip does for the agent.
+func keyMode(path string) fs.FileMode {
+	if folder, err := os.Stat(filepath.Dir(path)); err == nil && folder.Mode()&fs.ModeSetgid != 0 {
+		return 0o640
+	}
+	return 0o600
+}
+
+// writeKey makes a new file that nobody else may read. An old key is never overwritten: it may be what the running agents
+// talk with.
 func writeKey(path, key string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -59,7 +69,7 @@ func writeKey(path, key string) error {
 		return err
 	}
 	_, err = f.WriteString(key)
-	if err = errors.Join(err, f.Chmod(0o600), f.Sync(), f.Close()); err != nil {
+	if err = errors.Join(err, f.Chmod(keyMode(path)), f.Sync(), f.Close()); err != nil {
 		return errors.Join(err, os.Remove(path))
 	}
 	return nil

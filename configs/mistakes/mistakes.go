@@ -35,7 +35,7 @@ var All = []Mistake{
 	{"empty file", "", "",
 		`agent.toml:1: an empty file; expected [cluster], [memcached] and [[vip]]`},
 	{"only a comment", "", "# later\n",
-		`agent.toml:1: an empty file; expected [cluster], [memcached] and [[vip]]`},
+		`agent.toml:1: nothing is set yet: every line is a comment; expected [cluster], [memcached] and [[vip]]`},
 	{"no quotes", `home = "cache1"`, `home = cache1`,
 		`agent.toml:30: not TOML: expected value but found "cache" instead; expected valid TOML`},
 	{"string not closed", `name = "cache-prod"`, `name = "cache-prod`,
