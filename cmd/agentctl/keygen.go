@@ -1,18 +1,15 @@
 package main
 
 import (
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
-)
 
-// keyBytes is the length of a gossip key: AES-256.
-const keyBytes = 32
+	"memvip/configs"
+)
 
 func keygenCommand() *cobra.Command {
 	out := ""
@@ -27,7 +24,7 @@ trusted fully by every agent.`,
 			if cmd.Flags().Changed("out") && out == "" {
 				return usage("--out: expected a file name")
 			}
-			key := newKey()
+			key := configs.NewKey().Text() + "\n"
 			if out == "" {
 				_, err := fmt.Fprint(cmd.OutOrStdout(), key)
 				return err
@@ -40,12 +37,6 @@ trusted fully by every agent.`,
 	}
 	cmd.Flags().StringVar(&out, "out", "", "write to a new `FILE`, mode 0600, instead of to standard output")
 	return cmd
-}
-
-func newKey() string {
-	var key [keyBytes]byte
-	_, _ = rand.Read(key[:]) // never fails: it ends the program rather than return an error
-	return base64.StdEncoding.EncodeToString(key[:]) + "\n"
 }
 
 // writeKey makes a new file that only its owner may read. An old key is never overwritten: it may be
