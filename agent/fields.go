@@ -29,6 +29,7 @@ const (
 	fieldProgram  = "program"
 	fieldBy       = "by"
 	fieldCommand  = "command"
+	fieldKeys     = "keys" // fingerprints, the sealing key's first
 
 	fieldScheduling = "scheduling"
 )

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"memvip/agent/control"
+	"memvip/configs"
 	"memvip/vip"
 )
 
@@ -67,7 +68,7 @@ func (a *agent) answerView(ctx context.Context) control.Response {
 	}
 	managed := a.managed()
 	up := a.loop.addresses.up()
-	view := control.View{Node: a.self.Name, VIPs: make([]control.VIPSight, len(status.VIPs)), Claimed: control.ClaimedOf(status)}
+	view := control.View{Node: a.self.Name, VIPs: make([]control.VIPSight, len(status.VIPs)), Claimed: control.ClaimedOf(status), Keys: configs.Fingerprints(a.heldKeys())}
 	asking := newCrew(a.loop.failed)
 	for i, v := range status.VIPs {
 		s := &view.VIPs[i]

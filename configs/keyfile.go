@@ -85,6 +85,15 @@ func (f KeyFile) fits(key Key) error {
 	return nil
 }
 
+// KeyFileOf returns a file with these keys, which must be as a key file may have them, and nothing else.
+func KeyFileOf(keys []Key) KeyFile {
+	var f KeyFile
+	for _, k := range keys {
+		f.lines = append(f.lines, keyLine{k.Text(), true, k})
+	}
+	return f
+}
+
 // Keys lists them in their order. Invariant: the file was parsed, so there is at least one.
 func (f KeyFile) Keys() []Key {
 	var keys []Key

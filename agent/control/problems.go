@@ -52,6 +52,7 @@ const (
 	ProblemConfigs    ProblemCode = "configs_differ"
 	ProblemDetector   ProblemCode = "slow_detector"
 	ProblemFence      ProblemCode = "weak_fence"
+	ProblemKeys       ProblemCode = "keys_differ" // of gossip, or a rotation of them was not ended
 )
 
 // slowDetector is what core.NodeState.Detector says where the kernel does not report exits.
@@ -70,6 +71,7 @@ func (w view) problems() []Problem {
 		out = append(out, w.nodeProblems(n)...)
 	}
 	out = append(out, w.differences()...)
+	out = append(out, w.keyProblems()...)
 	for i := range out {
 		out[i].VIPs = append([]string{}, out[i].VIPs...)
 		out[i].Nodes = append([]string{}, out[i].Nodes...)
