@@ -79,7 +79,9 @@ func (a *agent) answerKeys(ctx context.Context, r control.Request) control.Respo
 	case control.KeysList:
 		return control.Reply(a.nodeKeys())
 	case control.KeysGive:
-		return a.giveKey(ctx, q)
+		if q.To != a.self.Name {
+			return a.giveKey(ctx, q)
+		}
 	default:
 	}
 	a.keys.changing.Lock()
@@ -91,6 +93,12 @@ func (a *agent) answerKeys(ctx context.Context, r control.Request) control.Respo
 		key, err := configs.ParseKey(string(q.Key))
 		if err != nil {
 			return control.Fail(control.FailRefused, "what is to be a key %v", err)
+		}
+		return a.takeKey(r, key)
+	case control.KeysGive:
+		key, ok := a.findKey(q.Fingerprint)
+		if !ok {
+			return control.Fail(control.FailRefused, "%s has no key %s", a.self.Name, q.Fingerprint)
 		}
 		return a.takeKey(r, key)
 	case control.KeysUse:
@@ -269,8 +277,8 @@ func (a *agent) giveKey(ctx context.Context, q control.KeysRequest) control.Resp
 	switch {
 	case !ok:
 		return control.Fail(control.FailRefused, "%s has no key %s", a.self.Name, q.Fingerprint)
-	case q.To == a.self.Name || !slices.Contains(a.nodeNames(), q.To):
-		return control.Fail(control.FailRefused, "%s is no other node of the configuration on %s", q.To, a.self.Name)
+	case !slices.Contains(a.nodeNames(), q.To):
+		return control.Fail(control.FailRefused, "%s is no node of the configuration on %s", q.To, a.self.Name)
 	}
 	ctx, cancel := context.WithTimeout(ctx, passOnMax)
 	defer cancel()

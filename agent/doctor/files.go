@@ -53,7 +53,7 @@ func (h *host) keyFile() Finding {
 			Mend: "chmod 0600 " + path + ", or copy the file from another host; agentctl keygen makes a new one for all hosts",
 		}
 	}
-	if held := configs.Fingerprints(file.Keys()); h.Agent != nil && !slices.Equal(held, h.Agent.Keys) {
+	if held := configs.Fingerprints(file.Keys()); h.Agent != nil && len(h.Agent.Keys) > 0 && !slices.Equal(held, h.Agent.Keys) {
 		return Finding{
 			Check: CheckKeyFile, Severity: Warning, Subject: path,
 			What: fmt.Sprintf("%s holds other keys (%s) than the agent uses (%s)", path, words(held), words(h.Agent.Keys)),

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"memvip/configs"
 	"memvip/health"
 	"memvip/vip"
 )
