@@ -179,10 +179,15 @@ func (s *Session) lookAtKeys(ctx context.Context, ticket string) (*keyRound, err
 	return r, nil
 }
 
-// look asks all nodes at once.
+// look asks all nodes at once, but for those that are known to be missing and may be: to wait for them again would only
+// take its time.
 func (r *keyRound) look(ctx context.Context) {
+	missed := maps.Clone(r.Missing)
+	maps.DeleteFunc(missed, func(node, _ string) bool { return !r.mayMiss(node) })
+	names := slices.DeleteFunc(slices.Clone(r.names), func(node string) bool { return missed[node] != "" })
 	r.Nodes, r.Missing, r.busy = nil, map[string]string{}, ""
-	for node, a := range r.each(ctx, r.names, func(ctx context.Context, node string) (control.NodeKeys, error) {
+	maps.Copy(r.Missing, missed)
+	for node, a := range r.each(ctx, names, func(ctx context.Context, node string) (control.NodeKeys, error) {
 		return r.ask(ctx, node, control.KeysRequest{Action: control.KeysList})
 	}) {
 		if u, ok := errors.AsType[*control.Unreached](a.err); ok && u.Failure == control.FailRefused {
