@@ -119,6 +119,7 @@ type KeyFault struct {
 	Severity Severity // degraded: a node is not understood, or would not be after a restart; or a rotation hangs
 	Split    bool     // a node is not understood
 	Text     string
+	Why      string // what comes of it
 	Hint     string
 	Nodes    []string
 }
@@ -128,22 +129,48 @@ func KeyFaults(nodes []NodeKeys) []KeyFault {
 	return slices.Concat(splitFaults(nodes), fileFaults(nodes), stageFaults(nodes))
 }
 
+// splitFaults has one fault for each key with which a node is not understood.
 func splitFaults(nodes []NodeKeys) []KeyFault {
 	var out []KeyFault
-	for _, g := range KeyGaps(nodes) {
+	gaps := KeyGaps(nodes)
+	for len(gaps) > 0 {
+		first := gaps[0]
+		var deaf []string
+		gaps = slices.DeleteFunc(gaps, func(g KeyGap) bool {
+			same := g.From == first.From && g.Key == first.Key
+			if same {
+				deaf = append(deaf, g.To)
+			}
+			return same
+		})
+		verb := "does"
+		if len(deaf) > 1 {
+			verb = "do"
+		}
 		out = append(out, KeyFault{
-			Severity: SeverityDegraded, Split: true, Nodes: []string{g.From, g.To}, Text: g.String(),
-			Hint: "agentctl keys install " + g.Key + " gives it to all",
+			Severity: SeverityDegraded, Split: true, Nodes: append([]string{first.From}, deaf...), Hint: splitHint(nodes, first.Key),
+			Text: fmt.Sprintf("%s seals with %s, which %s %s not have", first.From, first.Key, list(deaf), verb),
+			Why:  "what is sealed with a key that a node lacks is lost on it: leases, states, operators' commands",
 		})
 	}
 	return out
+}
+
+// splitHint goes for a key that all nodes have, if there is one.
+func splitHint(nodes []NodeKeys, lacked string) string {
+	for _, key := range nodes[0].InUse() {
+		if !slices.ContainsFunc(nodes, func(n NodeKeys) bool { return !n.Has(key) }) {
+			return "agentctl keys use " + key + ", which all have"
+		}
+	}
+	return "agentctl keys install " + lacked + " gives it to all"
 }
 
 // fileFaults are between the key file of a node and its agent.
 func fileFaults(nodes []NodeKeys) []KeyFault {
 	var out []KeyFault
 	for _, n := range nodes {
-		f := KeyFault{Severity: SeverityDegraded, Nodes: []string{n.Node}}
+		f := KeyFault{Severity: SeverityDegraded, Nodes: []string{n.Node}, Why: "after its next start this node may not understand the others"}
 		switch {
 		case n.FileTrouble != "":
 			f.Text, f.Hint = fmt.Sprintf("the agent on %s could not start again: %s", n.Node, n.FileTrouble), "copy the key file of another host there"
@@ -164,6 +191,9 @@ func fileFaults(nodes []NodeKeys) []KeyFault {
 // KeySaveHint says how an operator writes what an agent may not.
 func KeySaveHint(node string) string { return "on " + node + ": sudo agentctl keys save" }
 
+// rotationHangs is what comes of a rotation that was not ended.
+const rotationHangs = "whoever has the old key is trusted until no node has it"
+
 // stageFaults are those of a rotation that was begun and not ended.
 func stageFaults(nodes []NodeKeys) []KeyFault {
 	seals, held := map[string][]string{}, map[string][]string{}
@@ -180,7 +210,7 @@ func stageFaults(nodes []NodeKeys) []KeyFault {
 	if len(groups) > 1 {
 		return []KeyFault{{
 			Severity: SeverityDegraded, Nodes: groups[len(groups)-1].nodes, Text: "nodes seal with different keys: " + apart(groups),
-			Hint: "agentctl keys use " + groups[0].word + ", or the other one",
+			Why: rotationHangs, Hint: "agentctl keys use " + groups[0].word + ", or the other one",
 		}}
 	}
 	var out []KeyFault
@@ -194,6 +224,7 @@ func stageFaults(nodes []NodeKeys) []KeyFault {
 		}
 		out = append(out, KeyFault{
 			Severity: SeverityNote, Nodes: held[key], Text: fmt.Sprintf("all seal with %s, and %s %s key %s beside it: a rotation was not ended", groups[0].word, list(held[key]), verb, key),
+			Why:  rotationHangs,
 			Hint: fmt.Sprintf("agentctl keys rotate --to %s goes on with it; agentctl keys remove %s drops it", key, key),
 		})
 	}
@@ -228,7 +259,7 @@ func (w view) keyProblems() []Problem {
 // keysOf are the keys of a node by its own word, the sealing one first; none unless it was asked.
 func (w view) keysOf(node string) []string {
 	for _, v := range w.facts.Views {
-		if v.Node == node {
+		if v.Node == node && len(v.Keys) > 0 {
 			return v.Keys
 		}
 	}

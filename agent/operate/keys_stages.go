@@ -78,9 +78,6 @@ func (r *keyRound) use(ctx context.Context, key string) error {
 			return refuse("agentctl keys install "+key, "%s does not have key %s yet", n.Node, key)
 		}
 	}
-	if gaps := control.KeyGaps(r.Nodes); len(gaps) > 0 { // while some seal with the old and some with the new one
-		return refuse("agentctl keys install "+gaps[0].Key, "%s", gaps[0])
-	}
 	return r.carry(ctx, stage{
 		nodes: r.reached(), holds: func(n control.NodeKeys) bool { return n.Seals() == key && n.UpToDate() },
 		done: "every node seals with " + key, undone: key + " is not what seals on", again: "agentctl keys use " + key,
