@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"memvip/agent/control"
+	"memvip/agent/layout"
 )
 
 // keyQuiet is for how long nothing sealed with a key may have come anywhere before it is removed: a node renews its
@@ -157,7 +158,7 @@ func (r *keyRound) loud(key string) string {
 			for _, from := range slices.Sorted(maps.Keys(k.Heard)) {
 				ago := time.Duration(k.Heard[from]) * time.Millisecond
 				if k.Fingerprint == key && ago < keyQuiet && !slices.Contains(r.without, from) {
-					return fmt.Sprintf("%s has heard %s seal with %s, %s ago", n.Node, from, key, ago.Round(100*time.Millisecond))
+					return fmt.Sprintf("%s has heard %s seal with %s, %s ago", n.Node, from, key, layout.Span(ago))
 				}
 			}
 		}
