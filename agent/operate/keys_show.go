@@ -69,7 +69,9 @@ func (k KeySurvey) Write(out io.Writer, width int) error {
 			mark = "- "
 		}
 		said = append(said, layout.Wrap(mark+f.Text, width, 2)...)
-		said = append(said, layout.Wrap("  hint: "+f.Hint, width, 8)...)
+		for _, line := range layout.Wrap("hint: "+f.Hint, width-2, 2) {
+			said = append(said, "  "+line)
+		}
 	}
 	if len(said) > 0 {
 		said = append([]string{""}, said...)
