@@ -195,6 +195,17 @@ func reloadKeys(nodes ...string) func(context.Context, *operate.Session) error {
 	return func(ctx context.Context, s *operate.Session) error { return s.KeysReload(ctx, nodes) }
 }
 
+// saveKeys writes what waits to be written.
+func saveKeys(ctx context.Context, s *operate.Session) error {
+	return s.KeysSave(ctx, "", func(next, path string) error {
+		f, err := configs.ReadKeyFile(next)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(path, []byte(f.Text()), 0o600)
+	})
+}
+
 // done carries a command through that has to succeed, and say this.
 func (m *keyMember) done(says string, do func(context.Context, *operate.Session) error) string {
 	m.t.Helper()
@@ -417,12 +428,7 @@ func TestKeyFileIsWrittenByAnOperator(t *testing.T) {
 	save := func() {
 		t.Helper()
 		for _, m := range members[:2] {
-			next, err := configs.ReadKeyFile(m.nextKeyFile())
-			if err != nil {
-				t.Fatal(err)
-			}
-			writeText(t, m.config.Cluster.KeyFile, next.Text())
-			m.done(m.self.Name+" has taken up", reloadKeys())
+			m.done(m.self.Name+" has taken up", saveKeys)
 			if _, err := os.Stat(m.nextKeyFile()); !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("%s: what was saved still waits: %v", m.self.Name, err)
 			}
@@ -444,6 +450,14 @@ func TestKeyFileIsWrittenByAnOperator(t *testing.T) {
 	unfinished("key "+old.Fingerprint()+" is not removed from h1 and h2", rotate(operate.KeyPlan{Fingerprint: fingerprint}))
 	save()
 	here.done("every node seals with "+fingerprint, rotate(operate.KeyPlan{Fingerprint: fingerprint}))
+	have(t, members, fingerprint)
+	here.done("nothing waits to be written on h1", saveKeys)
+
+	// What has waited for too long.
+	if err := configs.WriteNewKeyFile(here.nextKeyFile(), configs.KeyFileOf([]configs.Key{old, next})); err != nil {
+		t.Fatal(err)
+	}
+	here.refuses("would not do any more: h1 seals with "+old.Fingerprint()+", which h2 does not have", "agentctl keys", saveKeys)
 	have(t, members, fingerprint)
 }
 

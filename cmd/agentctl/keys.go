@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"memvip/agent/control"
 	"memvip/agent/operate"
@@ -199,31 +200,32 @@ Refuses a file with which it and another node that answers would not understand 
 }
 
 func keysSave() *cobra.Command {
+	to := ""
 	return operation{
 		use: "save", short: "Write the key file that the agent of this host may not write",
 		long: `Put what the agent of this host wants in its key file there, as root, and have the agent take it up. The file keeps its
-mode and owner.`,
+mode and owner. Where systemd hands the key to the agent (LoadCredential=), --to names the file that it hands over; an
+agent reads that when it is started again.`,
 		example: "  sudo agentctl keys save", exits: keysExit,
-		do: func(ctx context.Context, s *operate.Session, _ []string) error {
-			var here control.NodeKeys
-			if err := s.Agent.Ask(ctx, control.Request{Command: control.CommandKeys, Keys: control.KeysRequest{Action: control.KeysList}}, &here); err != nil {
-				return err
-			}
-			if here.Next == "" {
-				s.Say("nothing waits to be written on " + here.Node)
-				return nil
-			}
-			next, err := configs.ReadKeyFile(here.Next)
-			if err != nil {
-				return keyFileRefused(err)
-			}
-			if err := configs.WriteKeyFile(here.Path, next); err != nil {
-				if errors.Is(err, os.ErrPermission) {
-					return &operate.RefusedError{Text: err.Error(), Hint: "sudo agentctl keys save"}
-				}
-				return err
-			}
-			return s.KeysReload(ctx, nil)
+		add: func(cmd *cobra.Command) {
+			cmd.Flags().StringVar(&to, "to", "", "write `FILE` instead of the file that the agent reads")
 		},
+		do: func(ctx context.Context, s *operate.Session, _ []string) error { return s.KeysSave(ctx, to, saveKeys) },
 	}.command()
+}
+
+// saveKeys puts what an agent has written down into a key file.
+func saveKeys(next, path string) error {
+	f, err := configs.ReadKeyFile(next)
+	if err != nil {
+		return keyFileRefused(err)
+	}
+	err = configs.WriteKeyFile(path, f)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return &operate.RefusedError{Text: err.Error(), Hint: "sudo agentctl keys save"}
+	case errors.Is(err, unix.EROFS):
+		return &operate.RefusedError{Text: err.Error(), Hint: "if systemd hands the key over (LoadCredential=): sudo agentctl keys save --to FILE, the file that it hands over"}
+	}
+	return err
 }
