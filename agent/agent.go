@@ -140,6 +140,7 @@ type agent struct {
 	history   *history.Store
 	metrics   *metrics.Metrics // nil: nobody is told; as is teller
 	teller    *metrics.Server
+	keys      keyKeeper
 	ready     chan struct{} // closed once everything is open
 	reloads   chan wish     // for another life with the configuration of now
 
@@ -353,8 +354,12 @@ func (a *agent) openGossip() error {
 		}
 	}
 	queue := a.loop.queue
+	var keys [][]byte
+	for _, k := range a.config.Cluster.Keys {
+		keys = append(keys, k[:])
+	}
 	g, err := gossip.Start(gossip.Options{
-		Node: a.self.Name, Bind: a.self.Addr, Port: a.config.Cluster.Port, Key: a.config.Cluster.Key, Peers: peers,
+		Node: a.self.Name, Bind: a.self.Addr, Port: a.config.Cluster.Port, Keys: keys, Peers: peers,
 		Lease: a.config.Cluster.Lease, ClusterName: a.config.Cluster.Name, Logger: a.diary.log,
 		OnMessage: func(source string, msg core.Message) { queue.offer(core.Received{Source: source, Msg: msg}) },
 		OnState:   func(s core.NodeState) { queue.offer(core.StateHeard{State: s}) },

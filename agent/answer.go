@@ -16,6 +16,7 @@ import (
 	"memvip/agent/core"
 	"memvip/agent/doctor"
 	"memvip/agent/history"
+	"memvip/configs"
 )
 
 // What the control socket and the other nodes ask for. A question about another node is passed on to it, so that
@@ -143,6 +144,8 @@ func (a *agent) carryOut(ctx context.Context, r control.Request) control.Respons
 		return a.answerFlush(ctx, r)
 	case control.CommandReload:
 		return a.answerReload(ctx, r)
+	case control.CommandKeys:
+		return a.answerKeys(ctx, r)
 	}
 	return control.Fail(control.FailUnknownCommand, "unknown command %q", r.Command)
 }
@@ -167,6 +170,11 @@ func (a *agent) asks(r control.Request) {
 		}
 	case control.CommandMove:
 		command += " to " + r.To
+	case control.CommandKeys:
+		command += " " + string(r.Keys.Action)
+		if r.Keys.Fingerprint != "" {
+			command += " " + r.Keys.Fingerprint
+		}
 	default: // the word says it
 	}
 	a.loop.history.Append(history.Asked(command, r.VIP, r.By, time.Now()))
@@ -242,7 +250,9 @@ func (a *agent) instanceName(name core.Name) string {
 // answerDoctor looks at this host and at the way to the others.
 func (a *agent) answerDoctor(ctx context.Context) control.Response {
 	fence, _ := a.manager.Fence()
-	options := doctor.Options{RuntimeDir: a.options.RuntimeDir, Agent: &doctor.Agent{Fence: string(fence), Detector: a.detector()}}
+	options := doctor.Options{RuntimeDir: a.options.RuntimeDir, Agent: &doctor.Agent{
+		Fence: string(fence), Detector: a.detector(), Keys: configs.Fingerprints(a.heldKeys()),
+	}}
 	var host, reach, clocks []doctor.Finding
 	all := newCrew(a.loop.failed)
 	all.start(func() { host = doctor.Host(ctx, a.config, a.self.Name, options) })

@@ -70,7 +70,7 @@ func (a *agent) awaitEnding(ctx context.Context) (end ending, asked bool) {
 		}
 		wished, tried = w, make(chan error, 1)
 		verdict := tried
-		a.tellers.start(func() { verdict <- a.options.Program.try(trying, a.options.environment(connectorNone)) })
+		a.tellers.start(func() { verdict <- a.trial(trying) })
 	}
 	for {
 		select {

@@ -32,6 +32,7 @@ const (
 	fieldHook     = "hook"      // what it is run for
 	fieldExitCode = "exit_code" // -1 if it was never run
 	fieldOutput   = "output"    // the end of what it wrote
+	fieldKeys     = "keys"      // fingerprints, the sealing key's first
 
 	fieldScheduling = "scheduling"
 )

@@ -69,6 +69,17 @@ func (a *agent) grant(ctx context.Context, w wish, err error) (end ending, ok bo
 	return end, true
 }
 
+// trial asks whether this process could begin anew here: another program, or its own with the configuration of now. It
+// could not if this node and another would not understand each other's gossip then.
+func (a *agent) trial(ctx context.Context) error {
+	if c, err := configs.Load(a.options.ConfigPath); err == nil { // the program says what is wrong with another
+		if err := a.maySeal(ctx, configs.KeyFileOf(c.Cluster.Keys)); err != nil {
+			return err
+		}
+	}
+	return a.options.Program.try(ctx, a.options.environment(connectorNone))
+}
+
 // upgrade is the end for a program that has passed its trial.
 func (a *agent) upgrade(why string) (ending, error) {
 	next, err := a.succeed()

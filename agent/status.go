@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"memvip/agent/control"
+	"memvip/configs"
 	"memvip/vip"
 )
 
@@ -77,7 +78,10 @@ func (a *agent) answerView(ctx context.Context) control.Response {
 	}
 	managed := a.managed()
 	up := a.loop.addresses.up()
-	view := control.View{Node: a.self.Name, VIPs: make([]control.VIPSight, len(status.VIPs)), Claimed: control.ClaimedOf(status), Refused: a.refusedBefore()}
+	view := control.View{
+		Node: a.self.Name, VIPs: make([]control.VIPSight, len(status.VIPs)), Claimed: control.ClaimedOf(status),
+		Keys: configs.Fingerprints(a.heldKeys()), Refused: a.refusedBefore(),
+	}
 	asking := newCrew(a.loop.failed)
 	for i, v := range status.VIPs {
 		s := &view.VIPs[i]

@@ -28,7 +28,7 @@ type Cluster struct {
 	Voters  []Member // sorted by name, witnesses included. Invariant: at least three
 	Nodes   []Member // sorted by name: those without a vote
 	KeyFile string   // resolved against the folder of the configuration file
-	Key     []byte   // 32 bytes; nil after Parse, which reads no key
+	Keys    []Key    // the first seals, all open; nil after Parse, which reads none
 	Port    int      // of gossip and lease messages, UDP and TCP
 	Lease   time.Duration
 	Drift   float64 // bound on the difference of two clocks' rates, as a fraction

@@ -105,6 +105,6 @@ const (
 	// nesting: 64 KiB of brackets made it take 18 GiB.
 	nestingMax = 16
 
-	// A key file is 45 bytes.
+	// A key file of one key is 45 bytes; the rest is for more of them, and for comments.
 	keyFileBytesMax = 4 << 10
 )

@@ -23,11 +23,7 @@ var ignoreLines = cmp.Options{
 // writeKey puts a good key file into the folder.
 func writeKey(t *testing.T, folder string) {
 	t.Helper()
-	key, err := NewKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	writeFile(t, filepath.Join(folder, "gossip.key"), key+"\n", 0o600)
+	writeFile(t, filepath.Join(folder, "gossip.key"), NewKey().Text()+"\n", 0o600)
 }
 
 func writeFile(t *testing.T, path, text string, mode os.FileMode) {
@@ -65,8 +61,8 @@ func TestExamplesLoad(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(c.Cluster.Key) != 32 || c.Cluster.KeyFile != filepath.Join(folder, "gossip.key") || c.Path != path {
-				t.Errorf("key of %d bytes from %s by %s", len(c.Cluster.Key), c.Cluster.KeyFile, c.Path)
+			if len(c.Cluster.Keys) != 1 || c.Cluster.KeyFile != filepath.Join(folder, "gossip.key") || c.Path != path {
+				t.Errorf("%d keys from %s by %s", len(c.Cluster.Keys), c.Cluster.KeyFile, c.Path)
 			}
 			if w := c.Warnings(); len(w) > 0 {
 				t.Errorf("an example has warnings: %q", w)

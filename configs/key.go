@@ -2,97 +2,56 @@ package configs
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
+	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"strings"
-	"syscall"
 )
 
-// keyModeRefused are the permissions that a key file must not give: any to others, writing to the group.
-const keyModeRefused fs.FileMode = 0o027
+// A Key is one gossip key. Whatever prints or encodes it gets its fingerprint, so that no log, error or answer can show
+// a key by accident; Text is the one way to the key itself.
+type Key [keyBytes]byte
 
-// NewKey returns a new gossip key as a key file holds it: the base64 of 32 random bytes, without line end.
-func NewKey() (string, error) {
-	key := make([]byte, keyBytes)
-	if _, err := rand.Read(key); err != nil {
-		return "", fmt.Errorf("configs: new key: %w", err)
-	}
-	return base64.StdEncoding.EncodeToString(key), nil
+// fingerprintBytes tell the few keys of a cluster apart; a key file with two alike is refused.
+const fingerprintBytes = 4
+
+// Fingerprint names a key to people: 8 hexadecimal digits, of which nobody learns anything about the key.
+func (k Key) Fingerprint() string {
+	sum := sha256.Sum256(append([]byte("memvip gossip key\x00"), k[:]...))
+	return hex.EncodeToString(sum[:fingerprintBytes])
 }
 
-// loadKey returns the key in a key file, or reports at the given line of the configuration why there is none.
-func loadKey(p *problems, line int, path string) []byte {
-	key, e := readKey(path)
-	if e != nil {
-		e.Line, e.Key = line, "cluster.key_file"
-		p.add(e)
-		return nil
-	}
-	return key
+// Format is fmt.Formatter's: the fingerprint, whatever the verb.
+func (k Key) Format(s fmt.State, _ rune) { _, _ = s.Write([]byte(k.Fingerprint())) }
+
+// MarshalText is the fingerprint too.
+func (k Key) MarshalText() ([]byte, error) { return []byte(k.Fingerprint()), nil }
+
+// Text is the key as a key file holds it: base64, without line end.
+func (k Key) Text() string { return base64.StdEncoding.EncodeToString(k[:]) }
+
+// NewKey makes a key of random bytes.
+func NewKey() Key {
+	var k Key
+	_, _ = rand.Read(k[:]) // never fails: it ends the program rather than return an error
+	return k
 }
 
-// ReadKey returns the key in a key file, as Load does for the file that a configuration names. The error, an *Error
-// without file and line, says what is wrong with the file: missing, open to the wrong people, or no key.
-func ReadKey(path string) ([]byte, error) {
-	key, e := readKey(path)
-	if e != nil {
-		return nil, e
-	}
-	return key, nil
-}
-
-func readKey(path string) ([]byte, *Error) {
-	const expected = "the base64 of 32 random bytes, as agentctl keygen prints it"
-	// Without O_NONBLOCK the opening of a named pipe would wait for a writer.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, &Error{Found: path + ": " + unread(err), Expected: expected, cause: err}
-	}
-	defer f.Close()
-	if e := checkKeyFile(path, f); e != nil {
-		return nil, e
-	}
-	text, err := io.ReadAll(io.LimitReader(f, keyFileBytesMax))
-	if err != nil {
-		return nil, &Error{Found: path + ": " + unread(err), Expected: expected, cause: err}
-	}
-	// The text itself is never shown: it may be a key with a slip in it.
-	key, err := base64.StdEncoding.Strict().DecodeString(strings.TrimSpace(string(text)))
+// ParseKey reads a key as Text writes it; blanks around it do no harm. The error does not show the text, which may be
+// a key with a slip in it.
+func ParseKey(text string) (Key, error) {
+	var k Key
+	raw, err := base64.StdEncoding.Strict().DecodeString(strings.TrimSpace(text))
 	switch {
-	case len(text) == 0:
-		return nil, &Error{Found: path + " is empty", Expected: expected}
 	case err != nil:
-		return nil, &Error{Found: path + " is not base64", Expected: expected}
-	case len(key) != keyBytes:
-		return nil, &Error{Found: fmt.Sprintf("%s holds %s", path, count(len(key), "byte")), Expected: expected}
+		return Key{}, errors.New("is not base64")
+	case len(raw) != keyBytes:
+		return Key{}, fmt.Errorf("holds %s", count(len(raw), "byte"))
 	}
-	return key, nil
-}
-
-// checkKeyFile refuses what is no plain file, and one that the wrong people can read or change.
-func checkKeyFile(path string, f *os.File) *Error {
-	info, err := f.Stat()
-	if err != nil {
-		return &Error{Found: path + ": " + unread(err), Expected: "a file", cause: err}
-	}
-	if !info.Mode().IsRegular() {
-		return &Error{Found: path + " is no regular file", Expected: "a file with the gossip key"}
-	}
-	mode := info.Mode().Perm()
-	if mode&keyModeRefused == 0 {
-		return nil
-	}
-	fault := "can be read or changed by everybody"
-	if mode&0o007 == 0 {
-		fault = "can be changed by its group"
-	}
-	return &Error{
-		Found:    fmt.Sprintf("%s has mode %04o and %s", path, mode, fault),
-		Expected: "at most 0640: chmod g-w,o= " + shellWord(path),
-	}
+	copy(k[:], raw)
+	return k, nil
 }
 
 // shellWord quotes a path for a command that a reader may copy.

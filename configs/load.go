@@ -27,7 +27,7 @@ func Load(path string) (*Config, error) {
 	if c.Cluster.KeyFile != "" {
 		line := root.key("cluster").key("key_file").line
 		c.Cluster.KeyFile = resolve(path, c.Cluster.KeyFile)
-		c.Cluster.Key = loadKey(p, line, c.Cluster.KeyFile)
+		c.Cluster.Keys = loadKeys(p, line, c.Cluster.KeyFile)
 	}
 	if err := p.err(); err != nil {
 		return nil, err
@@ -35,8 +35,8 @@ func Load(path string) (*Config, error) {
 	return c, nil
 }
 
-// Parse reads the text of a configuration file; file is its name in messages. It is Load without the key:
-// Cluster.Key stays nil and Cluster.KeyFile as written.
+// Parse reads the text of a configuration file; file is its name in messages. It is Load without the keys:
+// Cluster.Keys stays nil and Cluster.KeyFile as written.
 func Parse(file, text string) (*Config, error) {
 	c, p, _ := read(file, text)
 	if err := p.err(); err != nil {

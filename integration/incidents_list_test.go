@@ -118,7 +118,7 @@ var incidents = []incident{
 		},
 		says: func(s *scene) []saying {
 			key := `the key of cache%s does not open them: one of the two has another key$`
-			hint := `^compare sha256sum \S+\.key on every host; put the right file on cache3, .*systemctl restart memvip-agent$`
+			hint := `^agentctl keys, on every host, .*; copy \S+\.key of another host to cache3, .*: agentctl keys reload$`
 			return []saying{
 				{s.home, `^cache3, a voter, has not been heard .*: its packets arrive \(\d+, .*` + fmt.Sprintf(key, "1"), hint},
 				{s.third, `^cache1, a voter, has not been heard .*: its packets arrive \(\d+, .*` + fmt.Sprintf(key, "3"), hint},

@@ -92,7 +92,7 @@ func (w view) nodeReport(n core.NodeStatus) Node {
 		Name: n.Name, Self: w.self(n.Name), Voter: n.Voter, Witness: s.Witness,
 		Heard: n.Heard, HeardAge: ms(n.Ago), Silent: w.silent(n),
 		Build: s.Build, Quorate: s.Quorate, Draining: s.Draining, Stopping: s.Stopping,
-		DiskError: s.DiskError, Detector: s.Detector, Fence: s.Fence, VoterList: voterList(s.List), Config: s.Config, Paused: s.Pause.On,
+		DiskError: s.DiskError, Detector: s.Detector, Fence: s.Fence, VoterList: voterList(s.List), Config: s.Config, Paused: s.Pause.On, Keys: w.keysOf(n.Name),
 		Instances: each(s.Instances, instanceReport),
 		VIPs:      each(s.VIPs, func(v core.VIPState) NodeVIP { return w.nodeVIP(n, v) }),
 	}

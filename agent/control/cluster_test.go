@@ -160,6 +160,8 @@ func (c *cluster) apply(t *testing.T, line string) {
 		c.facts.Views = append(c.facts.Views, v)
 	case "sees":
 		c.facts.Views = append(c.facts.Views, View{Node: words[1], VIPs: []VIPSight{{Address: words[2], Holder: d.value("holder", ""), MACs: []string{}}}})
+	case "keys":
+		c.facts.Views = append(c.facts.Views, View{Node: words[1], Keys: words[2:]})
 	case "reach":
 		c.facts.Reach[words[1]] = map[string]Reach{"answers": ReachAnswers, "nothing": ReachNothing}[words[2]]
 	case "sealed":

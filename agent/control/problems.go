@@ -54,6 +54,7 @@ const (
 	ProblemDetector   ProblemCode = "slow_detector"
 	ProblemFence      ProblemCode = "weak_fence"
 	ProblemMetrics    ProblemCode = "metrics_not_served"
+	ProblemKeys       ProblemCode = "keys_differ" // of gossip, or a rotation of them was not ended
 )
 
 // slowDetector is what core.NodeState.Detector says where the kernel does not report exits.
@@ -72,6 +73,7 @@ func (w view) problems() []Problem {
 		out = append(out, w.nodeProblems(n)...)
 	}
 	out = append(out, w.differences()...)
+	out = append(out, w.keyProblems()...)
 	for i := range out {
 		out[i].VIPs = append([]string{}, out[i].VIPs...)
 		out[i].Nodes = append([]string{}, out[i].Nodes...)

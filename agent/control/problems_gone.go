@@ -54,7 +54,7 @@ func (w view) keyHint(node string) string {
 	if !opened && len(w.Nodes) > 2 {
 		node = w.Node
 	}
-	return fmt.Sprintf("compare sha256sum %s on every host; put the right file on %s, probably the odd one, and there: systemctl restart memvip-agent",
+	return fmt.Sprintf("agentctl keys, on every host, says which keys it has; copy %s of another host to %s, probably the odd one, and there: agentctl keys reload",
 		w.facts.KeyPath, node)
 }
 

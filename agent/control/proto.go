@@ -41,6 +41,7 @@ const (
 	CommandPause    Command = "pause"    // keeps VIPs of the whole cluster from going home unasked, or ends that: On
 	CommandFlush    Command = "flush"    // asks for a Flushed
 	CommandReload   Command = "reload"   // has the agent read its configuration again
+	CommandKeys     Command = "keys"     // asks for the NodeKeys, or changes them: Keys
 )
 
 // Request is one line of JSON from the tool to the agent, and what one agent asks another in its stead.
@@ -54,6 +55,7 @@ type Request struct {
 	On       bool           `json:"on,omitempty"`
 	Views    bool           `json:"views,omitempty"`  // of status: with what the other nodes see
 	History  history.Filter `json:"history,omitzero"` // of history
+	Keys     KeysRequest    `json:"keys,omitzero"`    // of keys
 	By       string         `json:"by,omitempty"`     // the node where the operator asked; agents fill it in
 }
 
@@ -64,6 +66,8 @@ type View struct {
 
 	// Claimed says how long ago a claim came from each node itself; null if the node is no voter, and gets none.
 	Claimed map[string]time.Duration `json:"claimed_ns"`
+
+	Keys []string `json:"keys,omitempty"` // fingerprints of its gossip keys, the sealing one first; left out by an older agent
 
 	Refused *Refused `json:"refused,omitempty"` // nil: nothing, since the node's agent began
 }

@@ -205,6 +205,8 @@ type Node struct {
 	Config    string `json:"config"`     // beginning of its configuration's digest; "" of an agent that does not tell
 	Paused    bool   `json:"paused"`     // it has heard that hand-backs are paused
 
+	Keys []string `json:"keys,omitempty"` // fingerprints of its gossip keys, the sealing one first; left out unless it was asked
+
 	Instances []Instance `json:"instances"`
 	VIPs      []NodeVIP  `json:"vips"`
 }

@@ -55,6 +55,7 @@ const (
 	CheckReach        Check = "reach"          // TCP to a node's port
 	CheckConfigDrift  Check = "config_drift"   // all nodes have one configuration
 	CheckVersions     Check = "agent_versions" // all agents are of one version
+	CheckKeys         Check = "gossip_keys"    // all nodes seal with one key, and no rotation hangs
 	CheckForeignOwner Check = "foreign_owner"  // somebody else claims a VIP
 	CheckVoter        Check = "voter_answers"  // in both directions
 	CheckOneWay       Check = "one_way"        // heard, and does not hear

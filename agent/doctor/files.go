@@ -1,12 +1,12 @@
 package doctor
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -42,7 +42,7 @@ func (h *host) configFile() Finding {
 
 func (h *host) keyFile() Finding {
 	path := h.config.Cluster.KeyFile
-	key, err := configs.ReadKey(path)
+	file, err := configs.ReadKeyFile(path)
 	if errors.Is(err, fs.ErrPermission) {
 		return unseen(CheckKeyFile, path, "the gossip key", err, asRoot)
 	}
@@ -53,11 +53,12 @@ func (h *host) keyFile() Finding {
 			Mend: "chmod 0600 " + path + ", or copy the file from another host; agentctl keygen makes a new one for all hosts",
 		}
 	}
-	if h.config.Cluster.Key != nil && !bytes.Equal(key, h.config.Cluster.Key) {
+	if held := configs.Fingerprints(file.Keys()); h.Agent != nil && len(h.Agent.Keys) > 0 && !slices.Equal(held, h.Agent.Keys) {
 		return Finding{
-			Check: CheckKeyFile, Severity: Warning, Subject: path, What: path + " holds another key than the agent uses",
+			Check: CheckKeyFile, Severity: Warning, Subject: path,
+			What: fmt.Sprintf("%s holds other keys (%s) than the agent uses (%s)", path, words(held), words(h.Agent.Keys)),
 			Why:  "after its next start this node may not understand the others",
-			Mend: "sha256sum " + path + " on every host, and the right file here",
+			Mend: "agentctl keys; the right file here, then agentctl keys reload " + h.self.Name,
 		}
 	}
 	return h.keyOwner(path)

@@ -62,12 +62,8 @@ instance = "127.0.0.1:11302"
 func loaded(t *testing.T, text string) *configs.Config {
 	t.Helper()
 	dir := t.TempDir()
-	key, err := configs.NewKey()
-	if err != nil {
-		t.Fatal(err)
-	}
 	path := filepath.Join(dir, "agent.toml")
-	writeFile(t, filepath.Join(dir, "gossip.key"), key)
+	writeFile(t, filepath.Join(dir, "gossip.key"), configs.NewKey().Text())
 	writeFile(t, path, text)
 	c, err := configs.Load(path)
 	if err != nil {

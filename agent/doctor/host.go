@@ -26,8 +26,9 @@ type Options struct {
 
 // Agent is what a running agent knows of its own footing.
 type Agent struct {
-	Fence    string // as core.NodeState has it
-	Detector string // as core.NodeState has it
+	Fence    string   // as core.NodeState has it
+	Detector string   // as core.NodeState has it
+	Keys     []string // fingerprints of its gossip keys, the sealing one first; nil: not told
 }
 
 // Host looks at all that can be seen on this host alone, for the node that it is to be. It needs no agent. A process

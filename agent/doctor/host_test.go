@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"memvip/configs"
 	"memvip/health"
 	"memvip/vip"
 )
@@ -146,7 +147,16 @@ func TestKeyFile(t *testing.T) {
 		{"open", func(_ *testing.T, _ *host, path string) error { return os.Chmod(path, 0o644) }, want{CheckKeyFile, Failure, "0644|chmod 0600"}},
 		{"short", func(t *testing.T, _ *host, path string) error { writeFile(t, path, "AAAA"); return nil }, want{CheckKeyFile, Failure, "3 bytes"}},
 		{"missing", func(_ *testing.T, _ *host, path string) error { return os.Remove(path) }, want{CheckKeyFile, Failure, "no such file"}},
-		{"another", func(_ *testing.T, h *host, _ string) error { h.config.Cluster.Key = make([]byte, 32); return nil }, want{CheckKeyFile, Warning, "another key"}},
+		{"another", func(_ *testing.T, h *host, _ string) error {
+			h.Agent = &Agent{Keys: []string{"12345678"}}
+			return nil
+		}, want{CheckKeyFile, Warning, "other keys|agent uses (12345678)|agentctl keys reload"}},
+		{"in another order", func(t *testing.T, h *host, path string) error {
+			old, next := h.config.Cluster.Keys[0], configs.NewKey()
+			h.Agent = &Agent{Keys: []string{old.Fingerprint(), next.Fingerprint()}}
+			writeFile(t, path, next.Text()+"\n"+old.Text()+"\n")
+			return nil
+		}, want{CheckKeyFile, Warning, "other keys|agentctl keys reload"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := goodHost(loaded(t, fmt.Sprintf(sharedText, "")))

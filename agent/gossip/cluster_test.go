@@ -104,7 +104,7 @@ func portIsFree(port int) bool {
 // options of a node among the named ones.
 func options(port int, name string, all ...string) Options {
 	o := Options{
-		Node: name, Bind: addresses[name], Port: port, Key: testKey, Lease: testLease,
+		Node: name, Bind: addresses[name], Port: port, Keys: [][]byte{testKey}, Lease: testLease,
 		ClusterName: testCluster, Peers: make(map[string]netip.Addr),
 	}
 	for _, p := range all {

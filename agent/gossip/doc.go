@@ -1,7 +1,7 @@
 // Package gossip carries the agents' messages: memberlist in and out, and the wire form of core's
 // messages and node states.
 //
-// Two kinds of traffic share one UDP and TCP port, one key and one label (the cluster's name).
+// Two kinds of traffic share one UDP and TCP port, the keys and one label (the cluster's name).
 // Messages of core go as one memberlist user message to the configured address of the node they are
 // for, whatever memberlist thinks of that node's health. Node states spread by gossip, for status
 // and for the choice of a successor, and reach late joiners by memberlist's push/pull.
@@ -12,7 +12,10 @@
 // that read the socket and handed to OnMessage without waiting for any lock of memberlist's, or
 // memberlist's own.
 //
-// Whoever holds the key is trusted fully. A packet recorded earlier than the newest few thousand is
+// A node may have several keys: it seals with the first and opens what was sealed with any of them, and may be given
+// others while it runs (keys.go). Which keys, and when, is decided elsewhere.
+//
+// Whoever holds a key is trusted fully. A packet recorded earlier than the newest few thousand is
 // not recognized as a replay; core's rules bear that, as they bear loss, doubling, delay and reordering.
 //
 // The package decides nothing: it does not retry messages, does not rank nodes, and what memberlist

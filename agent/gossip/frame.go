@@ -2,11 +2,11 @@ package gossip
 
 import (
 	"bytes"
-	"crypto/aes"
-	"crypto/cipher"
 	"encoding/binary"
 	"errors"
 	"io"
+	"net/netip"
+	"sync/atomic"
 
 	"github.com/hashicorp/memberlist"
 )
@@ -32,7 +32,7 @@ const (
 	tagBytes      = 16
 	sealedBytes   = 1 + nonceBytes + tagBytes // around the content
 
-	// keyBytes is the length of the key: AES-256.
+	// keyBytes is the length of a key: AES-256.
 	keyBytes = 32
 	// maxStream bounds what one stream may carry: the states and addresses of all nodes. It is held
 	// in memory before it is known to be authentic.
@@ -43,16 +43,13 @@ const (
 type screen struct {
 	label  []byte // header and text
 	name   []byte // text alone
-	aead   cipher.AEAD
+	ring   atomic.Pointer[ring]
 	replay replay
 }
 
-func newScreen(cluster string, key []byte) (*screen, error) {
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, err
-	}
-	aead, err := cipher.NewGCM(block)
+// newScreen opens what was sealed with one of the keys, and notes with which the peers at these addresses seal.
+func newScreen(cluster string, keys [][]byte, peers []netip.Addr) (*screen, error) {
+	r, err := newRing(keys, nil, peers)
 	if err != nil {
 		return nil, err
 	}
@@ -60,20 +57,22 @@ func newScreen(cluster string, key []byte) (*screen, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &screen{label: header, name: []byte(cluster), aead: aead}, nil
+	s := &screen{label: header, name: []byte(cluster)}
+	s.ring.Store(&r)
+	return s, nil
 }
 
 // openPacket returns the content of an authentic, new packet, appended to dst. Errors are *DropErrors.
-func (s *screen) openPacket(dst, packet []byte) ([]byte, error) {
+func (s *screen) openPacket(from netip.Addr, dst, packet []byte) ([]byte, error) {
 	sealed, ok := bytes.CutPrefix(packet, s.label)
 	if !ok {
 		return nil, drop(DropLabel, "packet of %d bytes without this cluster's label", len(packet))
 	}
-	return s.open(dst, sealed, s.name)
+	return s.open(from, dst, sealed, s.name)
 }
 
 // open authenticates a sealed content, and remembers it.
-func (s *screen) open(dst, sealed, authentic []byte) ([]byte, error) {
+func (s *screen) open(from netip.Addr, dst, sealed, authentic []byte) ([]byte, error) {
 	if len(sealed) < sealedBytes {
 		return nil, drop(DropShort, "%d sealed bytes, at least %d", len(sealed), sealedBytes)
 	}
@@ -81,7 +80,7 @@ func (s *screen) open(dst, sealed, authentic []byte) ([]byte, error) {
 		return nil, drop(DropCipher, "cipher version %d, want %d", sealed[0], cipherVersion)
 	}
 	nonce := sealed[1 : 1+nonceBytes]
-	content, err := s.aead.Open(dst, nonce, sealed[1+nonceBytes:], authentic)
+	content, err := s.ring.Load().open(from, dst, nonce, sealed[1+nonceBytes:], authentic)
 	if err != nil {
 		return nil, drop(DropUndecryptable, "another key, or altered: %w", err)
 	}
@@ -96,7 +95,7 @@ func (s *screen) open(dst, sealed, authentic []byte) ([]byte, error) {
 
 // readStream reads a whole stream and returns it as it came if it is authentic and new. labelled says
 // that it starts with a label: that this side accepted it.
-func (s *screen) readStream(r io.Reader, labelled bool) ([]byte, error) {
+func (s *screen) readStream(from netip.Addr, r io.Reader, labelled bool) ([]byte, error) {
 	var raw bytes.Buffer
 	if labelled {
 		if err := take(&raw, r, len(s.label)); err != nil {
@@ -121,7 +120,7 @@ func (s *screen) readStream(r io.Reader, labelled bool) ([]byte, error) {
 	if err := take(&raw, r, int(length)); err != nil {
 		return nil, err
 	}
-	if _, err := s.open(nil, raw.Bytes()[start+5:], append(header, s.name...)); err != nil {
+	if _, err := s.open(from, nil, raw.Bytes()[start+5:], append(header, s.name...)); err != nil {
 		return nil, err
 	}
 	return raw.Bytes(), nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/binary"
+	"net/netip"
 	"slices"
 	"testing"
 )
@@ -14,7 +15,7 @@ var testKey = bytes.Repeat([]byte{7}, keyBytes)
 
 func testScreen(t testing.TB) *screen {
 	t.Helper()
-	s, err := newScreen(testCluster, testKey)
+	s, err := newScreen(testCluster, [][]byte{testKey}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +25,7 @@ func testScreen(t testing.TB) *screen {
 // sealContent encrypts as memberlist does, under a given nonce.
 func (s *screen) sealContent(nonce [nonceBytes]byte, content, authentic []byte) []byte {
 	out := append([]byte{cipherVersion}, nonce[:]...)
-	return s.aead.Seal(out, nonce[:], content, authentic)
+	return (*s.ring.Load())[0].aead.Seal(out, nonce[:], content, authentic)
 }
 
 func (s *screen) packet(nonce byte, content []byte) []byte {
@@ -68,7 +69,7 @@ func TestOpenPacket(t *testing.T) {
 		{"again", good, DropReplayed},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			content, err := s.openPacket(nil, tc.packet)
+			content, err := s.openPacket(netip.Addr{}, nil, tc.packet)
 			if ReasonOf(err) != tc.want || (err == nil) != (string(content) == "content") {
 				t.Errorf("openPacket: %q, %v; want reason %s", content, err, tc.want)
 			}
@@ -101,7 +102,7 @@ func TestReadStream(t *testing.T) {
 		{"good_answer", s.stream(3, []byte("content"), false), false, NotDropped},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			raw, err := s.readStream(bytes.NewReader(tc.raw), tc.accepted)
+			raw, err := s.readStream(netip.Addr{}, bytes.NewReader(tc.raw), tc.accepted)
 			if ReasonOf(err) != tc.want || err == nil && !bytes.Equal(raw, tc.raw) {
 				t.Errorf("readStream: %d bytes, %v; want reason %s", len(raw), err, tc.want)
 			}
@@ -155,7 +156,7 @@ func TestUserMessage(t *testing.T) {
 func FuzzOpenPacket(f *testing.F) {
 	f.Fuzz(func(t *testing.T, packet []byte) {
 		s := testScreen(t)
-		content, err := s.openPacket(nil, packet)
+		content, err := s.openPacket(netip.Addr{}, nil, packet)
 		if err != nil {
 			if ReasonOf(err) == NotDropped {
 				t.Fatalf("openPacket: %v has no reason", err)
@@ -163,7 +164,7 @@ func FuzzOpenPacket(f *testing.F) {
 			return
 		}
 		userMessage(content)
-		if _, err := s.openPacket(nil, packet); ReasonOf(err) != DropReplayed {
+		if _, err := s.openPacket(netip.Addr{}, nil, packet); ReasonOf(err) != DropReplayed {
 			t.Errorf("the same packet again: %v, want reason %s", err, DropReplayed)
 		}
 	})
@@ -172,7 +173,7 @@ func FuzzOpenPacket(f *testing.F) {
 func FuzzReadStream(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte, accepted bool) {
 		s := testScreen(t)
-		got, err := s.readStream(bytes.NewReader(raw), accepted)
+		got, err := s.readStream(netip.Addr{}, bytes.NewReader(raw), accepted)
 		if (err == nil) == (ReasonOf(err) != NotDropped) {
 			t.Fatalf("readStream: %v has reason %s", err, ReasonOf(err))
 		}
@@ -220,7 +221,7 @@ func BenchmarkGarbage(b *testing.B) {
 	}
 	room := make([]byte, 0, 2000)
 	for b.Loop() {
-		if _, err := s.openPacket(room, packet); ReasonOf(err) != DropUndecryptable {
+		if _, err := s.openPacket(netip.Addr{}, room, packet); ReasonOf(err) != DropUndecryptable {
 			b.Fatal(err)
 		}
 	}

@@ -28,6 +28,7 @@ type Gossip struct {
 	stateLimit int // bytes of an envelope that gossip has room for
 	tally      tally
 	calls      calls
+	keys       keyring
 
 	probe, round time.Duration      // memberlist's intervals
 	ctx          context.Context    // of joins, log and calls
@@ -71,8 +72,13 @@ func start(o Options, filter linkFilter) (*Gossip, error) {
 // open starts everything, or nothing.
 func (g *Gossip) open(filter linkFilter) error {
 	o := g.opts
-	s, err := newScreen(o.ClusterName, o.Key)
+	g.keys.peers = slices.Collect(maps.Values(o.Peers))
+	s, err := newScreen(o.ClusterName, o.Keys, g.keys.peers)
 	if err != nil {
+		return err
+	}
+	g.keys.screen = s
+	if g.keys.seals, err = memberlist.NewKeyring(o.Keys, o.Keys[0]); err != nil {
 		return err
 	}
 	g.stateLimit = packetSize - sealedBytes - len(s.label) - checksumBytes - 8 // 8: compound and its entry
@@ -87,7 +93,7 @@ func (g *Gossip) open(filter linkFilter) error {
 		return err
 	}
 	adapter := newLogAdapter(o.Logger, &g.tally.logSuppressed)
-	conf := configure(o)
+	conf := configure(o, g.keys.seals)
 	conf.Transport = g.transport
 	conf.Logger = log.New(adapter, "", 0)
 	conf.Delegate, conf.Alive = delegate{g}, delegate{g}

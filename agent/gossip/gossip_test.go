@@ -208,7 +208,7 @@ func TestStartRefuses(t *testing.T) {
 		bend func(*Options)
 		want string
 	}{
-		{"short_key", func(o *Options) { o.Key = o.Key[:16] }, "key is 16 bytes long, want 32"},
+		{"short_key", func(o *Options) { o.Keys = [][]byte{testKey[:16]} }, "key is 16 bytes long, want 32"},
 		{"no_node", func(o *Options) { o.Node = "" }, "node name is 0 bytes long, want 1 to 255"},
 		{"no_cluster", func(o *Options) { o.ClusterName = "" }, "cluster name is 0 bytes long, want 1 to 255"},
 		{"port", func(o *Options) { o.Port = 70000 }, "port is 70000, want 1 to 65535"},

@@ -52,7 +52,7 @@ func (s *stranger) record(t *testing.T, a *node, msg core.Message) []byte {
 		if err != nil {
 			t.Fatal(err)
 		}
-		content, err := testScreen(t).openPacket(nil, buf[:n])
+		content, err := testScreen(t).openPacket(netip.Addr{}, nil, buf[:n])
 		if err != nil {
 			t.Fatalf("a packet of memberlist's does not open: %v", err)
 		}
@@ -238,7 +238,7 @@ func TestOtherKey(t *testing.T) {
 	all := []string{"a", "b", "c"}
 	a, b := begin(t, options(port, "a", all...)), begin(t, options(port, "b", all...))
 	o := options(port, "c", all...)
-	o.Key = bytes.Repeat([]byte{8}, keyBytes)
+	o.Keys = [][]byte{bytes.Repeat([]byte{8}, keyBytes)}
 	c := begin(t, o)
 	a.sees(t, "b")
 	a.Publish(core.NodeState{Node: "a", Start: 1, Seq: 1})

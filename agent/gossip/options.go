@@ -20,7 +20,7 @@ type Options struct {
 	Node        string                // this node's name
 	Bind        netip.Addr            // this node's address, as configured on every node
 	Port        int                   // UDP and TCP, the same on every node
-	Key         []byte                // 32 random bytes, the same on every node
+	Keys        [][]byte              // 32 random bytes each: the first seals, all of them open; see SetKeys
 	Peers       map[string]netip.Addr // all other nodes by name, witnesses included
 	Lease       time.Duration         // timing is derived from it
 	ClusterName string                // memberlist's label: packets of other clusters are dropped
@@ -44,14 +44,15 @@ func (o Options) check() error {
 		return fmt.Errorf("node name is %d bytes long, want 1 to %d", len(o.Node), maxText)
 	case o.ClusterName == "" || len(o.ClusterName) > memberlist.LabelMaxSize:
 		return fmt.Errorf("cluster name is %d bytes long, want 1 to %d", len(o.ClusterName), memberlist.LabelMaxSize)
-	case len(o.Key) != keyBytes:
-		return fmt.Errorf("key is %d bytes long, want %d", len(o.Key), keyBytes)
 	case o.Port < 1 || o.Port > 65535:
 		return fmt.Errorf("port is %d, want 1 to 65535", o.Port)
 	case o.Lease <= 0:
 		return fmt.Errorf("lease is %s, want more than 0", o.Lease)
 	case o.OnMessage == nil || o.OnState == nil:
 		return errors.New("nobody listens: OnMessage or OnState is nil")
+	}
+	if err := checkKeys(o.Keys); err != nil {
+		return err
 	}
 	if err := checkAddress(o.Bind); err != nil {
 		return fmt.Errorf("own address: %w", err)

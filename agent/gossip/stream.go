@@ -3,6 +3,7 @@ package gossip
 import (
 	"io"
 	"net"
+	"net/netip"
 	"sync"
 )
 
@@ -11,6 +12,7 @@ import (
 type stream struct {
 	net.Conn
 	owner    *transport
+	from     netip.Addr // the peer's, wherever the connection was begun
 	accepted bool
 	close    sync.Once
 
@@ -21,7 +23,7 @@ type stream struct {
 
 // track adds a connection to those that Shutdown closes and waits for.
 func (t *transport) track(conn net.Conn, accepted bool) (*stream, error) {
-	s := &stream{Conn: conn, owner: t, accepted: accepted}
+	s := &stream{Conn: conn, owner: t, from: conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap(), accepted: accepted}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
@@ -42,7 +44,7 @@ func (t *transport) track(conn net.Conn, accepted bool) (*stream, error) {
 func (s *stream) Read(p []byte) (int, error) {
 	if !s.opened {
 		s.opened = true
-		if s.rest, s.err = s.owner.screen.readStream(s.Conn, s.accepted); s.err != nil {
+		if s.rest, s.err = s.owner.screen.readStream(s.from, s.Conn, s.accepted); s.err != nil {
 			s.owner.tally.drop(s.err)
 		}
 	}

@@ -40,13 +40,13 @@ const (
 )
 
 // configure returns memberlist's configuration.
-func configure(o Options) *memberlist.Config {
+func configure(o Options, keys *memberlist.Keyring) *memberlist.Config {
 	c := memberlist.DefaultLANConfig()
 	c.Name = o.Node
 	c.Label = o.ClusterName
 	c.BindAddr, c.BindPort = o.Bind.String(), o.Port
 	c.AdvertiseAddr, c.AdvertisePort = c.BindAddr, c.BindPort
-	c.SecretKey = o.Key
+	c.Keyring = keys
 	c.GossipVerifyIncoming, c.GossipVerifyOutgoing = true, true
 
 	c.ProbeInterval = clamp(o.Lease/3, probeMin, probeMax)

@@ -144,7 +144,7 @@ func (t *transport) handlePacket(from netip.AddrPort, packet, content []byte) {
 	if !t.passes(from.Addr()) {
 		return
 	}
-	content, err := t.screen.openPacket(content[:0], packet)
+	content, err := t.screen.openPacket(from.Addr(), content[:0], packet)
 	if err != nil {
 		t.sealed.note(from.Addr(), err)
 		t.tally.drop(err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -107,7 +108,19 @@ func (o *doctorOptions) together(ctx context.Context, report control.Report, nam
 	if len(names) > 0 {
 		nodes = slices.DeleteFunc(nodes, func(n string) bool { return !slices.Contains(names, n) })
 	}
-	answers, unreached := askEach[[]doctor.Finding](ctx, o.agent, nodes, control.Request{Command: control.CommandDoctor})
+	var answers map[string][]doctor.Finding
+	var keys map[string]control.NodeKeys
+	var unreached map[string]string
+	both(func() {
+		answers, unreached = askEach[[]doctor.Finding](ctx, o.agent, nodes, control.Request{Command: control.CommandDoctor})
+	}, func() {
+		list := control.KeysRequest{Action: control.KeysList}
+		keys, _ = askEach[control.NodeKeys](ctx, o.agent, nodes, control.Request{Command: control.CommandKeys, Keys: list}) // who does not answer is said to
+	})
+	var told []control.NodeKeys
+	for _, node := range slices.Sorted(maps.Keys(keys)) {
+		told = append(told, keys[node])
+	}
 	var findings []doctor.Finding
 	for _, node := range nodes {
 		findings = append(findings, answers[node]...)
@@ -115,6 +128,7 @@ func (o *doctorOptions) together(ctx context.Context, report control.Report, nam
 			findings = append(findings, doctor.Unanswered(report.Node, node, why))
 		}
 	}
+	findings = append(findings, doctor.Keys(report.Node, told)...)
 	return doctor.Diagnose(append(findings, doctor.Cluster(report, doctor.Peers(report))...), false)
 }
 

@@ -13,7 +13,7 @@ const (
 	exitOK       = int(control.AllWell)
 	exitDegraded = int(control.Degraded) // also: a file that check refuses, a key that cannot be written
 	exitNoAgent  = 3                     // no agent answered
-	exitGoesOn   = 4                     // what was asked for had not come to its end in time
+	exitGoesOn   = 4                     // what was asked for had not come to its end in time, or everywhere
 	exitUsage    = 64                    // the command line makes no sense
 )
 
@@ -53,6 +53,9 @@ func explain(err error) (code int, hint string) {
 	}
 	if _, ok := errors.AsType[*operate.UnfinishedError](err); ok {
 		return exitGoesOn, "it goes on: agentctl status; or ask again with a longer --timeout"
+	}
+	if partial, ok := errors.AsType[*operate.PartialError](err); ok {
+		return exitGoesOn, partial.Hint
 	}
 	if refused, ok := errors.AsType[*operate.RefusedError](err); ok {
 		return exitDegraded, refused.Hint

@@ -31,9 +31,36 @@ func fakeAnswer(report func() control.Report, r control.Request) control.Respons
 		return control.Reply(r.History.Select(fakeHistory()[node]))
 	case control.CommandDoctor:
 		return control.Reply(fakeFindings(node))
+	case control.CommandKeys:
+		return fakeKeys(local, asked, r.Keys)
 	default:
 		return control.Fail(control.FailUnknownCommand, "unknown command %q", r.Command)
 	}
+}
+
+// fakeKeys is what a node says of its gossip keys: one, unless the report has others. They cannot be changed.
+func fakeKeys(report control.Report, n control.Node, q control.KeysRequest) control.Response {
+	if q.Action != control.KeysList && q.Action != control.KeysDone {
+		return control.Fail(control.FailRefused, "%s: keys are being changed by way of cache9: one operator at a time", n.Name)
+	}
+	said := control.NodeKeys{Node: n.Name, Path: "/etc/memvip/gossip.key", File: n.Keys, Nodes: report.NodeNames()}
+	if len(said.File) == 0 {
+		said.File = []string{"5eed0001"}
+	}
+	for _, f := range said.File {
+		said.Keys = append(said.Keys, control.HeldKey{Fingerprint: f})
+	}
+	return control.Reply(said)
+}
+
+// rotating: well, and cache3 was not reached by the second stage of a rotation.
+func rotating() control.Facts {
+	f := facts()
+	f.Views = []control.View{
+		{Node: "cache1", Keys: []string{"5eed0002", "5eed0001"}}, {Node: "cache2", Keys: []string{"5eed0002", "5eed0001"}},
+		{Node: "cache3", Keys: []string{"5eed0001", "5eed0002"}},
+	}
+	return f
 }
 
 // asSeenFrom is the report with another node as the reporting one, which knows its own lease.

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,10 +8,9 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
-)
 
-// keyBytes is the length of a gossip key: AES-256.
-const keyBytes = 32
+	"memvip/configs"
+)
 
 func keygenCommand() *cobra.Command {
 	out := ""
@@ -28,7 +25,7 @@ trusted fully by every agent.`,
 			if cmd.Flags().Changed("out") && out == "" {
 				return usage("--out: expected a file name")
 			}
-			key := newKey()
+			key := configs.NewKey().Text() + "\n"
 			if out == "" {
 				_, err := fmt.Fprint(cmd.OutOrStdout(), key)
 				return err
@@ -41,12 +38,6 @@ trusted fully by every agent.`,
 	}
 	cmd.Flags().StringVar(&out, "out", "", "write to a new `FILE`, mode 0600, or 0640 in a folder that gives files its group, not to standard output")
 	return cmd
-}
-
-func newKey() string {
-	var key [keyBytes]byte
-	_, _ = rand.Read(key[:]) // never fails: it ends the program rather than return an error
-	return base64.StdEncoding.EncodeToString(key[:]) + "\n"
 }
 
 // keyMode is the mode of a new key file: for its owner alone, or also for the group that a folder gives to the files in it, as

@@ -47,6 +47,8 @@ func (a *asked) shortly() control.Client {
 type operation struct {
 	use, short, long, example string
 
+	exits string // what the help says of exit codes; "": outcomeExit
+
 	args []argument
 	do   func(ctx context.Context, s *operate.Session, args []string) error
 	add  func(cmd *cobra.Command) // flags of its own; nil: none
@@ -56,7 +58,7 @@ type operation struct {
 func (o operation) command() *cobra.Command {
 	var agent asked
 	cmd := &cobra.Command{
-		Use: o.use, Short: o.short, Long: o.long + outcomeExit, Example: o.example, Args: argumentsOf(o.args),
+		Use: o.use, Short: o.short, Long: o.long + cmp.Or(o.exits, outcomeExit), Example: o.example, Args: argumentsOf(o.args),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := agent.check(); err != nil {
 				return err
@@ -72,7 +74,7 @@ func (o operation) command() *cobra.Command {
 			defer cancel()
 			s := &operate.Session{Agent: &agent, Say: func(line string) { fmt.Fprintln(cmd.OutOrStdout(), line) }}
 			if err := o.do(ctx, s, args); err != nil {
-				return fmt.Errorf("%s: %w", cmd.Name(), err)
+				return fmt.Errorf("%s: %w", strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" "), err)
 			}
 			return nil
 		},
@@ -102,7 +104,7 @@ func confirm(cmd *cobra.Command, question string) error {
 func operations() []*cobra.Command {
 	return []*cobra.Command{
 		drainCommand(), undrainCommand(), moveCommand(), handbackCommand(), pauseCommand(), resumeCommand(), flushCommand(),
-		drillCommand(), reloadCommand(),
+		drillCommand(), reloadCommand(), keysCommand(),
 	}
 }
 

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the sessions of testdata/script. Beyond package shell's commands they have:
 //
-//	agent SOCKET SITUATION   an agent whose cluster is well, degraded, unserved, or has lost a node
+//	agent SOCKET SITUATION   an agent whose cluster is well, degraded, unserved, has lost a node, or is rotating keys
 //	dead SOCKET              a socket whose agent is dead
 //	frozen SOCKET            an agent that takes connections and never answers
 //	other SOCKET TEXT        something that answers with a line of text
@@ -101,6 +101,7 @@ var situations = map[string]func() control.Report{
 	"degraded": func() control.Report { return control.Build(degraded(), facts()) },
 	"unserved": func() control.Report { return control.Build(unserved(), facts()) },
 	"lost":     func() control.Report { return control.Build(lost(), facts()) },
+	"rotating": func() control.Report { return control.Build(well(), rotating()) },
 }
 
 const (

@@ -22,6 +22,9 @@ func summarize(out io.Writer, c *configs.Config, node string, runnable func(argv
 	if len(c.Cluster.Nodes) > 0 {
 		line("no vote    %s", members(c.Cluster.Nodes))
 	}
+	if keys := configs.Fingerprints(c.Cluster.Keys); len(keys) > 1 {
+		line("keys       %s seals; also opened: %s", keys[0], strings.Join(keys[1:], ", "))
+	}
 	line("addresses  %s", addresses(c.VIPs))
 	if node != "" {
 		line("this node  %s may hold %s", node, addresses(c.Eligible(node)))
