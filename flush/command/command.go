@@ -2,11 +2,13 @@ package command
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec" // for its caller's commands
 	"runtime"
 	"slices"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -35,13 +37,16 @@ func StartOrdinary(command *exec.Cmd) error {
 	return <-started
 }
 
-// becomeOrdinary takes the calling thread out of any other scheduling class, as everybody may.
+// becomeOrdinary takes the calling thread out of any other scheduling class, as everybody may. It does so by the older call,
+// whose arguments say which class is wanted: where real-time classes are forbidden (RestrictRealtime in a unit), a filter that
+// sees arguments only forbids the newer one whatever it is for.
 func becomeOrdinary() error {
-	attr, err := unix.SchedGetAttr(0, 0)
-	if err != nil || attr.Policy == unix.SCHED_NORMAL {
-		return err
+	var priority int32 // a struct sched_param
+	_, _, errno := unix.RawSyscall(unix.SYS_SCHED_SETSCHEDULER, 0, unix.SCHED_NORMAL, uintptr(unsafe.Pointer(&priority)))
+	if errno != 0 {
+		return fmt.Errorf("leave the scheduling class: %w", errno)
 	}
-	return unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL, Nice: attr.Nice}, 0)
+	return nil
 }
 
 // Environment returns this process's environment without the variables by which systemd talks to the agent, or says

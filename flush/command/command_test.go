@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -70,6 +72,30 @@ func TestTheSchedulingClassIsLeft(t *testing.T) {
 		if err := becomeOrdinary(); err != nil || policy() != unix.SCHED_NORMAL {
 			t.Errorf("class %d: %v", policy(), err)
 		}
+	}
+}
+
+// Where the unit forbids real-time classes, sched_setattr is refused whatever it is for.
+func TestTheSchedulingClassIsLeftUnderAFilter(t *testing.T) {
+	runtime.LockOSThread() // and not unlocked: the filter is this thread's for ever
+	deny := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // the number of the call
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_SCHED_SETATTR, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	program := unix.SockFprog{Len: uint16(len(deny)), Filter: &deny[0]}
+	err := errors.Join(unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
+		unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ordinary := &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL}
+	if err := unix.SchedSetAttr(0, ordinary, 0); !errors.Is(err, unix.EPERM) {
+		t.Fatalf("the filter refuses nothing: %v", err)
+	}
+	if err := becomeOrdinary(); err != nil {
+		t.Error(err)
 	}
 }
 
