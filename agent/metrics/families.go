@@ -89,6 +89,7 @@ var (
 	notSent         = count("messages_not_sent_total", "Lease messages that the kernel did not take.")
 	eventsDropped   = count("events_dropped_total", "What other nodes said and the run loop had no room for.")
 	movesRefused    = count("moves_refused_total", "Moves that an operator asked for and that were not possible.")
+	hooksRun        = count("hooks_total", "Hooks: run at all, of those failed, of those timed out, or dropped, for which nothing was run.", "what")
 	vipsRefused     = count("vips_refused_total", "Times that this node began to refuse a VIP that it should have taken, or for another reason than before.")
 	proofRestarts   = count("restarts_for_proof_total", "Restarts of a memcached that were ordered because nothing else could prove it empty.")
 	saves           = count("state_saves_total", "Times that the state file was written or tried to.")
