@@ -31,7 +31,8 @@ func (m *Machine) hinted(h Hint) {
 		m.propose(l) // the voter that stood in the way says that it no longer does
 	case l.role != Idle:
 	case h.By != "":
-		if m.now < l.retryAt || !m.tryClaim(l, CauseSuccessor) {
+		// Whatever this node was refused for before, the holder has let go since.
+		if !m.tryClaim(l, CauseSuccessor) {
 			m.send(h.By, Decline{From: m.cfg.Node, Name: h.Name})
 		}
 	case h.Tainted:
@@ -63,7 +64,9 @@ func (m *Machine) tryClaim(l *lease, cause Cause) bool {
 	case m.mayContinue(v):
 		m.becomeCandidate(l, Continuation, v.record().Served, cause)
 	case v.clean() && !m.inTouch():
-		m.nextBeat, l.retryAt = m.now, m.now.Add(2*m.rtt())
+		if soon := m.now.Add(2 * m.rtt()); l.retryAt <= m.now || l.retryAt > soon { // one heartbeat for all voters' hints
+			m.nextBeat, l.retryAt = m.now, soon
+		}
 		return false
 	case v.clean():
 		m.becomeCandidate(l, Fresh, Term{}, cause)
