@@ -484,6 +484,14 @@ func TestKeyFileIsReloaded(t *testing.T) {
 	here.refuses("h2: "+other.config.Cluster.KeyFile+" is not base64", "put a good file there", rotate(operate.KeyPlan{}))
 	write(other, old, next)
 	here.refuses("the key file of h2 has", "agentctl keys reload h2", rotate(operate.KeyPlan{}))
+	take := control.Request{Command: control.CommandKeys, Keys: control.KeysRequest{Action: control.KeysNew, Ticket: "one"}}
+	if resp := other.answer(t.Context(), take); resp.Failure != control.FailRefused || !strings.Contains(resp.Text, "does not hold what is in use") {
+		t.Errorf("what nobody has seen would be taken up: %+v", resp)
+	}
+	take.Keys.Action = control.KeysDone
+	if resp := other.answer(t.Context(), take); resp.Failure != control.NoFailure {
+		t.Error(resp.Text)
+	}
 	for _, m := range members {
 		write(m, old, next)
 		here.done(m.self.Name+" has taken up", reloadKeys(m.self.Name))
