@@ -81,7 +81,7 @@ clean:
 need-demo:
 	@.ci/need memcached ip -- memcached iproute2
 need-test: need-demo
-	@.ci/need gcc /usr/include/stdio.h nft systemd-analyze -- gcc libc6-dev nftables systemd
+	@.ci/need gcc /usr/include/stdio.h nft systemd-analyze promtool -- gcc libc6-dev nftables systemd prometheus
 need-packages:
 	@.ci/need lintian rpm mandoc man shellcheck zsh fish systemd-analyze -- lintian rpm mandoc man-db shellcheck zsh fish systemd
 

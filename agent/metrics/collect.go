@@ -1,6 +1,8 @@
 package metrics
 
 import (
+	"log"
+	"runtime/debug"
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,8 +13,9 @@ import (
 
 // collector turns a look and memcached's figures into metrics whenever somebody asks.
 type collector struct {
-	looks  *looker
-	caches []*cache
+	looks    *looker
+	caches   []*cache
+	complain *log.Logger
 }
 
 // Describe lists what Collect may tell.
@@ -25,7 +28,13 @@ func (c *collector) Describe(out chan<- *prometheus.Desc) {
 }
 
 // Collect looks at the agent and asks memcached side by side, so that it takes no longer than the more patient of them.
+// It runs on a goroutine of the library's, where a fault of ours would end the process with its addresses up.
 func (c *collector) Collect(out chan<- prometheus.Metric) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			c.complain.Printf("panic: %v\n%s", fault, debug.Stack())
+		}
+	}()
 	figures := make([]chan figures, len(c.caches))
 	for i, cache := range c.caches {
 		figures[i] = newFigures(cache)

@@ -42,14 +42,15 @@ var counters = map[string]counter{
 	"events_dropped":        {eventsDropped, nil},
 	"move_refused":          {movesRefused, nil},
 	"refusal":               {vipsRefused, nil},
-	"hooks_run":             {hooksRun, []string{"run"}},
-	"hooks_failed":          {hooksRun, []string{"failed"}},
-	"hooks_timed_out":       {hooksRun, []string{"timed_out"}},
-	"hooks_dropped":         {hooksRun, []string{"dropped"}},
 	"restart_for_proof":     {proofRestarts, nil},
 	"saves":                 {saves, nil},
 	"saves_failed":          {savesFailed, nil},
 	"log_lines_repeated":    {suppressed, nil},
+
+	"hooks_run":       {hooksRun, nil},
+	"hooks_failed":    {hooksFailed, []string{"failure"}},
+	"hooks_timed_out": {hooksFailed, []string{"timeout"}},
+	"hooks_dropped":   {hooksFailed, []string{"dropped"}},
 }
 
 // leftOut are those that would be told twice, with where they are told.

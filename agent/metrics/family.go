@@ -100,11 +100,16 @@ func (f *Family) newHistogram() *prometheus.HistogramVec {
 	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: f.Name, Help: f.Help, Buckets: f.buckets}, f.Labels)
 }
 
-// sample is one value of a family that is read from a look.
+// sample is one value of a family that is read from a look. One that cannot be told, for a label that is no text, becomes
+// an error of the whole answer, and keeps nothing else from being told.
 func (f *Family) sample(value float64, labels ...string) prometheus.Metric {
 	valueType := prometheus.GaugeValue
 	if f.Kind == KindCounter {
 		valueType = prometheus.CounterValue
 	}
-	return prometheus.MustNewConstMetric(f.desc, valueType, value, labels...)
+	m, err := prometheus.NewConstMetric(f.desc, valueType, value, labels...)
+	if err != nil {
+		return prometheus.NewInvalidMetric(f.desc, err)
+	}
+	return m
 }

@@ -32,18 +32,17 @@ type looker struct {
 	ctx  context.Context
 	look func(context.Context) (Look, error)
 
-	mu     sync.Mutex
-	last   *Look     // nil: none yet
-	at     time.Time // of the last; before the first, of the beginning
-	tried  time.Time // when one was last begun
-	lasted time.Time // when that ended
+	mu    sync.Mutex
+	last  *Look     // nil: none yet
+	at    time.Time // of the last; before the first, of the beginning
+	tried time.Time // when the newest try ended
 }
 
 // newest returns the newest look, and how old it is. The look is nil if there is none that may be told.
 func (l *looker) newest() (*Look, time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if time.Since(l.lasted) >= lookEvery {
+	if time.Since(l.tried) >= lookEvery {
 		l.try()
 	}
 	age := time.Since(l.at)
@@ -56,10 +55,10 @@ func (l *looker) newest() (*Look, time.Duration) {
 func (l *looker) try() {
 	ctx, cancel := context.WithTimeout(l.ctx, lookPatience)
 	defer cancel()
-	l.tried = time.Now()
+	begun := time.Now()
 	look, err := l.look(ctx)
-	l.lasted = time.Now()
+	l.tried = time.Now()
 	if err == nil {
-		l.last, l.at = &look, l.tried
+		l.last, l.at = &look, begun
 	}
 }

@@ -3,6 +3,8 @@ package metrics
 import (
 	"context"
 	"fmt"
+	"io"
+	"log"
 	"net/netip"
 	"slices"
 	"testing"
@@ -140,6 +142,6 @@ func newMetrics(t *testing.T, self string, look func(context.Context) (Look, err
 func optionsOf(self string, look func(context.Context) (Look, error), instances ...Instance) Options {
 	return Options{
 		Cluster: "cache-prod", Node: self, Lease: 600 * time.Millisecond, Instances: instances, Look: look,
-		VIPs: []core.Name{vipOf(0), vipOf(1), vipOf(2)},
+		VIPs: []core.Name{vipOf(0), vipOf(1), vipOf(2)}, Complain: log.New(io.Discard, "", 0),
 	}
 }

@@ -27,7 +27,7 @@ type Options struct {
 
 	// Look returns what the agent knows now. It returns when its context ends, at the latest.
 	Look func(context.Context) (Look, error)
-	// Complain takes a line about metrics that could not be told; nil: nobody does.
+	// Complain takes what is said of metrics that could not be told.
 	Complain *log.Logger
 }
 
@@ -55,17 +55,14 @@ func New(o Options) *Metrics {
 	}
 	all := prometheus.WrapRegistererWith(prometheus.Labels{labelCluster: o.Cluster, labelNode: o.Node}, m.registry)
 	all.MustRegister(m.collectors()...)
-	all.MustRegister(&collector{looks: &looker{ctx: ctx, look: o.Look, at: time.Now()}, caches: m.caches})
+	all.MustRegister(&collector{looks: &looker{ctx: ctx, look: o.Look, at: time.Now()}, caches: m.caches, complain: o.Complain})
 	all.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
 // Handler answers GET /metrics, and / with a line of text.
 func (m *Metrics) Handler() http.Handler {
-	options := promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, DisableCompression: true, MaxRequestsInFlight: scrapesMax}
-	if m.complain != nil {
-		options.ErrorLog = m.complain
-	}
+	options := promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, ErrorLog: m.complain, DisableCompression: true, MaxRequestsInFlight: scrapesMax}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, options))
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {

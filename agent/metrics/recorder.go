@@ -79,8 +79,8 @@ func (r *Recorder) prepare(o Options) {
 		r.counter(restarts, in.Name)
 		for _, k := range []health.Kind{health.KeptOpen, health.Fresh} {
 			r.histograms[probeTime].WithLabelValues(in.Name, k.String())
-			for _, o := range []health.Outcome{health.TimedOut, health.Refused, health.AnsweredFull} {
-				r.counter(probeFailures, in.Name, k.String(), o.String())
+			for _, outcome := range []health.Outcome{health.TimedOut, health.Refused, health.AnsweredFull} {
+				r.counter(probeFailures, in.Name, k.String(), outcome.String())
 			}
 		}
 		for _, why := range []health.Reason{health.ReasonExited, health.ReasonTimeout, health.ReasonRefused, health.ReasonClosed, health.ReasonWorkerStuck} {

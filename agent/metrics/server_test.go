@@ -1,8 +1,10 @@
 package metrics
 
 import (
+	"bytes"
 	"context"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/netip"
@@ -122,6 +124,38 @@ func TestAnswersWithoutTheLoop(t *testing.T) {
 	if strings.Contains(string(body), "memvip_vip_held") || strings.Contains(string(body), `memvip_state_age_seconds{cluster="cache-prod",node="cache1"} 0`+"\n") {
 		t.Errorf("a state that was never known is told:\n%s", body)
 	}
+}
+
+// A fault of ours costs what it is in, and is said; the rest is told, and the process lives.
+func TestAnswersInSpiteOfAFault(t *testing.T) {
+	for name, look := range map[string]func(context.Context) (Look, error){
+		"panic: too much": func(context.Context) (Look, error) { panic("too much") },
+		"label value":     func(ctx context.Context) (Look, error) { return unreadable().look(ctx) },
+	} {
+		var said bytes.Buffer
+		o := optionsOf("cache1", look)
+		o.Complain = log.New(&said, "", 0)
+		m := New(o)
+		url, _ := serve(t, m)
+		response, err := ask(t, "GET", url+"/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		if err != nil || response.StatusCode != http.StatusOK || !strings.Contains(string(body), "memvip_messages_sent_total{") {
+			t.Errorf("%s: %s, %v:\n%.300s", name, response.Status, err, body)
+		}
+		if !strings.Contains(said.String(), name) {
+			t.Errorf("%s: said %q", name, said.String())
+		}
+	}
+}
+
+// unreadable has a holder whose name is no text.
+func unreadable() *situation {
+	s := healthy("cache1")
+	s.status.VIPs[1].Holder = "cache\xff"
+	return s
 }
 
 // An address that another has is tried again until it is free.
