@@ -20,15 +20,8 @@ import (
 // withHooks has a configuration's agents run a script for everything.
 func withHooks(t *testing.T, config, script string) {
 	t.Helper()
-	text, err := os.ReadFile(config)
-	if err != nil {
-		t.Fatal(err)
-	}
 	argv := fmt.Sprintf("[%q, %q, %q]", "/bin/sh", "-c", script)
-	more := fmt.Sprintf("\n[hooks]\nclaim = %[1]s\nrelease = %[1]s\nrefusal = %[1]s\nconflict = %[1]s\n", argv)
-	if err := os.WriteFile(config, append(text, more...), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	appendTo(t, config, fmt.Sprintf("\n[hooks]\nclaim = %[1]s\nrelease = %[1]s\nrefusal = %[1]s\nconflict = %[1]s\n", argv))
 }
 
 // readLines returns the lines of a file, sorted; none if there is no file.
@@ -47,9 +40,10 @@ func readLines(t *testing.T, path string) []string {
 func TestHooksOfALife(t *testing.T) {
 	told := filepath.Join(t.TempDir(), "told")
 	h := startHomeWith(t, func(config string) {
-		withHooks(t, config, `echo "$MEMVIP_EVENT $MEMVIP_VIP on $MEMVIP_INTERFACE of $MEMVIP_NODE, home $MEMVIP_HOME, in $MEMVIP_CLUSTER: $MEMVIP_REASON" >>`+told)
+		withHooks(t, config, `sleep 0.5; echo "$MEMVIP_EVENT $MEMVIP_VIP on $MEMVIP_INTERFACE of $MEMVIP_NODE, home $MEMVIP_HOME, in $MEMVIP_CLUSTER: $MEMVIP_REASON" >>`+told)
 	}, func(string) error { return unix.ENOEXEC })
-	h.end(t)
+	eventually(t, "the claims are told", func() bool { return len(readLines(t, told)) == 2 })
+	h.end(t) // the hooks of the releases take longer than all else
 	want := []string{
 		"claim 10.77.0.101 on lan0 of h1, home h1, in test: hint", "claim 10.77.0.102 on lan1 of h1, home h1, in test: hint",
 		"release 10.77.0.101 on lan0 of h1, home h1, in test: stop", "release 10.77.0.102 on lan1 of h1, home h1, in test: stop",

@@ -31,6 +31,7 @@ type world struct {
 	newest              map[Name]int           // newest acknowledged version per VIP
 	lines               []string               // trace since last taken
 	verbose             bool                   // trace candidates too
+	peers               []string               // who had a part in what changed
 	twice               map[Name]time.Duration // time with two addresses up
 	moves               int                    // addresses that went up
 	saveTime, flushTime time.Duration
@@ -408,6 +409,9 @@ func (w *world) read(n Name) {
 
 // trace notes a change that a reader of a scenario wants to see.
 func (h *host) trace(t Transition) {
+	if t.Peer != "" && t.Name != HandbackSlot {
+		h.w.peers = append(h.w.peers, fmt.Sprintf("%s %s: %s -> %s, %s", h.name, t.Name, t.From, t.To, t.Peer))
+	}
 	if !h.w.verbose && (t.To == "candidate" || t.To == "taking" || t.Name == HandbackSlot ||
 		t.To == "idle" && (t.Cause == CauseReleased || t.Cause == CauseRefused || t.Cause == CauseRival)) {
 		return

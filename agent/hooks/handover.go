@@ -65,6 +65,11 @@ func (r *Runner) Stay() {
 		_ = unix.Close(fd)
 	}
 	r.left = nil
+	for x := range r.running {
+		if x.process != nil {
+			x.process.resume()
+		}
+	}
 	r.mu.Unlock()
 	r.burial.Unlock()
 }
@@ -82,8 +87,9 @@ func (r *Runner) estate() (left estate, err error) {
 			return left, err
 		}
 		r.left = append(r.left, fd)
+		x.process.pause()
 		left.Running = append(left.Running, legacy{
-			Event: x.event, PID: x.process.pid, Output: fd, Left: time.Until(x.deadline), Took: time.Since(x.begun), Said: x.process.said(),
+			Event: x.event, PID: x.process.pid, Output: fd, Left: time.Until(x.deadline), Took: time.Since(x.begun), Said: x.process.tail.Bytes(),
 		})
 	}
 	for _, l := range r.lanes {
@@ -122,13 +128,10 @@ func (r *Runner) Inherit(value string) error {
 	defer r.mu.Unlock()
 	for _, old := range left.Running {
 		unix.CloseOnExec(old.Output)
-		p := watch(old.PID, os.NewFile(uintptr(old.Output), "hook's output"))
-		p.mu.Lock()
-		_, _ = p.tail.Write(old.Said)
-		p.mu.Unlock()
+		p := watch(old.PID, os.NewFile(uintptr(old.Output), "hook's output"), old.Said)
 		now := time.Now()
 		x := &run{event: old.Event, lane: r.lane(old.Event.VIP), begun: now.Add(-old.Took), deadline: now.Add(old.Left), process: p}
-		r.begin(x, func() *Outcome { return r.supervise(x) })
+		r.begin(x, func() { r.supervise(x) })
 	}
 	for _, e := range left.Waiting {
 		if dropped, full := r.enqueue(e); full {

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec" // the test's own binary, which becomes itself anew
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,32 +19,64 @@ import (
 	"memvip/configs"
 )
 
-// lifeVariable has the test binary live as one of two programs that a process is, one after the other; directoryVariable
-// says where.
+// lifeVariable has the test binary live as one of two programs that a process is, one after the other, and says which;
+// directoryVariable says where.
 const (
 	lifeVariable      = "TEST_HOOKS_LIFE"
 	directoryVariable = "TEST_HOOKS_DIR"
 )
+
+// helper starts the first program. Whatever becomes of the test, neither it nor its hooks outlive it.
+func (b *bench) helper() (*exec.Cmd, *json.Decoder) {
+	b.t.Helper()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), lifeVariable+"=first", directoryVariable+"="+b.dir)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() {
+		if cmd.ProcessState != nil {
+			return
+		}
+		left := childrenOf(cmd.Process.Pid)
+		_ = cmd.Process.Kill()
+		for _, pid := range left { // each leads a group
+			_ = unix.Kill(-pid, unix.SIGKILL)
+		}
+		_ = cmd.Wait()
+	})
+	return cmd, json.NewDecoder(out)
+}
+
+// childrenOf lists the processes that a process has started and not buried.
+func childrenOf(pid int) []int {
+	paths, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid)) // the pattern is good
+	var list []int
+	for _, path := range paths {
+		text, _ := os.ReadFile(path) // a thread that has ended has none
+		for _, field := range strings.Fields(string(text)) {
+			if child, err := strconv.Atoi(field); err == nil {
+				list = append(list, child)
+			}
+		}
+	}
+	return list
+}
 
 // A process becomes another program while a hook runs and others wait: the hook goes on, and the next program learns how
 // it ended, runs what waited, in its order, and leaves no dead child.
 func TestHooksOutliveTheProgram(t *testing.T) {
 	b := newBench(t)
 	gate := b.gate("gate")
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), lifeVariable+"=1", directoryVariable+"="+b.dir)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines := json.NewDecoder(out)
+	cmd, lines := b.helper()
 	var ready struct{ PID, Waiting, Running int }
 	if err := lines.Decode(&ready); err != nil || ready.PID != cmd.Process.Pid || ready.Running != 2 || ready.Waiting != 2 {
-		t.Errorf("the second program begins with %+v, %v; the process is %d", ready, err, cmd.Process.Pid)
+		t.Fatalf("the second program begins with %+v, %v; the process is %d", ready, err, cmd.Process.Pid)
 	}
 	b.open(gate)
 	var ended []string
@@ -81,8 +116,13 @@ func live() int {
 	b := &bench{dir: os.Getenv(directoryVariable)}
 	b.Runner = New(Report{Ended: func(o Outcome) { ended <- o }, Dropped: func(Event) {}})
 	script := "echo before; echo $MEMVIP_EPOCH >>begun; read -r line <gate; echo behind $MEMVIP_EPOCH; exit 3"
-	if value, ok := os.LookupEnv(Variable); ok {
-		return second(b, value, script, ended, out)
+	if os.Getenv(lifeVariable) == "second" {
+		return second(b, os.Getenv(Variable), script, ended, out)
+	}
+	// A program that took itself for the first again and again would fill the machine with hooks.
+	if _, err := os.OpenFile(filepath.Join(b.dir, "first"), os.O_CREATE|os.O_EXCL, 0o600); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
 	b.Configure(b.options(script, far))
 	b.claimed("10.0.0.101", 1)
@@ -101,7 +141,8 @@ func live() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	err = syscall.Exec("/proc/self/exe", os.Args, append(os.Environ(), variable))
+	environment := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, lifeVariable+"=") })
+	err = syscall.Exec("/proc/self/exe", os.Args, append(environment, variable, lifeVariable+"=second"))
 	fmt.Fprintln(os.Stderr, err)
 	return 1
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec" // the hooks are commands
-	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -29,8 +28,7 @@ type process struct {
 	exited chan struct{}
 
 	reading sync.WaitGroup
-	mu      sync.Mutex
-	tail    command.Tail
+	tail    command.Tail // whoever reads has it
 }
 
 // start runs a command.
@@ -50,12 +48,13 @@ func start(argv, environment []string) (*process, error) {
 	if err := cmd.Process.Release(); err != nil { // it is waited for by its number, as one that an earlier program started
 		return nil, errors.Join(err, output.Close())
 	}
-	return watch(pid, output), nil
+	return watch(pid, output, nil), nil
 }
 
-// watch follows a child of this process that leads a group of its own.
-func watch(pid int, output *os.File) *process {
+// watch follows a child of this process that leads a group of its own, and that has said something already.
+func watch(pid int, output *os.File, said []byte) *process {
 	p := &process{pid: pid, output: output, exited: make(chan struct{})}
+	_, _ = p.tail.Write(said)
 	p.reading.Go(p.read)
 	go p.await()
 	return p
@@ -76,20 +75,23 @@ func (p *process) read() {
 	var chunk [command.TailBytesMax]byte
 	for {
 		n, err := p.output.Read(chunk[:])
-		p.mu.Lock()
 		_, _ = p.tail.Write(chunk[:n])
-		p.mu.Unlock()
 		if err != nil {
 			return
 		}
 	}
 }
 
-// said is the end of its output so far.
-func (p *process) said() []byte {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Clone(p.tail.Bytes())
+// pause leaves what it writes from now on in the pipe.
+func (p *process) pause() {
+	_ = p.output.SetReadDeadline(time.Now()) // a pipe has deadlines
+	p.reading.Wait()
+}
+
+// resume reads on after a pause.
+func (p *process) resume() {
+	_ = p.output.SetReadDeadline(time.Time{})
+	p.reading.Go(p.read)
 }
 
 // kill ends the process and everything in its group.
@@ -109,7 +111,7 @@ func (p *process) bury() (unix.WaitStatus, error) {
 
 // close waits for the rest of the output, and returns the end of it.
 func (p *process) close() string {
-	_ = p.output.SetReadDeadline(time.Now().Add(outputWait)) // a pipe has deadlines
+	_ = p.output.SetReadDeadline(time.Now().Add(outputWait))
 	p.reading.Wait()
 	_ = p.output.Close()
 	return p.tail.Text()

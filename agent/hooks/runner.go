@@ -50,8 +50,8 @@ type Outcome struct {
 type Runner struct {
 	report Report
 
-	// burial is held for reading while an exit status is taken, and held for good by Leave: a process that somebody else
-	// is to go on with must not be buried.
+	// burial is held for reading from when an exit status is taken until that is told, and held for good by Leave: a
+	// process that somebody else is to go on with must not be buried, and one that was buried is nobody else's.
 	burial sync.RWMutex
 
 	mu      sync.Mutex // never held while anything waits
@@ -153,28 +153,32 @@ func (r *Runner) dispatch() {
 		x := &run{event: e, argv: r.command(e.Kind), lane: l, begun: now, deadline: now.Add(r.options.Commands.Timeout)}
 		switch {
 		case x.argv != nil:
-			r.begin(x, func() *Outcome { return r.execute(x) })
+			r.begin(x, func() { r.execute(x) })
 		case len(l.waiting) > 0: // the configuration has changed while it waited: there is no such hook any more
 			r.ready = append(r.ready, l)
 		}
 	}
 }
 
-// begin has a run take up its lane until it has ended. mu is held.
-func (r *Runner) begin(x *run, work func() *Outcome) {
+// begin has a run take up its lane until it has ended, as work sees to. mu is held.
+func (r *Runner) begin(x *run, work func()) {
 	x.lane.busy = true
 	r.running[x] = struct{}{}
-	r.ended.Go(func() {
-		o := work()
-		r.end(x, o)
-		if o != nil {
-			r.report.Ended(*o)
-		}
-	})
+	r.ended.Go(work)
 }
 
-// end counts a run and lets the next begin. Without an outcome the event waits anew.
+// end lets the next run begin, and tells what became of this one. Without an outcome its event waits anew.
 func (r *Runner) end(x *run, o *Outcome) {
+	if o != nil {
+		o.Event, o.Took = x.event, time.Since(x.begun)
+	}
+	r.account(x, o)
+	if o != nil {
+		r.report.Ended(*o)
+	}
+}
+
+func (r *Runner) account(x *run, o *Outcome) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.running, x)
@@ -205,22 +209,17 @@ func (r *Runner) command(k Kind) []string {
 	return nil
 }
 
-// execute runs the hook of an event. There is no outcome if another program is to run it.
-func (r *Runner) execute(x *run) *Outcome {
+// execute runs the hook of an event.
+func (r *Runner) execute(x *run) {
 	p, err := start(x.argv, environment(x.event))
-	if err != nil {
-		return x.outcome(Outcome{Code: -1, Err: err})
+	switch {
+	case err != nil:
+		r.end(x, &Outcome{Code: -1, Err: err})
+	case !r.started(x, p):
+		r.takeBack(x, p)
+	default:
+		r.supervise(x)
 	}
-	if !r.started(x, p) {
-		r.takeBack(p)
-		return nil
-	}
-	return r.supervise(x)
-}
-
-func (x *run) outcome(o Outcome) *Outcome {
-	o.Event, o.Took = x.event, time.Since(x.begun)
-	return &o
 }
 
 // started notes the process of a run. It is false where another program takes over, which has been told that this event
@@ -236,18 +235,19 @@ func (r *Runner) started(x *run, p *process) bool {
 }
 
 // takeBack ends a hook that has just begun and should not have. Should this program go on after all, it is run anew.
-func (r *Runner) takeBack(p *process) {
+func (r *Runner) takeBack(x *run, p *process) {
 	p.kill()
 	<-p.exited
 	r.burial.RLock()
+	defer r.burial.RUnlock()
 	_, _ = p.bury()
-	r.burial.RUnlock()
 	p.close()
+	r.end(x, nil)
 }
 
-// supervise waits for a hook, kills it when its time is over, and returns what became of it.
-func (r *Runner) supervise(x *run) *Outcome {
-	p, o := x.process, Outcome{}
+// supervise waits for a hook, and kills it when its time is over.
+func (r *Runner) supervise(x *run) {
+	p, o := x.process, &Outcome{}
 	timeout := time.NewTimer(time.Until(x.deadline))
 	defer timeout.Stop()
 	select {
@@ -260,8 +260,8 @@ func (r *Runner) supervise(x *run) *Outcome {
 	}
 	<-p.exited
 	r.burial.RLock()
+	defer r.burial.RUnlock()
 	status, err := p.bury()
-	r.burial.RUnlock()
 	o.Output = p.close()
 	var words string
 	switch o.Code, words = ending(status); {
@@ -272,7 +272,7 @@ func (r *Runner) supervise(x *run) *Outcome {
 	case words != "":
 		o.Err = errors.New(words)
 	}
-	return x.outcome(o)
+	r.end(x, o)
 }
 
 var errTimeout = errors.New("killed: its time was over")

@@ -22,8 +22,8 @@ func Runnable(argv []string) error {
 	return err
 }
 
-// StartOrdinary starts a command in the ordinary scheduling class whatever this process runs in: what it starts may
-// live on, as memcached itself.
+// StartOrdinary starts a command in the ordinary scheduling class whatever this process runs in, and not spared when memory
+// runs out: what it starts may live on, as memcached itself.
 func StartOrdinary(command *exec.Cmd) error {
 	started := make(chan error)
 	go func() {
@@ -31,6 +31,9 @@ func StartOrdinary(command *exec.Cmd) error {
 		err := becomeOrdinary()
 		if err == nil {
 			err = command.Start()
+		}
+		if err == nil {
+			_ = spareNoMore(command.Process.Pid) // it may have ended, and /proc may be hidden
 		}
 		started <- err
 	}()

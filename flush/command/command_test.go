@@ -112,6 +112,31 @@ func TestStartOrdinary(t *testing.T) {
 	}
 }
 
+// An agent that is to be spared when memory runs out does not pass that on.
+func TestNothingElseIsSpared(t *testing.T) {
+	dir := t.TempDir()
+	own, other := filepath.Join(dir, "own"), filepath.Join(dir, "other")
+	for _, c := range []struct{ own, want string }{{"-900\n", "0"}, {"-1\n", "0"}, {"0\n", "before"}, {"300\n", "before"}} {
+		for path, text := range map[string]string{own: c.own, other: "before"} {
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := giveUpClaim(own, other); err != nil {
+			t.Error(err)
+		}
+		if got, err := os.ReadFile(other); err != nil || string(got) != c.want {
+			t.Errorf("own %q: the other's is %q, %v; want %q", c.own, got, err, c.want)
+		}
+	}
+	if err := giveUpClaim(own, filepath.Join(dir, "missing", "score")); err != nil {
+		t.Errorf("nothing to give up: %v", err)
+	}
+	if err := spareNoMore(os.Getpid()); err != nil { // this process's own, as the kernel shows it
+		t.Error(err)
+	}
+}
+
 func TestTail(t *testing.T) {
 	var output Tail
 	for i := range 1000 {
