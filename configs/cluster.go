@@ -70,7 +70,7 @@ func readFence(t *table) Fence {
 }
 
 func readKeyFile(t *table) string {
-	const expected = `the path of the gossip key, such as "/etc/memvip/gossip.key"; agentctl keygen makes one`
+	const expected = `the path of the gossip key, such as "/etc/memvip/keys/gossip.key"; agentctl keygen makes one`
 	path, ok := t.text("key_file", expected)
 	t.require("key_file", expected)
 	if ok && (path == "" || strings.ContainsRune(path, 0)) {

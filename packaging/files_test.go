@@ -33,7 +33,7 @@ func TestInstalledConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatalf("with its lines: %v", err)
 	}
-	if len(c.VIPs) != 2 || c.Cluster.KeyFile != "/etc/memvip/gossip.key" || len(c.Warnings()) > 0 {
+	if len(c.VIPs) != 2 || c.Cluster.KeyFile != "/etc/memvip/keys/gossip.key" || len(c.Warnings()) > 0 {
 		t.Errorf("with its lines: %d VIPs, key %s, warnings %q", len(c.VIPs), c.Cluster.KeyFile, c.Warnings())
 	}
 }

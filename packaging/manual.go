@@ -112,7 +112,7 @@ func (r *reference) page(s Source, example string) string {
 		"/usr/share/doc/memvip/examples.")
 	p.Section("FILES")
 	p.Item([]string{roff.Italic("/etc/memvip/agent.toml")}, "Where the agent looks unless --config says otherwise.")
-	p.Item([]string{roff.Italic("/etc/memvip/gossip.key")}, "Where the key is usually put.")
+	p.Item([]string{roff.Italic("/etc/memvip/keys/gossip.key")}, "Where the key is usually put.")
 	p.SeeAlso("memvip-agent(8)", "agentctl(1)", "agentctl-check(1)")
 	return p.String()
 }

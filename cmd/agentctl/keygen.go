@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +20,7 @@ func keygenCommand() *cobra.Command {
 		Short: "Make a gossip key: the base64 of 32 random bytes",
 		Long: `Make a gossip key: the base64 of 32 random bytes. The same file belongs on every host. Whoever has it is
 trusted fully by every agent.`,
-		Example: "  agentctl keygen --out /etc/memvip/gossip.key",
+		Example: "  agentctl keygen --out /etc/memvip/keys/gossip.key",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("out") && out == "" {
@@ -60,8 +61,22 @@ func writeKey(path, key string) error {
 		return err
 	}
 	_, err = f.WriteString(key)
-	if err = errors.Join(err, f.Chmod(keyMode(path)), f.Sync(), f.Close()); err != nil {
+	if err = errors.Join(err, f.Chmod(keyMode(path)), giveToFolder(f), f.Sync(), f.Close()); err != nil {
 		return errors.Join(err, os.Remove(path))
 	}
 	return nil
+}
+
+// giveToFolder gives a key file that root makes in another user's folder to that user: to the agent, for which
+// /etc/memvip/keys is made, and who is to change the file when keys are rotated.
+func giveToFolder(f *os.File) error {
+	folder, err := os.Stat(filepath.Dir(f.Name()))
+	if err != nil {
+		return err
+	}
+	owner, ok := folder.Sys().(*syscall.Stat_t)
+	if !ok || os.Geteuid() != 0 || owner.Uid == 0 {
+		return nil
+	}
+	return f.Chown(int(owner.Uid), int(owner.Gid))
 }

@@ -59,7 +59,7 @@ var All = []Mistake{
 	{"key outside of a table", "[cluster]\n", "lease = \"1s\"\n[cluster]\n",
 		`agent.toml:1: lease: unknown key; expected one of cluster, memcached, health, agent, hooks, metrics, vip`},
 	{"every mistake at once", "", "[cluster]\nname = \"\"\nlease = \"1h\"\nvoters = { a = \"10.0.0.1\", b = \"10.0.0.1\" }\n[[vip]]\nhome = \"c\"\n",
-		`agent.toml:1: cluster.key_file: missing; expected the path of the gossip key, such as "/etc/memvip/gossip.key"; agentctl keygen makes one
+		`agent.toml:1: cluster.key_file: missing; expected the path of the gossip key, such as "/etc/memvip/keys/gossip.key"; agentctl keygen makes one
 agent.toml:1: memcached.address: missing; expected the instance of the vip on line 5, such as "127.0.0.1:11211"
 agent.toml:2: cluster.name: "" is no name; expected a name of letters, digits and "-_.", such as "cache-prod"
 agent.toml:3: cluster.lease: 1h is above the ceiling; expected 200ms to 5s
@@ -94,9 +94,9 @@ agent.toml:6: vip.home: "c" is neither voter nor node; expected one of a, b`},
 	{"unknown key with control characters", `fence = "auto"`, `"a\u001b[31m" = "red"`,
 		`agent.toml:8: cluster."a\u001b[31m": unknown key; expected one of name, voters, witnesses, nodes, voters_off, key_file, port, lease, clock_drift, fence`},
 	{"no key file named", "key_file = \"gossip.key\"\n", "",
-		`agent.toml:1: cluster.key_file: missing; expected the path of the gossip key, such as "/etc/memvip/gossip.key"; agentctl keygen makes one`},
+		`agent.toml:1: cluster.key_file: missing; expected the path of the gossip key, such as "/etc/memvip/keys/gossip.key"; agentctl keygen makes one`},
 	{"empty key file name", `"gossip.key"`, `""`,
-		`agent.toml:3: cluster.key_file: "" is no path; expected the path of the gossip key, such as "/etc/memvip/gossip.key"; agentctl keygen makes one`},
+		`agent.toml:3: cluster.key_file: "" is no path; expected the path of the gossip key, such as "/etc/memvip/keys/gossip.key"; agentctl keygen makes one`},
 	{"no voters", "[cluster.voters]\ncache1 = \"10.0.0.11\"\ncache2 = \"10.0.0.12\"\nw1 = \"10.0.0.10\"\n", "",
 		`agent.toml:1: cluster.voters: missing; expected three or more names and addresses, such as { cache1 = "10.0.0.11", ... }`},
 	{"two voters", "w1 = \"10.0.0.10\"\n", "",
