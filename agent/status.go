@@ -79,7 +79,7 @@ func (a *agent) answerView(ctx context.Context) control.Response {
 	managed := a.managed()
 	up := a.loop.addresses.up()
 	view := control.View{
-		Node: a.self.Name, VIPs: make([]control.VIPSight, len(status.VIPs)), Claimed: control.ClaimedOf(status),
+		Node: a.self.Name, VIPs: make([]control.VIPSight, len(status.VIPs)), Claimed: control.ClaimedOf(status, time.Since(a.started), a.lease()),
 		Keys: configs.Fingerprints(a.heldKeys()), Refused: a.refusedBefore(),
 	}
 	asking := newCrew(a.loop.failed)

@@ -64,7 +64,8 @@ type View struct {
 	Node string     `json:"node"`
 	VIPs []VIPSight `json:"vips"`
 
-	// Claimed says how long ago a claim came from each node itself; null if the node is no voter, and gets none.
+	// Claimed says how long ago a claim came from each node itself; null if the node is no voter, and gets none, or
+	// has listened for too short a time.
 	Claimed map[string]time.Duration `json:"claimed_ns"`
 
 	Keys []string `json:"keys,omitempty"` // fingerprints of its gossip keys, the sealing one first; left out by an older agent

@@ -58,9 +58,9 @@ func (w view) heardWithin(v View, name string, d time.Duration) bool {
 }
 
 // ClaimedOf is what a node's view says of the claims that arrive, which come four times in a lease; nil of one that is
-// no voter.
-func ClaimedOf(s core.Status) map[string]time.Duration {
-	if !(view{Status: s}).voting() {
+// no voter, or has not listened for long enough that it would mean something if none came.
+func ClaimedOf(s core.Status, listening, lease time.Duration) map[string]time.Duration {
+	if !(view{Status: s}).voting() || listening < deafLeases*lease {
 		return nil
 	}
 	ago := map[string]time.Duration{}
