@@ -22,6 +22,7 @@ import (
 	"memvip/agent/history"
 	"memvip/agent/hooks"
 	"memvip/agent/metrics"
+	"memvip/agent/service"
 	"memvip/configs"
 	"memvip/health"
 	"memvip/vip"
@@ -65,8 +66,9 @@ type Options struct {
 // agent has the runtime directory, vip.ErrCapability if the process may not change addresses, or says
 // what else failed; see ExitCode. A hurried stop is an error too.
 func Run(ctx context.Context, o Options) error {
-	diary, services := newDiary(o.Log), managerOf(os.LookupEnv)
-	herald, runner := newHerald(diary), newHooks(diary)
+	diary, services := newDiary(o.Log), service.ManagerOf(os.LookupEnv)
+	herald := service.NewHerald(func(err error) { diary.trouble(logrus.Fields{}, "service manager not told", err) })
+	runner := newHooks(diary)
 	for again := false; ; again = true {
 		a := &agent{options: o, diary: diary, services: services, herald: herald, hooks: runner, started: time.Now(), ready: make(chan struct{}), reloads: make(chan wish)}
 		opened, err := a.run(ctx)
@@ -122,10 +124,10 @@ func (a *agent) successor() *successor {
 type agent struct {
 	options  Options
 	diary    *diary
-	services serviceManager // nil: nobody's unit
-	hooks    *hooks.Runner  // of the whole process
+	services service.Manager // nil: nobody's unit
+	hooks    *hooks.Runner   // of the whole process
 	started  time.Time
-	herald   *herald                     // nil: nobody is told of this node
+	herald   *service.Herald             // nil: nobody is told of this node
 	asked    atomic.Pointer[ending]      // how this life was told to end; nil before
 	refused  atomic.Pointer[refusedWish] // the newest wish for another that came to nothing; nil: none
 

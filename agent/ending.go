@@ -11,6 +11,7 @@ import (
 
 	"memvip/agent/core"
 	"memvip/agent/history"
+	"memvip/agent/service"
 	"memvip/configs"
 )
 
@@ -38,7 +39,11 @@ func (a *agent) awaitStop(ctx context.Context) {
 	}
 	a.diary.change(logrus.Fields{fieldWay: string(end.way), fieldCause: end.why}, "agent stops")
 	a.loop.history.Append(history.Stops(end.why, time.Now()))
-	a.herald.farewell(end)
+	if end.next != nil {
+		a.herald.Anew(end.why)
+	} else {
+		a.herald.Stopping(end.why)
+	}
 	a.asked.Store(&end)
 	a.loop.queue.put(core.StopRequested{Keep: end.way == configs.StopKeep})
 	hurry := a.options.Signals
@@ -99,7 +104,7 @@ func (a *agent) endingFor(ctx context.Context, s os.Signal) ending {
 	if s != unix.SIGTERM || end.way == configs.StopKeep {
 		return end
 	}
-	restart, err := restarting(ctx, a.services)
+	restart, err := service.Restarting(ctx, a.services)
 	switch {
 	case err != nil:
 		a.diary.trouble(logrus.Fields{}, "not known whether this is a restart: taken for a stop", err)

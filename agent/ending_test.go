@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"memvip/agent/core"
+	"memvip/agent/service"
 	"memvip/configs"
 )
 
@@ -97,14 +98,14 @@ func TestAStopThatWasCarriedOutIsTheEnd(t *testing.T) {
 
 func TestHowAnAgentEnds(t *testing.T) {
 	const noAnswer = "not known whether this is a restart: taken for a stop"
-	job := func(job string, err error) serviceManager {
+	job := func(job string, err error) service.Manager {
 		return scriptedServices(func(context.Context) (string, error) { return job, err })
 	}
 	for _, c := range []struct {
 		name     string
 		stop     configs.Stop
 		signal   os.Signal
-		services serviceManager
+		services service.Manager
 		want     configs.Stop
 		says     string
 	}{
@@ -137,7 +138,7 @@ func TestHowAnAgentEnds(t *testing.T) {
 				if err := <-m.rig.ended; err != nil {
 					t.Fatal(err)
 				}
-				if waited := time.Since(begun); waited > systemdPatience {
+				if waited := time.Since(begun); waited > service.Patience {
 					t.Errorf("waited %s", waited)
 				}
 				if want := c.want == configs.StopKeep; keep != want || m.returns() != want || m.successor() != nil {
@@ -274,4 +275,15 @@ func newMortalNow(t *testing.T, p *Program) *mortal {
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
+}
+
+// scriptedServices is a service manager that says what the test says.
+type scriptedServices func(ctx context.Context) (string, error)
+
+func (s scriptedServices) Job(ctx context.Context) (string, error) { return s(ctx) }
+
+// dumb says nothing until it is not listened to any more.
+func dumb(ctx context.Context) (string, error) {
+	<-ctx.Done()
+	return "", ctx.Err()
 }

@@ -1,4 +1,4 @@
-package agent
+package service
 
 import (
 	"context"
@@ -9,11 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/sirupsen/logrus"
-	logtest "github.com/sirupsen/logrus/hooks/test"
-
-	"memvip/agent/control"
 )
 
 // listenAsManager listens where a service manager would, and says so in the environment.
@@ -43,12 +38,11 @@ func heard(t *testing.T, conn *net.UnixConn) []string {
 func TestTheManagerHearsWhatTheLoopAnswers(t *testing.T) {
 	conn := listenAsManager(t)
 	t.Setenv("WATCHDOG_USEC", strconv.Itoa(40_000))
-	log, _ := logtest.NewNullLogger()
-	h := newHerald(newDiary(log))
+	h := NewHerald(func(err error) { t.Error(err) })
 	answers, asked, ended := make(chan string), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		h.follow(t.Context(), func() (string, error) {
+		h.Follow(t.Context(), func() (string, error) {
 			asked <- struct{}{}
 			text, ok := <-answers
 			if !ok {
@@ -74,7 +68,7 @@ func TestTheManagerHearsWhatTheLoopAnswers(t *testing.T) {
 	<-asked
 	close(answers)
 	<-ended
-	h.farewell(ending{why: "terminated"})
+	h.Stopping("terminated")
 	if got, want := heard(t, conn), []string{"STOPPING=1", "STATUS=stops: terminated"}; !slices.Equal(got, want) {
 		t.Errorf("at the end the manager hears %q, want %q", got, want)
 	}
@@ -82,14 +76,11 @@ func TestTheManagerHearsWhatTheLoopAnswers(t *testing.T) {
 
 func TestAManagerThatDoesNotReadIsNotWaitedFor(t *testing.T) {
 	listenAsManager(t)
-	log, hook := logtest.NewNullLogger()
-	h := newHerald(newDiary(log))
+	var trouble error
+	h := NewHerald(func(err error) { trouble = err })
 	for range 10_000 { // more than any socket has room for
 		h.tell("STATUS=on and on")
-		if e := hook.LastEntry(); e != nil {
-			if e.Level != logrus.WarnLevel || e.Message != "service manager not told" {
-				t.Errorf("says %v: %s", e.Level, e.Message)
-			}
+		if trouble != nil {
 			return
 		}
 	}
@@ -98,29 +89,12 @@ func TestAManagerThatDoesNotReadIsNotWaitedFor(t *testing.T) {
 
 func TestNobodyIsToldWhereNobodyListens(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", "")
-	h := newHerald(newDiary(nil))
+	h := NewHerald(nil)
 	if h != nil {
 		t.Fatalf("%+v", h)
 	}
 	h.tell("READY=1")
-	h.farewell(ending{})
-	h.follow(context.Background(), func() (string, error) { t.Error("the loop is asked for nobody"); return "", errors.New("end") })
-}
-
-func TestStatusText(t *testing.T) {
-	for _, c := range []struct {
-		prefixes []string
-		want     string
-	}{
-		{nil, "serves nothing; all well"},
-		{[]string{"10.0.0.101/32", "2001:db8::1/128"}, "serves 10.0.0.101, 2001:db8::1; all well"},
-	} {
-		r := control.Report{VerdictText: "all well"}
-		for _, p := range c.prefixes {
-			r.Addresses = append(r.Addresses, control.Address{Prefix: p})
-		}
-		if got := statusText(r); got != c.want {
-			t.Errorf("%q, want %q", got, c.want)
-		}
-	}
+	h.Stopping("")
+	h.Anew("")
+	h.Follow(context.Background(), func() (string, error) { t.Error("the loop is asked for nobody"); return "", errors.New("end") })
 }

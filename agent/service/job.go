@@ -1,4 +1,4 @@
-package agent
+package service
 
 import (
 	"context"
@@ -11,18 +11,18 @@ import (
 	"github.com/coreos/go-systemd/v22/dbus"
 )
 
-// systemdPatience bounds the question what a SIGTERM is for. The VIPs are held meanwhile; whoever waits for them
+// Patience bounds the question what a SIGTERM is for, and one message. The VIPs are held meanwhile; whoever waits for them
 // to move waits that much longer, if systemd does not answer.
-const systemdPatience = 200 * time.Millisecond
+const Patience = 200 * time.Millisecond
 
-// serviceManager is what started this process and may end it.
-type serviceManager interface {
+// Manager is what started this process and may end it.
+type Manager interface {
 	// Job returns the type of the job that is being carried out on this process's unit, "" if there is none.
 	Job(ctx context.Context) (string, error)
 }
 
-// managerOf returns the service manager that this process was started by, as its environment tells; nil if by none.
-func managerOf(environment func(string) (string, bool)) serviceManager {
+// ManagerOf returns the service manager that this process was started by, as its environment tells; nil if by none.
+func ManagerOf(environment func(string) (string, bool)) Manager {
 	for _, variable := range [...]string{"INVOCATION_ID", "NOTIFY_SOCKET"} {
 		if _, ok := environment(variable); ok {
 			return systemd{}
@@ -35,19 +35,19 @@ func managerOf(environment func(string) (string, bool)) serviceManager {
 // the job into one that starts it.
 func restarts(job string) bool { return job == "restart" || job == "try-restart" }
 
-// restarting asks the service manager whether it ends this process only to start it again. Without an answer in
+// Restarting asks the service manager whether it ends this process only to start it again. Without an answer in
 // time it does not.
-func restarting(ctx context.Context, m serviceManager) (bool, error) {
+func Restarting(ctx context.Context, m Manager) (bool, error) {
 	if m == nil {
 		return false, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, systemdPatience)
+	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
 	job, err := m.Job(ctx)
 	return err == nil && restarts(job), err
 }
 
-// systemd is the serviceManager of a unit.
+// systemd is the Manager of a unit.
 type systemd struct{}
 
 // Job does not wait for longer than ctx, whatever the connection does.

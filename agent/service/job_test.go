@@ -1,4 +1,4 @@
-package agent
+package service
 
 import (
 	"bufio"
@@ -21,7 +21,7 @@ func TestWhoStartedThisProcess(t *testing.T) {
 		variable string
 		want     bool
 	}{{"", false}, {"SHELL", false}, {"INVOCATION_ID", true}, {"NOTIFY_SOCKET", true}} {
-		m := managerOf(func(name string) (string, bool) { return "x", name == c.variable })
+		m := ManagerOf(func(name string) (string, bool) { return "x", name == c.variable })
 		if (m != nil) != c.want {
 			t.Errorf("with %q in the environment: %v", c.variable, m)
 		}
@@ -76,7 +76,7 @@ func TestABusThatIsOfNoUseIsNoRestart(t *testing.T) {
 			} else {
 				startBus(t, c.bus)
 			}
-			restart, err := restarting(t.Context(), systemd{})
+			restart, err := Restarting(t.Context(), systemd{})
 			if restart || err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("restart %t, %v; want %q", restart, err, c.want)
 			}
@@ -191,15 +191,4 @@ func (b *fakeBus) answer(call *dbus.Message) (any, error) {
 	default:
 		return nil, errors.New("org.freedesktop.DBus.Error.UnknownMethod")
 	}
-}
-
-// scriptedServices is a service manager that says what the test says.
-type scriptedServices func(ctx context.Context) (string, error)
-
-func (s scriptedServices) Job(ctx context.Context) (string, error) { return s(ctx) }
-
-// dumb says nothing until it is not listened to any more.
-func dumb(ctx context.Context) (string, error) {
-	<-ctx.Done()
-	return "", ctx.Err()
 }
