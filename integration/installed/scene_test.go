@@ -1,0 +1,136 @@
+//go:build package
+
+package installed
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"memvip/integration/lab"
+)
+
+// row is what one scene cost the clients.
+type row struct {
+	scene   string
+	outage  time.Duration // the longest time without an answer, of all VIPs
+	moves   int           // how often another host than before answered for a VIP
+	flushes int           // flush_all that the memcacheds counted, without those of processes that ended within the scene
+	stale   int
+	doubled time.Duration // how long two hosts answered ARP for a VIP
+}
+
+// still is what a scene is that must not move anything nor empty a cache.
+const still = true
+
+// scene does something to a cluster in which all is well, and judges what the clients saw until all is well again. Where nothing
+// may change hands, no epoch may change either.
+func (c *cluster) scene(t *testing.T, name string, mustBeStill bool, act func(t *testing.T)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) {
+		t.Cleanup(func() {
+			if t.Failed() {
+				c.tell(t)
+			}
+		})
+		before, counted, since := c.well(t), c.flushes(t), lab.Now()
+		act(t)
+		after := c.well(t)
+		r := c.judge(t, name, counted, since)
+		if !mustBeStill {
+			return
+		}
+		if r.moves != 0 || r.flushes != 0 {
+			t.Errorf("%d moves and %d flushes, none is wanted", r.moves, r.flushes)
+		}
+		for i, v := range after.VIPs {
+			if was := before.VIPs[i].Epoch; v.Epoch != was {
+				t.Errorf("%s: epoch %d, was %d", v.Address, v.Epoch, was)
+			}
+		}
+	})
+}
+
+// judge measures a scene from an instant to now, and holds it to the promises.
+func (c *cluster) judge(t *testing.T, name string, counted []flushCount, since lab.Instant) row {
+	t.Helper()
+	until := lab.Now()
+	r := row{scene: name, stale: len(c.client.Stale(since, until))}
+	for _, v := range c.VIPs {
+		r.outage = max(r.outage, c.client.Outage(v.Addr, since, until).Gap)
+		r.doubled += c.watcher.Doubled(v.Addr, since, until)
+		if turns := c.client.Turns(v.Addr, since, until); len(turns) > 0 {
+			r.moves += len(turns) - 1
+		}
+	}
+	for i, n := range c.flushes(t) {
+		r.flushes += n.since(counted[i])
+	}
+	if r.stale > 0 {
+		t.Errorf("%d stale reads, first: %v", r.stale, c.client.Stale(since, until)[0])
+	}
+	if r.doubled > 0 {
+		t.Errorf("two hosts answered ARP for %v", r.doubled)
+	}
+	t.Logf("outage %v, %d moves, %d flushes", r.outage, r.moves, r.flushes)
+	c.rows = append(c.rows, r)
+	return r
+}
+
+// flushCount is how many flush_all one memcached process counted.
+type flushCount struct{ pid, flushes int }
+
+// since is how many came since an earlier count. A new process has counted from 0.
+func (n flushCount) since(earlier flushCount) int {
+	if n.pid != earlier.pid {
+		return n.flushes
+	}
+	return n.flushes - earlier.flushes
+}
+
+// flushes asks every machine's memcached how often it was told to forget everything; of one that does not run there is nothing.
+func (c *cluster) flushes(t *testing.T) []flushCount {
+	t.Helper()
+	counts := make([]flushCount, len(c.machines))
+	for i, m := range c.machines {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		s, err := m.Memcached().Open(ctx)
+		if err == nil {
+			var stats map[string]string
+			if stats, err = s.Stats(""); err == nil {
+				counts[i] = flushCount{pid: number(t, stats["pid"]), flushes: number(t, stats["cmd_flush"])}
+			}
+			s.Close()
+		}
+		cancel()
+		if err != nil {
+			t.Logf("%s: memcached is not asked: %v", m.Name, err)
+		}
+	}
+	return counts
+}
+
+func number(t *testing.T, text string) int {
+	t.Helper()
+	n, err := strconv.Atoi(text)
+	must(t, err)
+	return n
+}
+
+// table is the result of the whole test.
+func table(rows []row) string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "SCENE\tOUTAGE ms\tMOVES\tFLUSHES\tSTALE\tDOUBLED ms")
+	for _, r := range rows {
+		fmt.Fprintf(w, "%s\t%.1f\t%d\t%d\t%d\t%.1f\n", r.scene, ms(r.outage), r.moves, r.flushes, r.stale, ms(r.doubled))
+	}
+	w.Flush()
+	return b.String()
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
