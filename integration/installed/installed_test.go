@@ -20,6 +20,10 @@ func TestInstalled(t *testing.T) {
 	if t.Failed() {
 		t.FailNow()
 	}
+	c.unitScenes(t)
+	c.faultScenes(t)
+	c.changeScenes(t)
+	c.leaveScenes(t)
 }
 
 // commandsMax is how many commands may lie between an empty Debian host and a VIP that it serves.

@@ -31,7 +31,8 @@ const pidRange = 10000
 type machine struct {
 	*lab.Host
 	number int // from 1
-	groups []string
+	boots  int
+	groups []string // of this life
 
 	boot  *exec.Cmd     // systemd-nspawn, while the machine is on
 	ended chan struct{} // closed when that has ended
@@ -60,13 +61,15 @@ func (m *machine) assemble(base string) error {
 			return err
 		}
 	}
-	return m.ownGroups()
+	return nil
 }
 
-// ownGroups makes control groups of the machine's own, in each hierarchy that systemd may use: systemd takes all processes of
+// ownGroups makes control groups for one life of the machine, in each hierarchy that systemd may use: systemd takes all processes of
 // its group for its own, and ends them.
 func (m *machine) ownGroups() error {
-	name := fmt.Sprintf("memvip-package-test-%d-%s", os.Getpid(), m.Name)
+	m.boots++
+	m.groups = nil
+	name := fmt.Sprintf("memvip-package-test-%d-%s-%d", os.Getpid(), m.Name, m.boots)
 	for _, root := range hierarchies() {
 		group := filepath.Join(root, name)
 		if err := os.Mkdir(group, 0o755); err != nil {
@@ -109,6 +112,9 @@ func removeGroups() {
 
 // start boots the machine and waits until systemd has started everything.
 func (m *machine) start(ctx context.Context) error {
+	if err := m.ownGroups(); err != nil {
+		return err
+	}
 	log, err := os.OpenFile(m.disk("console.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
