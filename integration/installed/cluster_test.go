@@ -34,7 +34,7 @@ type cluster struct {
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
 	removeGroups()
-	l, err := lab.New(lab.Options{WhoIs: hostOf})
+	l, err := lab.New(lab.Options{Hosts: hostsMax, WhoIs: hostOf})
 	must(t, err)
 	c := &cluster{Lab: l}
 	t.Cleanup(func() { c.close(t) })
@@ -49,14 +49,6 @@ func newCluster(t *testing.T) *cluster {
 	c.watcher, err = l.StartWatcher(lab.WatchOptions{})
 	must(t, err)
 	return c
-}
-
-// hostOf names the host of a memcached by the process id that it knows itself by.
-func hostOf(pid int) string {
-	if n := pid / pidRange; n > 0 {
-		return fmt.Sprintf("cache%d", n)
-	}
-	return ""
 }
 
 // each does something on every machine at once.

@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"memvip/integration/lab"
 )
 
 // TestInstalled takes three hosts from an empty Debian to a package that was purged again.
@@ -58,7 +56,7 @@ func (c *cluster) enableAndStart(t *testing.T) {
 		}
 	})
 	var key []byte
-	var since lab.Instant
+	var began moment
 	for _, m := range c.machines {
 		for _, path := range packages {
 			deb, err := os.ReadFile(path)
@@ -74,8 +72,8 @@ func (c *cluster) enableAndStart(t *testing.T) {
 			t.Errorf("%d commands from an empty host to a VIP, %d at most are wanted", len(commands), commandsMax)
 		}
 		for i, command := range commands {
-			if i == len(commands)-1 && m.number == 1 {
-				since = lab.Now()
+			if i == len(commands)-1 && m.number == len(c.machines) {
+				began = c.now(t)
 			}
 			out := on(t, m, command)
 			t.Logf("%s# %s\n%s", m.Name, command, out)
@@ -88,7 +86,8 @@ func (c *cluster) enableAndStart(t *testing.T) {
 		}
 	}
 	c.well(t)
-	c.judge(t, "enable and start", make([]flushCount, len(c.machines)), since)
+	began.flushes = make([]flushCount, len(c.machines)) // each memcached has just been started
+	c.judge(t, "enable and start, from the last host on", began)
 	t.Logf("agentctl doctor:\n%s", on(t, c.machines[0], "agentctl doctor || true"))
 }
 

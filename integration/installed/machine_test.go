@@ -23,10 +23,6 @@ import (
 // disks is where the hosts' disks are: on the tmpfs that the lab has put over /run, which goes with the process.
 const disks = "/run/memvip-package-test"
 
-// pidRange keeps the process ids of the hosts apart, since memcached names itself to clients by its own: those of host i, counted
-// from 1, begin at i times this.
-const pidRange = 10000
-
 // machine is a host of the lab with a Debian on its disk, run by systemd.
 type machine struct {
 	*lab.Host
@@ -136,7 +132,7 @@ func (m *machine) start(ctx context.Context) error {
 	if err := m.findInit(ctx); err != nil {
 		return err
 	}
-	if err := m.countFrom(ctx, m.number*pidRange); err != nil {
+	if err := m.countProcesses(ctx); err != nil {
 		return err
 	}
 	return m.awaitBooted(ctx)
@@ -176,16 +172,6 @@ func (m *machine) findInit(ctx context.Context) error {
 	})
 	if err != nil {
 		return fmt.Errorf("%s: start: %w", m.Name, err)
-	}
-	return nil
-}
-
-// countFrom has the machine's process ids go on from a number.
-func (m *machine) countFrom(ctx context.Context, pid int) error {
-	set := fmt.Sprintf("echo %d >/proc/sys/kernel/ns_last_pid", pid)
-	out, err := exec.CommandContext(ctx, "nsenter", "--target", strconv.Itoa(m.init), "--pid", "sh", "-c", set).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%s: set the next process id: %w: %s", m.Name, err, out)
 	}
 	return nil
 }

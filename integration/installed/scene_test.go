@@ -5,6 +5,7 @@ package installed
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,6 +23,24 @@ type row struct {
 	flushes int           // flush_all that the memcacheds counted, without those of processes that ended within the scene
 	stale   int
 	doubled time.Duration // how long two hosts answered ARP for a VIP
+	held    time.Duration // the longest that the client itself was held up by this machine: part of an outage may be that
+}
+
+// moment is where things stood when a scene began.
+type moment struct {
+	at      lab.Instant
+	holders map[netip.Addr]string
+	flushes []flushCount
+}
+
+func (c *cluster) now(t *testing.T) moment {
+	t.Helper()
+	now := moment{holders: map[netip.Addr]string{}, flushes: c.flushes(t)}
+	for _, v := range c.VIPs {
+		now.holders[v.Addr], _, _ = c.client.Last(v.Addr) // "" if nobody ever answered
+	}
+	now.at = lab.Now()
+	return now
 }
 
 // still is what a scene is that must not move anything nor empty a cache.
@@ -37,10 +56,10 @@ func (c *cluster) scene(t *testing.T, name string, mustBeStill bool, act func(t 
 				c.tell(t)
 			}
 		})
-		before, counted, since := c.well(t), c.flushes(t), lab.Now()
+		before, began := c.well(t), c.now(t)
 		act(t)
 		after := c.well(t)
-		r := c.judge(t, name, counted, since)
+		r := c.judge(t, name, began)
 		if !mustBeStill {
 			return
 		}
@@ -55,20 +74,27 @@ func (c *cluster) scene(t *testing.T, name string, mustBeStill bool, act func(t 
 	})
 }
 
-// judge measures a scene from an instant to now, and holds it to the promises.
-func (c *cluster) judge(t *testing.T, name string, counted []flushCount, since lab.Instant) row {
+// judge measures a scene from its beginning to now, and holds it to the promises.
+func (c *cluster) judge(t *testing.T, name string, began moment) row {
 	t.Helper()
-	until := lab.Now()
+	since, until := began.at, lab.Now()
 	r := row{scene: name, stale: len(c.client.Stale(since, until))}
 	for _, v := range c.VIPs {
 		r.outage = max(r.outage, c.client.Outage(v.Addr, since, until).Gap)
 		r.doubled += c.watcher.Doubled(v.Addr, since, until)
-		if turns := c.client.Turns(v.Addr, since, until); len(turns) > 0 {
-			r.moves += len(turns) - 1
+		holder := began.holders[v.Addr]
+		for _, turn := range c.client.Turns(v.Addr, since, until) {
+			if holder != "" && turn.Host != holder {
+				r.moves++
+			}
+			holder = turn.Host
 		}
 	}
 	for i, n := range c.flushes(t) {
-		r.flushes += n.since(counted[i])
+		r.flushes += n.since(began.flushes[i])
+	}
+	for _, s := range c.client.Stalls(since, until) {
+		r.held = max(r.held, s.Length)
 	}
 	if r.stale > 0 {
 		t.Errorf("%d stale reads, first: %v", r.stale, c.client.Stale(since, until)[0])
@@ -76,7 +102,8 @@ func (c *cluster) judge(t *testing.T, name string, counted []flushCount, since l
 	if r.doubled > 0 {
 		t.Errorf("two hosts answered ARP for %v", r.doubled)
 	}
-	t.Logf("outage %v, %d moves, %d flushes", r.outage, r.moves, r.flushes)
+	seconds := int(until.Sub(since).Seconds()) + 1
+	t.Logf("%s", on(t, c.machines[1], fmt.Sprintf("agentctl history --since %ds", seconds)))
 	c.rows = append(c.rows, r)
 	return r
 }
@@ -125,9 +152,9 @@ func number(t *testing.T, text string) int {
 func table(rows []row) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "SCENE\tOUTAGE ms\tMOVES\tFLUSHES\tSTALE\tDOUBLED ms")
+	fmt.Fprintln(w, "SCENE\tOUTAGE ms\tMOVES\tFLUSHES\tSTALE\tDOUBLED ms\tCLIENT HELD UP ms")
 	for _, r := range rows {
-		fmt.Fprintf(w, "%s\t%.1f\t%d\t%d\t%d\t%.1f\n", r.scene, ms(r.outage), r.moves, r.flushes, r.stale, ms(r.doubled))
+		fmt.Fprintf(w, "%s\t%.1f\t%d\t%d\t%d\t%.1f\t%.1f\n", r.scene, ms(r.outage), r.moves, r.flushes, r.stale, ms(r.doubled), ms(r.held))
 	}
 	w.Flush()
 	return b.String()

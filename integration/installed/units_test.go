@@ -38,8 +38,8 @@ func (c *cluster) unitScenes(t *testing.T) {
 		t.Log(on(t, m, "grep -i -e 'locked memory' -e 'realtime priority' /proc/$(systemctl show -p MainPID --value memvip-agent)/limits"))
 	})
 	t.Run("rights", func(t *testing.T) {
-		on(t, m, "useradd --groups memvip operator && useradd stranger")
-		if out := on(t, m, "runuser -u operator -- agentctl status || [ $? = 1 ]"); !strings.Contains(out, "10.77.0.102") {
+		on(t, m, "useradd --groups memvip oncall && useradd stranger")
+		if out := on(t, m, "runuser -u oncall -- agentctl status || [ $? = 1 ]"); !strings.Contains(out, "10.77.0.102") {
 			t.Errorf("a member of the group is not told:\n%s", out)
 		}
 		refused(t, m, "runuser -u stranger -- agentctl status")
