@@ -6,7 +6,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 LDFLAGS  := -X memvip/agent.stamped=$(VERSION)
 LAB_ENV  := MEMVIP_BIN=$(BIN)
 
-.PHONY: build demo test check unit sim integration bench soak faults fuzz packages packages-check clean need-demo need-test need-packages
+.PHONY: build demo test check unit sim integration bench soak faults fuzz packages packages-check package-test clean need-demo need-test need-packages need-package-test
 
 ## build: the two programs, in bin/
 build:
@@ -28,7 +28,7 @@ check:
 	$(GO) vet ./...
 	$(GO) vet -tags integration ./integration/...
 	$(GO) vet -tags faults ./agent ./vip
-	$(GO) vet -tags package ./packaging
+	$(GO) vet -tags package ./packaging ./integration/installed
 	$(GO) tool staticcheck -tags integration ./...
 
 ## unit: every package's own tests, with the race detector; the simulator's deliberate faults are sim's
@@ -74,6 +74,10 @@ packages:
 packages-check: need-packages
 	$(GO) test -tags package -count=1 -timeout 10m ./packaging
 
+## package-test: the package on three Debian hosts that systemd runs, from installing to purging it; as root
+package-test: need-package-test
+	cd integration/installed && $(GO) test -tags package -count=1 -timeout 20m
+
 clean:
 	rm -rf $(BIN)
 
@@ -84,5 +88,7 @@ need-test: need-demo
 	@.ci/need gcc /usr/include/stdio.h nft systemd-analyze promtool -- gcc libc6-dev nftables systemd prometheus
 need-packages:
 	@.ci/need lintian rpm mandoc man shellcheck zsh fish systemd-analyze -- lintian rpm mandoc man-db shellcheck zsh fish systemd
+need-package-test: need-demo
+	@.ci/need debootstrap systemd-nspawn /usr/share/keyrings/debian-archive-keyring.gpg -- debootstrap systemd-container debian-archive-keyring
 
 SHELL := /bin/bash

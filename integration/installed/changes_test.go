@@ -24,7 +24,7 @@ func (c *cluster) changeScenes(t *testing.T) {
 	c.scene(t, "reload of a good file", still, func(t *testing.T) { c.reload(t, "[health]\nfall = 4") })
 	c.scene(t, "reload of a bad file", still, c.reloadBad)
 	m := c.machines[1]
-	c.scene(t, "systemctl stop memvip-agent", !still, func(t *testing.T) {
+	c.scene(t, "systemctl stop memvip-agent", handing, func(t *testing.T) {
 		on(t, m, "systemctl stop memvip-agent")
 		c.away(t, m)
 		on(t, m, "systemctl start memvip-agent")

@@ -13,7 +13,7 @@ import (
 // TestInstalled takes three hosts from an empty Debian to a package that was purged again.
 func TestInstalled(t *testing.T) {
 	c := newCluster(t)
-	t.Cleanup(func() { t.Logf("what clients saw:\n%s", table(c.rows)) })
+	t.Cleanup(func() { fmt.Printf("\n%s\n", table(c.rows)) })
 	t.Run("enable and start", c.enableAndStart)
 	if t.Failed() {
 		t.FailNow()
@@ -22,6 +22,7 @@ func TestInstalled(t *testing.T) {
 	c.faultScenes(t)
 	c.changeScenes(t)
 	c.leaveScenes(t)
+	t.Run("compared", c.compare)
 }
 
 // commandsMax is how many commands may lie between an empty Debian host and a VIP that it serves.
@@ -87,7 +88,7 @@ func (c *cluster) enableAndStart(t *testing.T) {
 	}
 	c.well(t)
 	began.flushes = make([]flushCount, len(c.machines)) // each memcached has just been started
-	c.judge(t, "enable and start, from the last host on", began)
+	c.judge(t, "enable and start, from the last host on", fault, began)
 	t.Logf("agentctl doctor:\n%s", on(t, c.machines[0], "agentctl doctor || true"))
 }
 

@@ -40,6 +40,6 @@ func (c *cluster) leaving(t *testing.T, name string, m *machine, act func(t *tes
 		for _, v := range c.VIPs {
 			must(t, c.client.WaitServed(within(t), v.Addr, ""))
 		}
-		c.judge(t, name, began)
+		c.judge(t, name, handing, began)
 	})
 }

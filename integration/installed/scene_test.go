@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,6 +19,7 @@ import (
 // row is what one scene cost the clients.
 type row struct {
 	scene   string
+	planned bool          // nothing failed: what is moved was given
 	outage  time.Duration // the longest time without an answer, of all VIPs
 	moves   int           // how often another host than before answered for a VIP
 	flushes int           // flush_all that the memcacheds counted, without those of processes that ended within the scene
@@ -43,12 +45,32 @@ func (c *cluster) now(t *testing.T) moment {
 	return now
 }
 
-// still is what a scene is that must not move anything nor empty a cache.
-const still = true
+// kind is what a scene may cost.
+type kind uint8
+
+const (
+	fault   kind = iota // whatever a failover costs
+	handing             // a move that was asked for
+	still               // no move, and no cache emptied
+)
+
+// compare holds every scene that is planned to less than what a host's death costs in the same run, but for the time that the
+// machine held the client itself up: what is given away or kept does not wait for a lease to end.
+func (c *cluster) compare(t *testing.T) {
+	i := slices.IndexFunc(c.rows, func(r row) bool { return r.scene == powerCut })
+	if i < 0 {
+		t.Fatal("the power cut was not measured")
+	}
+	for _, r := range c.rows {
+		if r.planned && r.outage-r.held >= c.rows[i].outage {
+			t.Errorf("%s: %v without an answer, and a %s costs %v", r.scene, r.outage, powerCut, c.rows[i].outage)
+		}
+	}
+}
 
 // scene does something to a cluster in which all is well, and judges what the clients saw until all is well again. Where nothing
 // may change hands, no epoch may change either.
-func (c *cluster) scene(t *testing.T, name string, mustBeStill bool, act func(t *testing.T)) {
+func (c *cluster) scene(t *testing.T, name string, k kind, act func(t *testing.T)) {
 	t.Helper()
 	t.Run(name, func(t *testing.T) {
 		t.Cleanup(func() {
@@ -59,8 +81,8 @@ func (c *cluster) scene(t *testing.T, name string, mustBeStill bool, act func(t 
 		before, began := c.well(t), c.now(t)
 		act(t)
 		after := c.well(t)
-		r := c.judge(t, name, began)
-		if !mustBeStill {
+		r := c.judge(t, name, k, began)
+		if k != still {
 			return
 		}
 		if r.moves != 0 || r.flushes != 0 {
@@ -75,10 +97,10 @@ func (c *cluster) scene(t *testing.T, name string, mustBeStill bool, act func(t 
 }
 
 // judge measures a scene from its beginning to now, and holds it to the promises.
-func (c *cluster) judge(t *testing.T, name string, began moment) row {
+func (c *cluster) judge(t *testing.T, name string, k kind, began moment) row {
 	t.Helper()
 	since, until := began.at, lab.Now()
-	r := row{scene: name, stale: len(c.client.Stale(since, until))}
+	r := row{scene: name, planned: k != fault, stale: len(c.client.Stale(since, until))}
 	for _, v := range c.VIPs {
 		r.outage = max(r.outage, c.client.Outage(v.Addr, since, until).Gap)
 		r.doubled += c.watcher.Doubled(v.Addr, since, until)
@@ -105,6 +127,7 @@ func (c *cluster) judge(t *testing.T, name string, began moment) row {
 	seconds := int(until.Sub(since).Seconds()) + 1
 	t.Logf("%s", on(t, c.machines[1], fmt.Sprintf("agentctl history --since %ds", seconds)))
 	c.rows = append(c.rows, r)
+	fmt.Printf("%s: %.1f ms, %d moves, %d flushes\n", r.scene, ms(r.outage), r.moves, r.flushes)
 	return r
 }
 

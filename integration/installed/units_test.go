@@ -48,7 +48,7 @@ func (c *cluster) unitScenes(t *testing.T) {
 		refused(t, m, "runuser -u memvip -- systemctl --no-ask-password restart dbus.service")
 		refused(t, m, "runuser -u stranger -- systemctl --no-ask-password restart memcached.service")
 	})
-	c.scene(t, "memcached restarted by the agent's user", !still, func(t *testing.T) {
+	c.scene(t, "memcached restarted by the agent's user", fault, func(t *testing.T) {
 		before := mainPID(t, m, "memcached")
 		on(t, m, "runuser -u memvip -- systemctl --no-ask-password restart memcached.service")
 		awaitPID(t, m, "memcached", before)
