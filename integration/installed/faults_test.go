@@ -3,8 +3,10 @@
 package installed
 
 import (
+	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"memvip/agent/control"
 )
@@ -36,13 +38,20 @@ const powerCut = "power cut"
 // cutPower has a host go dark while another is proved clean for its VIP, and boots it again.
 func (c *cluster) cutPower(t *testing.T) {
 	m := c.machines[2]
-	r, err := c.machines[0].status(within(t))
-	must(t, err)
-	if v := r.VIPs[m.number-1]; !slices.ContainsFunc(v.Candidates, func(n control.Candidate) bool { return !n.Home && n.Clean }) {
-		t.Errorf("nobody is proved clean for %s, so the outage would be a restart's: play this scene earlier", v.Address)
-	}
-	t.Logf("reckoned for the loss of a host: %d ms at most", r.Bounds.HostLost)
-	_, err = c.PowerOff(m.Host)
+	ctx := within(t)
+	must(t, poll(ctx, 200*time.Millisecond, func() error {
+		r, err := c.machines[0].status(ctx)
+		if err != nil {
+			return err
+		}
+		v := r.VIPs[m.number-1]
+		if !slices.ContainsFunc(v.Candidates, func(n control.Candidate) bool { return !n.Home && n.Clean }) {
+			return fmt.Errorf("nobody is proved clean for %s, so the outage would be a restart's: %v", v.Address, r.Problems)
+		}
+		t.Logf("reckoned for the loss of a host: %d ms at most", r.Bounds.HostLost)
+		return nil
+	}))
+	_, err := c.PowerOff(m.Host)
 	must(t, err)
 	c.away(t, m)
 	must(t, m.awaitOff(within(t)))

@@ -60,52 +60,6 @@ func (m *machine) assemble(base string) error {
 	return nil
 }
 
-// ownGroups makes control groups for one life of the machine, in each hierarchy that systemd may use: systemd takes all processes of
-// its group for its own, and ends them.
-func (m *machine) ownGroups() error {
-	m.boots++
-	m.groups = nil
-	name := fmt.Sprintf("memvip-package-test-%d-%s-%d", os.Getpid(), m.Name, m.boots)
-	for _, root := range hierarchies() {
-		group := filepath.Join(root, name)
-		if err := os.Mkdir(group, 0o755); err != nil {
-			return fmt.Errorf("%s: %w", m.Name, err)
-		}
-		m.groups = append(m.groups, group)
-	}
-	return nil
-}
-
-// hierarchies are the control group hierarchies of systemd: the unified one, and in older layouts one by its name beside it.
-func hierarchies() []string {
-	var roots []string
-	for _, root := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"} {
-		if _, err := os.Stat(filepath.Join(root, "cgroup.procs")); err == nil {
-			roots = append(roots, root)
-		}
-	}
-	return roots
-}
-
-// removeGroups removes the empty control groups of tests that were killed, and with this test's pid its own.
-func removeGroups() {
-	for _, root := range hierarchies() {
-		groups, _ := filepath.Glob(filepath.Join(root, "memvip-package-test-*")) // the pattern is a good one
-		for _, group := range groups {
-			var nested []string
-			_ = filepath.WalkDir(group, func(path string, d os.DirEntry, err error) error {
-				if err == nil && d.IsDir() {
-					nested = append(nested, path)
-				}
-				return nil
-			})
-			for i := len(nested) - 1; i >= 0; i-- {
-				_ = unix.Rmdir(nested[i]) // fails where somebody still runs
-			}
-		}
-	}
-}
-
 // start boots the machine and waits until systemd has started everything.
 func (m *machine) start(ctx context.Context) error {
 	if err := m.ownGroups(); err != nil {
