@@ -33,7 +33,6 @@ type cluster struct {
 // newCluster boots three Debian hosts on which nothing of memvip is installed. They go with the test.
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
-	removeGroups()
 	l, err := lab.New(lab.Options{Hosts: hostsMax, WhoIs: hostOf})
 	must(t, err)
 	c := &cluster{Lab: l}
@@ -73,7 +72,6 @@ func (c *cluster) close(t *testing.T) {
 	for _, m := range c.machines {
 		err = errors.Join(err, m.awaitOff(ctx), unix.Unmount(m.disk("root"), unix.MNT_DETACH), os.RemoveAll(filepath.Join(disks, m.Name)))
 	}
-	removeGroups()
 	if err != nil {
 		t.Errorf("close: %v", err)
 	}

@@ -13,14 +13,14 @@ import (
 )
 
 // groupName is that of a control group for one life of a machine.
-const groupName = "memvip-package-test-%d-%s-%d" // by the test's process id, the machine, and which of its lives it is
+const groupName = "memvip-package-test-%s-%s-%d" // by the process id of the whole test, the machine, and which of its lives it is
 
 // ownGroups makes control groups for one life of the machine, in each hierarchy that systemd may use: systemd takes all processes of
 // its group for its own, and ends them.
 func (m *machine) ownGroups() error {
 	m.boots++
 	m.groups = nil
-	name := fmt.Sprintf(groupName, os.Getpid(), m.Name, m.boots)
+	name := fmt.Sprintf(groupName, os.Getenv(ownerVar), m.Name, m.boots)
 	for _, root := range hierarchies() {
 		group := filepath.Join(root, name)
 		if err := os.Mkdir(group, 0o755); err != nil {
