@@ -11,8 +11,8 @@
 //
 // # What it never does
 //
-// It never touches the machine's own units, packages or interfaces. It ends only what it started, and a killed test leaves
-// empty control groups at most, which the next one removes.
+// It never touches the machine's own units, packages or interfaces. All that it starts is in a process namespace that ends with
+// it, so that a killed test leaves empty control groups at most, which the next one removes.
 //
 // # What it does not promise
 //

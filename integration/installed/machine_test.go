@@ -74,8 +74,10 @@ func (m *machine) start(ctx context.Context) error {
 	args := append([]string{"-c", join, "sh"}, m.groups...)
 	args = append(args, "--", "systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--link-journal=no",
 		"--directory="+m.disk("root"), "--network-namespace-path=/run/netns/"+m.Netns(),
-		"--capability=CAP_NET_ADMIN,CAP_IPC_LOCK", "--rlimit=MEMLOCK=infinity", "--resolv-conf=off", "--timezone=off")
+		"--capability=CAP_NET_ADMIN,CAP_IPC_LOCK", // or mlock and its like are no system calls there
+		"--resolv-conf=off", "--timezone=off")
 	m.boot, m.ended = exec.Command("/bin/sh", args...), make(chan struct{})
+	// A network namespace of its own it has, but one that it did not make; so it has to be told that settings of it may be changed.
 	m.boot.Env = append(os.Environ(), "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network")
 	m.boot.Stdout, m.boot.Stderr = log, log
 	started := make(chan error)
