@@ -190,7 +190,7 @@ func (c *cluster) configuration(more ...string) []byte {
 	for _, h := range c.Hosts {
 		voters = append(voters, fmt.Sprintf("%s = %q", h.Name, h.Addr))
 	}
-	fmt.Fprintf(&b, "voters   = { %s }\nkey_file = \"/etc/memvip/gossip.key\"\n\n", strings.Join(voters, ", "))
+	fmt.Fprintf(&b, "voters   = { %s }\nkey_file = %q\n\n", strings.Join(voters, ", "), keyFile)
 	b.WriteString("[memcached]\naddress         = \"127.0.0.1:11211\"\nrestart_command = [\"systemctl\", \"restart\", \"memcached.service\"]\n")
 	for _, v := range c.VIPs {
 		// Scenes follow each other closely, and each loss doubles this.

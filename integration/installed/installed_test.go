@@ -28,6 +28,9 @@ func TestInstalled(t *testing.T) {
 // commandsMax is how many commands may lie between an empty Debian host and a VIP that it serves.
 const commandsMax = 6
 
+// keyFile is where the gossip key is on every host.
+const keyFile = "/etc/memvip/keys/gossip.key"
+
 // setUp is what a new user types on a host, in order: the README's words. The key is made on the first host and copied to the
 // others, and agent.toml is the same on all.
 func (c *cluster) setUp(m *machine) []string {
@@ -35,9 +38,9 @@ func (c *cluster) setUp(m *machine) []string {
 	for _, v := range c.VIPs {
 		addresses = append(addresses, v.Addr.String())
 	}
-	key := "agentctl keygen --out /etc/memvip/gossip.key"
+	key := "agentctl keygen --out " + keyFile
 	if m.number != 1 {
-		key = "install -m 640 /srv/gossip.key /etc/memvip/" // scp
+		key = "install -o memvip -m 600 /srv/gossip.key " + keyFile // ssh cache1 cat ... | install ... /dev/stdin ...
 	}
 	return []string{
 		"apt-get install -y memcached /srv/" + filepath.Base(packages[0]),
@@ -84,7 +87,7 @@ func (c *cluster) enableAndStart(t *testing.T) {
 			}
 		}
 		if m.number == 1 {
-			key = []byte(on(t, m, "cat /etc/memvip/gossip.key"))
+			key = []byte(on(t, m, "cat "+keyFile))
 		}
 	}
 	c.well(t)

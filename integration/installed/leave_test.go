@@ -10,7 +10,7 @@ func (c *cluster) leaveScenes(t *testing.T) {
 	c.leaving(t, "remove", m, func(t *testing.T) {
 		t.Log(on(t, m, "apt-get remove -y memvip"))
 		c.away(t, m)
-		on(t, m, "[ ! -e /usr/sbin/memvip-agent ] && [ -e /etc/memvip/agent.toml ] && [ -e /etc/memvip/gossip.key ]")
+		on(t, m, "[ ! -e /usr/sbin/memvip-agent ] && [ -e /etc/memvip/agent.toml ] && [ -e "+keyFile+" ]")
 		refused(t, m, "systemctl is-active memvip-agent")
 	})
 	c.leaving(t, "purge", m, func(t *testing.T) {

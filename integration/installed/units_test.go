@@ -43,7 +43,7 @@ func (c *cluster) unitScenes(t *testing.T) {
 			t.Errorf("a member of the group is not told:\n%s", out)
 		}
 		refused(t, m, "runuser -u stranger -- agentctl status")
-		refused(t, m, "runuser -u stranger -- cat /etc/memvip/gossip.key")
+		refused(t, m, "runuser -u stranger -- cat "+keyFile)
 		refused(t, m, "runuser -u memvip -- systemctl --no-ask-password stop memcached.service")
 		refused(t, m, "runuser -u memvip -- systemctl --no-ask-password restart dbus.service")
 		refused(t, m, "runuser -u stranger -- systemctl --no-ask-password restart memcached.service")
@@ -54,7 +54,7 @@ func (c *cluster) unitScenes(t *testing.T) {
 		awaitPID(t, m, "memcached", before)
 	})
 	c.scene(t, "key from a systemd credential", still, func(t *testing.T) {
-		must(t, m.put(within(t), "-D /etc/systemd/system/memvip-agent.service.d/key.conf", 0o644, []byte("[Service]\nLoadCredential=gossip.key:/etc/memvip/gossip.key\n")))
+		must(t, m.put(within(t), "-D /etc/systemd/system/memvip-agent.service.d/key.conf", 0o644, []byte("[Service]\nLoadCredential=gossip.key:"+keyFile+"\n")))
 		on(t, m, `sed -i 's|^key_file.*|key_file = "/run/credentials/memvip-agent.service/gossip.key"|' /etc/memvip/agent.toml`)
 		on(t, m, "systemctl daemon-reload && systemctl restart memvip-agent")
 		c.well(t)
