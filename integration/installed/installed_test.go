@@ -13,7 +13,7 @@ import (
 // TestInstalled takes three hosts from an empty Debian to a package that was purged again.
 func TestInstalled(t *testing.T) {
 	c := newCluster(t)
-	t.Cleanup(func() { fmt.Printf("\n%s\n", table(c.rows)) })
+	t.Cleanup(func() { fmt.Printf("\nwith a lease of %v:\n%s\n", lease, table(c.rows)) })
 	t.Run("enable and start", c.enableAndStart)
 	if t.Failed() {
 		t.FailNow()
