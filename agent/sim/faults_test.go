@@ -21,8 +21,12 @@ var faults = []fault{
 		{"agent/core/peer.go", `m.count("renewal_" + e.Refused.String())`, `m.sendRelease(l, "")`},
 	}},
 	{"released before the address is down", "F3", []change{
-		{"agent/core/holder.go", `l.drop = dropping{cause: cause, successor: successor}`, `l.drop = dropping{cause: cause, successor: successor}
-	m.sendRelease(l, successor)`},
+		{"agent/core/holder.go", `	l.validUntil, l.leftover = 0, 0
+	m.orderDrop(l)
+`, `	l.validUntil, l.leftover = 0, 0
+	m.sendRelease(l, successor)
+	m.orderDrop(l)
+`},
 	}},
 	{"released although the address stays up for the next life", "F3", []change{
 		{"agent/core/stop.go", `	m.keptIn = m.pendingSave()
