@@ -51,7 +51,7 @@ faults:
 
 ## integration: real agents and memcacheds in network namespaces
 integration: need-demo build
-	$(LAB_ENV) $(GO) test -tags integration -count=1 -timeout 20m -p 1 -v ./integration/... 2>&1 | grep --line-buffered -vE '^=== (RUN|PAUSE|CONT)'; exit $${PIPESTATUS[0]}
+	$(LAB_ENV) $(GO) test -tags integration -count=1 -timeout 20m -p 1 -parallel 3 -v ./integration/... 2>&1 | grep --line-buffered -vE '^=== (RUN|PAUSE|CONT)'; exit $${PIPESTATUS[0]}
 
 ## bench: outage per fault as a client sees it
 bench: need-demo build

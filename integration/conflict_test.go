@@ -20,6 +20,7 @@ const conflictLine = "cause=foreign_host"
 // A host that is no member takes the address of a VIP that is held: everybody says so, with its MAC; the holder
 // answers at once and then no more than once in 10 s, however often the other announces itself, and keeps the VIP.
 func TestForeignHostOnAHeldVIP(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, lab.Options{Lease: 2 * time.Second}) // a peer that is starved for less is not announced to anew
 	v := c.VIPs[0]
 	home := v.Home
@@ -66,6 +67,7 @@ func TestForeignHostOnAHeldVIP(t *testing.T) {
 // A host that is no member has a free VIP's address: nobody takes the VIP, and status says why, with the MAC. When
 // it has gone, the VIP is served again.
 func TestForeignHostOnAFreeVIP(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, lab.Options{VIPTOML: soonHome})
 	v := c.VIPs[0]
 	stranger, err := c.AddStranger(within(t))

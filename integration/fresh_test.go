@@ -23,6 +23,7 @@ const (
 // A cluster that starts for the first time serves nothing before its voters may grant, then every VIP at
 // home, and from then on nothing moves.
 func TestFreshCluster(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t, lab.Options{})
 	c.judge(t)
 	must(t, c.StartMemcached())

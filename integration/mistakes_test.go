@@ -24,6 +24,7 @@ import (
 // Whatever stands in an agent's configuration while it runs, and whoever reads it there, agentctl check or a
 // second agent: it is refused with the exit code and in the very words, and the agent goes on as it was.
 func TestRunningAgentIsNotHarmed(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, lab.Options{})
 	since, h := lab.Now(), c.Hosts[0]
 	for _, h := range c.Hosts {

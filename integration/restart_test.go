@@ -136,6 +136,7 @@ func (c *cluster) exchanged(t *testing.T, j *judgement, p *program, e exchange, 
 // An agent that leaves with its addresses up, and after which none comes, is as good as dead when its lease is over:
 // another host serves its VIP, and nobody answers beside that one.
 func TestNobodyComesAfterAnAgentThatLeft(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, lab.Options{VIPTOML: soonHome, ExtraTOML: keepAddresses})
 	for i, v := range c.VIPs {
 		j := c.judge(t)
