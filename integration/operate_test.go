@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
@@ -109,6 +110,58 @@ func TestReload(t *testing.T) {
 		if was := before.VIPs[i]; v.Epoch != was.Epoch {
 			t.Errorf("%s: epoch %d after the reloads, was %d", v.Address, v.Epoch, was.Epoch)
 		}
+	}
+}
+
+// TestReloadOfVIPs takes a VIP out of every host's configuration, puts it back, and gives another to a new home. Nothing
+// happens to those that no change is about.
+func TestReloadOfVIPs(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, lab.Options{VIPTOML: soonHome, InstancePerVIP: true})
+	here, last := c.Hosts[2], c.VIPs[2]
+	epochs := map[string]uint64{}
+	for _, v := range c.awaitStatus(t, here, int(control.AllWell)).VIPs {
+		epochs[v.Address] = v.Epoch
+	}
+	text, err := os.ReadFile(c.Config())
+	must(t, err)
+	reload := func(what, config string, stay ...lab.VIP) control.Report {
+		t.Helper()
+		c.rewriteConfig(t, config)
+		for _, h := range c.Hosts {
+			c.ctl(t, here, 0, h.Name+" runs with .* as it is now", "reload", h.Name)
+		}
+		r := c.awaitStatus(t, here, int(control.AllWell))
+		for _, v := range stay {
+			if now, ok := r.FindVIP(v.Addr.String()); !ok || now.Epoch != epochs[now.Address] {
+				t.Errorf("%s: %s has epoch %d, was %d", what, v.Addr, now.Epoch, epochs[v.Addr.String()])
+			}
+		}
+		return r
+	}
+
+	begins := strings.Index(string(text), fmt.Sprintf("[[vip]]\naddress  = %q", last.Addr))
+	if begins < 0 {
+		t.Fatalf("no %s in\n%s", last.Addr, text)
+	}
+	if r := reload("without it", string(text[:begins]), c.VIPs[:2]...); len(r.VIPs) != 2 {
+		t.Errorf("%d VIPs after one was taken out", len(r.VIPs))
+	}
+	for _, h := range c.Hosts {
+		r, _ := c.status(t, h)
+		for _, a := range r.Addresses {
+			if strings.HasPrefix(a.Prefix, last.Addr.String()+"/") {
+				t.Errorf("%s is still on %s", last.Addr, h.Name)
+			}
+		}
+	}
+	reload("with it again", string(text), c.VIPs[:2]...)
+
+	moved := c.VIPs[1]
+	old := fmt.Sprintf("address  = %q\nhome     = %q", moved.Addr, moved.Home.Name)
+	config := strings.Replace(string(text), old, fmt.Sprintf("address  = %q\nhome     = %q", moved.Addr, here.Name), 1)
+	if v, ok := reload("at another home", config, c.VIPs[0]).FindVIP(moved.Addr.String()); !ok || v.Holder != here.Name || !v.AtHome {
+		t.Errorf("%s is at %s, its new home is %s", moved.Addr, v.Holder, here.Name)
 	}
 }
 
