@@ -10,11 +10,11 @@ import (
 // only after it has taken up what an earlier life left.
 func (a *agent) proclaim() {
 	a.herald.Follow(a.ctx, func() (string, error) {
-		status, err := a.loop.ask(a.ctx)
+		report, err := a.report(a.ctx, nil, nil)
 		if err != nil {
 			return "", err
 		}
-		return statusText(control.Build(status, a.facts())), nil
+		return statusText(report), nil
 	})
 }
 

@@ -86,26 +86,18 @@ func (s *Session) await(ctx context.Context, node string, look func(control.Repo
 
 // findVIP returns a VIP of a report, or says which there are.
 func findVIP(r control.Report, address string) (control.VIP, error) {
-	var all []string
-	for _, v := range r.VIPs {
-		if v.Address == address {
-			return v, nil
-		}
-		all = append(all, v.Address)
+	if v, ok := r.FindVIP(address); ok {
+		return v, nil
 	}
-	return control.VIP{}, refuse("", "no VIP %s is configured; there are %s", address, strings.Join(all, ", "))
+	return control.VIP{}, refuse("", "no VIP %s is configured; there are %s", address, strings.Join(r.VIPNames(), ", "))
 }
 
 // findNode returns a node of a report, or says which there are.
 func findNode(r control.Report, name string) (control.Node, error) {
-	var all []string
-	for _, n := range r.Nodes {
-		if n.Name == name {
-			return n, nil
-		}
-		all = append(all, n.Name)
+	if n, ok := r.FindNode(name); ok {
+		return n, nil
 	}
-	return control.Node{}, refuse("", "no node %s is configured; there are %s", name, strings.Join(all, ", "))
+	return control.Node{}, refuse("", "no node %s is configured; there are %s", name, strings.Join(r.NodeNames(), ", "))
 }
 
 // partOf returns a node's part in a VIP, by its own word.
