@@ -3,10 +3,10 @@
 GO       ?= go
 BIN      := $(CURDIR)/bin
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
-LDFLAGS  := -X memvip/agent.stamped=$(VERSION)
+LDFLAGS   = -X memvip/agent.stamped=$(VERSION)
 LAB_ENV  := MEMVIP_BIN=$(BIN)
 
-.PHONY: build demo test check unit sim integration bench soak faults fuzz packages packages-check package-test clean need-demo need-test need-packages need-package-test
+.PHONY: build demo test check unit sim integration bench bench-peers bench-lease bench-size soak faults fuzz packages packages-check package-test clean need-demo need-test need-bench-peers need-packages need-package-test
 
 ## build: the two programs, in bin/
 build:
@@ -49,14 +49,38 @@ soak:
 faults:
 	$(GO) test -timeout 2h ./agent/sim -run TestFaultsAreCaught -v -all-faults
 
-## integration: real agents and memcacheds in network namespaces
-integration: need-demo build
-	$(LAB_ENV) $(GO) test -tags integration -count=1 -timeout 20m -p 1 -parallel 3 -v ./integration/... 2>&1 | grep --line-buffered -vE '^=== (RUN|PAUSE|CONT)'; exit $${PIPESTATUS[0]}
+## integration: real agents and memcacheds in network namespaces; what failed is told again at the end, all the rest is in
+## bin/integration.json
+integration: need-bench-peers build
+	$(LAB_ENV) $(GO) tool gotestsum --format testname --jsonfile $(BIN)/integration.json -- \
+	  -tags integration -count=1 -timeout 20m -p 1 -parallel 3 ./integration/...
 
 ## bench: outage per fault as a client sees it
 bench: need-demo build
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/bench ./integration/bench
 	$(LAB_ENV) $(BIN)/bench $(BENCH)
+
+# What is measured over hours goes on after a commit that leaves the programs as they are.
+PROGRAM := cmd agent configs flush health vip go.mod go.sum ':!*_test.go'
+bench-peers bench-lease bench-size: VERSION = $(shell git log -1 --format=%h -- $(PROGRAM))$(shell git diff --quiet HEAD -- $(PROGRAM) || echo -dirty)
+
+## bench-peers: the same beside keepalived, what managers cost and how they stand busy loops; writes BENCHMARKS.md. It may
+## be stopped, and goes on where it was. More runs: BENCH='-runs 40'
+PEERS := -contender all -fault memcached-kill,memcached-kill-big,memcached-hang,host-cut,host-freeze,manager-kill,manager-stop,planned-move,hand-back
+PEERS += -runs 20 -fill 4096 -steady 60s -burn 30m -burn-contender memvip,keepalived-tuned,keepalived-limit -json $(BIN)/bench-peers.json -page BENCHMARKS.md
+bench-peers: need-bench-peers build
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/bench ./integration/bench
+	$(LAB_ENV) $(BIN)/bench $(PEERS) $(BENCH)
+
+## bench-lease: how short a lease stays safe under load; goes on where it was stopped
+bench-lease: need-demo build
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/bench-lease ./integration/bench/lease
+	$(LAB_ENV) $(BIN)/bench-lease -page BENCHMARKS.md $(BENCH)
+
+## bench-size: what a node and a failure cost as the cluster grows; goes on where it was stopped
+bench-size: need-demo build
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/bench-size ./integration/bench/size
+	$(LAB_ENV) $(BIN)/bench-size -page BENCHMARKS.md $(BENCH)
 
 ## fuzz: every fuzz target for FUZZTIME each
 FUZZTIME ?= 20s
@@ -84,7 +108,9 @@ clean:
 # What a machine needs beside Go, make and git.
 need-demo:
 	@.ci/need memcached ip -- memcached iproute2
-need-test: need-demo
+need-bench-peers: need-demo
+	@.ci/need keepalived bash -- keepalived bash
+need-test: need-bench-peers
 	@.ci/need gcc /usr/include/stdio.h nft systemd-analyze promtool -- gcc libc6-dev nftables systemd prometheus
 need-packages:
 	@.ci/need lintian rpm mandoc man shellcheck zsh fish systemd-analyze -- lintian rpm mandoc man-db shellcheck zsh fish systemd

@@ -140,6 +140,17 @@ func (a *addresses) isUp(name core.Name) bool {
 	return w != nil && w.since.Load() != nil
 }
 
+// upHere returns the addresses that this life has put up, from any goroutine.
+func (a *addresses) upHere() []vip.Address {
+	var list []vip.Address
+	for _, name := range a.names {
+		if a.isUp(name) {
+			list = append(list, a.workers[name].address)
+		}
+	}
+	return list
+}
+
 func (w *addressWorker) order(o *addressOrder) {
 	w.counter++
 	o.number = w.counter

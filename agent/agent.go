@@ -23,6 +23,7 @@ import (
 	"memvip/agent/hooks"
 	"memvip/agent/metrics"
 	"memvip/agent/service"
+	"memvip/agent/trace"
 	"memvip/configs"
 	"memvip/health"
 	"memvip/vip"
@@ -138,8 +139,10 @@ type agent struct {
 	places    map[core.Name]vip.Address
 	macs      *ownMACs // watchLinks has it to itself once the loop runs
 	gossip    *gossip.Gossip
+	clients   *clientele
 	loop      *loop
 	history   *history.Store
+	recorder  *trace.Recorder
 	metrics   *metrics.Metrics // nil: nobody is told; as is teller
 	teller    *metrics.Server
 	keys      keyKeeper
@@ -176,7 +179,7 @@ func (a *agent) close() error {
 
 // open opens everything, and returns what the machine is to be told first.
 func (a *agent) open() (core.Started, error) {
-	for _, step := range []func() error{a.openConfig, a.openDir, a.openAddresses, a.openConnector} {
+	for _, step := range []func() error{a.openConfig, a.openDir, a.openRecorder, a.openAddresses, a.openConnector} {
 		if err := step(); err != nil {
 			return core.Started{}, err
 		}
@@ -226,8 +229,12 @@ func (a *agent) openDir() error {
 }
 
 func (a *agent) openAddresses() (err error) {
-	managed := a.managed()
-	if a.manager, err = vip.Open(vip.Options{Fence: vip.FenceMode(a.config.Cluster.Fence), Managed: managed}); err != nil {
+	a.clients = newClientele(a.config, a.self.Name, a.diary)
+	options := vip.Options{
+		Fence: vip.FenceMode(a.config.Cluster.Fence), Managed: a.managed(), Stepped: a.tracedAddress,
+		Former: withRecalls(a.clients.former, a.diary),
+	}
+	if a.manager, err = vip.Open(options); err != nil {
 		return err
 	}
 	a.closeLater(a.manager.Close)
@@ -329,11 +336,13 @@ func (a *agent) openLoop() {
 	config.Fence, config.Lease = string(fence), a.lease()
 	a.loop = &loop{
 		shared: s, machine: core.New(config),
-		store: newStateFile(a.options.RuntimeDir), asks: make(chan chan core.Status), observer: unobserved{},
+		store: newStateFile(a.options.RuntimeDir), asks: make(chan chan core.Status), observer: observers{a.recorder},
 		history:   chronicle{a.history, a.hooks},
 		addresses: newAddresses(s, a.manager, a.places),
 		instances: newInstances(s, withFaults(realInstances{}, a.diary), instancesOf(a.config, a.self.Name)),
 	}
+	a.loop.instances.noticed = a.tracedDown
+	a.clients.port, a.clients.held = a.manager, a.loop.addresses.upHere
 	a.closeLater(func() error { a.loop.addresses.finish(); return nil })
 	a.closeLater(func() error { a.loop.instances.finish(); return nil })
 	a.closeLater(func() error { a.cancel(nil); a.tellers.wait(); return nil })
@@ -365,12 +374,13 @@ func (a *agent) openGossip() error {
 		Lease: a.config.Cluster.Lease, ClusterName: a.config.Cluster.Name, Logger: a.diary.log,
 		OnMessage: func(source string, msg core.Message) { queue.offer(core.Received{Source: source, Msg: msg}) },
 		OnState:   func(s core.NodeState) { queue.offer(core.StateHeard{State: s}) },
+		OnClients: a.clients.hear,
 		OnCall:    a.answerNode,
 	})
 	if err != nil {
 		return err
 	}
-	a.gossip, a.loop.net = g, g
+	a.gossip, a.loop.net, a.clients.net = g, g, g
 	a.closeLater(func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), goodbyePatience)
 		defer cancel()

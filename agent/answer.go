@@ -128,6 +128,8 @@ func (a *agent) carryOut(ctx context.Context, r control.Request) control.Respons
 			f.Limit = historyMax
 		}
 		return control.Reply(append([]history.Entry{}, a.history.Read(f)...))
+	case control.CommandTrace:
+		return a.answerTrace(r)
 	case control.CommandConfig:
 		return control.Reply(control.RunningConfig{Path: a.config.Path, Lines: a.config.Lines()})
 	case control.CommandClock:

@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"os"
 	"strings"
@@ -12,7 +14,7 @@ const bootIDPath = "/proc/sys/kernel/random/boot_id"
 
 // hostBoot names this boot of this host as the other nodes see it: the kernel's boot id and the network
 // namespace, so that hosts which are namespaces of one kernel differ, and a namespace made anew is a
-// host that has rebooted.
+// host that has rebooted. It is in every heartbeat, so it is told as a digest of twelve characters.
 func hostBoot() (string, error) {
 	id, err := os.ReadFile(bootIDPath)
 	if err != nil {
@@ -22,7 +24,8 @@ func hostBoot() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("identify host boot: %w", err)
 	}
-	return strings.TrimSpace(string(id)) + "/" + namespace, nil
+	sum := sha256.Sum256([]byte(strings.TrimSpace(string(id)) + "/" + namespace))
+	return base64.RawURLEncoding.EncodeToString(sum[:9]), nil
 }
 
 // networkNamespace names the network namespace of the calling thread: by its cookie, which the kernel

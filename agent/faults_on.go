@@ -11,6 +11,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"memvip/flush"
+	"memvip/vip"
 )
 
 // A test that never fails proves nothing. This build breaks a promise on demand, so that the integration
@@ -23,6 +24,9 @@ const faultVariable = "MEMVIP_FAULT"
 // faultNoFlushGate claims flushes and their proofs without making any.
 const faultNoFlushGate = "no_flush_gate"
 
+// faultNoRecall leaves the clients of a dead host to their own patience.
+const faultNoRecall = "no_recall"
+
 func init() {
 	honest := Version
 	Version = func() string { return honest() + "+faults" }
@@ -32,7 +36,7 @@ func init() {
 // one ends the agent: a test must not pass because it misspelt what it wanted broken.
 func withFaults(port instancePort, d *diary) instancePort {
 	switch fault := os.Getenv(faultVariable); fault {
-	case "":
+	case "", faultNoRecall:
 		return port
 	case faultNoFlushGate:
 		d.trouble(logrus.Fields{fieldDetail: fault}, "fault injected: this agent serves old values", nil)
@@ -51,3 +55,12 @@ func (g gateless) Prove(ctx context.Context, a netip.AddrPort, _ []netip.Addr, _
 }
 
 func (gateless) Verify(context.Context, netip.AddrPort, flush.Certificate, bool) error { return nil }
+
+// withRecalls has nobody recalled if the environment says so.
+func withRecalls(former func(netip.Addr) []vip.Client, d *diary) func(netip.Addr) []vip.Client {
+	if os.Getenv(faultVariable) != faultNoRecall {
+		return former
+	}
+	d.trouble(logrus.Fields{fieldDetail: faultNoRecall}, "fault injected: this agent recalls no clients", nil)
+	return nil
+}

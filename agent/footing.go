@@ -13,9 +13,27 @@ import (
 // A lease has to be renewed every 150 ms on a host whose cores and memory others want, too. What a process can do
 // for that itself is done here; its scheduling class it has from its unit.
 
-// coresMax is how many cores the agent runs on at once at most: more would not make it faster, and in a real-time
-// class it is not to keep a host from its other work, whatever goes wrong in it.
-const coresMax = 4
+const (
+	// nodesForOne is the largest cluster whose agents run on one core at a time. All that an agent does is a few
+	// microseconds here and there, each handed from one goroutine to the next; with two cores each hand-over wakes a thread
+	// on the other, which costs more than it finds to do there, and takeovers are not faster by it. A call that waits in
+	// the kernel gives the core away. Beyond, a voter hears thousands of packets a second.
+	nodesForOne = 64
+	// coresMax is how many cores the agent runs on at once at most: more would not make it faster, and in a real-time
+	// class it is not to keep a host from its other work, whatever goes wrong in it.
+	coresMax = 4
+)
+
+// coresGranted is how many cores this process may use, as the runtime found it.
+var coresGranted = runtime.GOMAXPROCS(0)
+
+// coresFor is how many cores at once an agent runs on in a cluster of so many nodes.
+func coresFor(nodes int) int {
+	if nodes <= nodesForOne {
+		return 1
+	}
+	return min(coresMax, coresGranted)
+}
 
 // footing is how this process stands, for the log.
 func (a *agent) footing() logrus.Fields {
@@ -32,7 +50,7 @@ func (a *agent) brace() {
 	if a.options.Program == nil {
 		return
 	}
-	runtime.GOMAXPROCS(min(coresMax, runtime.GOMAXPROCS(0)))
+	runtime.GOMAXPROCS(coresFor(len(a.config.AllNodes())))
 	if err := lockMemory(); err != nil {
 		a.diary.trouble(logrus.Fields{}, "memory not locked: a host short of it may stop the agent for a while", err)
 		return

@@ -17,6 +17,15 @@ func TestDiskOf(t *testing.T) {
 	}
 }
 
+func TestCoresFor(t *testing.T) {
+	many := min(coresMax, coresGranted)
+	for nodes, want := range map[int]int{3: 1, nodesForOne: 1, nodesForOne + 1: many, 1000: many} {
+		if got := coresFor(nodes); got != want {
+			t.Errorf("%d nodes: %d cores, want %d", nodes, got, want)
+		}
+	}
+}
+
 // The whole program is in memory afterwards, where the limit allows; where it does not, that is said.
 func TestLockMemory(t *testing.T) {
 	var limit unix.Rlimit

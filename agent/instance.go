@@ -25,6 +25,7 @@ const inspectRetry = 250 * time.Millisecond
 type instances struct {
 	shared
 	port    instancePort
+	noticed func(instance string, r health.Report) // that it is down, before the machine is; may be nil
 	all     map[string]*instance
 	running *crew
 	ctx     context.Context
@@ -102,6 +103,9 @@ func (s *instances) finish() {
 func (in *instance) health(r health.Report) {
 	number := in.reported.Add(1)
 	if !r.Up {
+		if in.noticed != nil {
+			in.noticed(in.name, r)
+		}
 		in.queue.put(core.InstanceWentDown{Instance: in.name, Reason: r.Reason.String()})
 		in.inspect.end()
 		in.figures.Store(nil)

@@ -33,6 +33,7 @@ func (a *agent) live(ctx context.Context, started core.Started) error {
 	a.tellers.start(a.proclaim)
 	a.tellers.start(a.watchLinks)
 	a.tellers.start(a.watchClaims)
+	a.tellers.start(a.watchClients)
 	for _, in := range a.loop.instances.all {
 		a.tellers.start(func() { a.prober(in).Run(a.ctx) })
 	}

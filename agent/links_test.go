@@ -47,10 +47,10 @@ func TestLinkStates(t *testing.T) {
 					told = append(told, fmt.Sprint(time.Since(begun), " ", up))
 				})
 				for _, change := range c.changes {
-					time.Sleep(change.after)
+					pass(change.after)
 					s.changed("eth0", change.up)
 				}
-				time.Sleep(2 * rise)
+				pass(2 * rise)
 				synctest.Wait()
 				if c.want != nil && !slices.Equal(told, c.want) {
 					t.Errorf("told %q, want %q", told, c.want)
@@ -62,7 +62,7 @@ func TestLinkStates(t *testing.T) {
 				s.changed("eth0", true)
 				s.close()
 				told = nil
-				time.Sleep(2 * rise)
+				pass(2 * rise)
 				synctest.Wait()
 				if told != nil {
 					t.Errorf("told %q after its end", told)

@@ -8,10 +8,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"memvip/agent/core"
 	"memvip/agent/history"
+	"memvip/agent/nowait"
 )
 
 // loop feeds the machine and carries out what it orders. All but ask and the counters belongs to the
@@ -21,7 +20,7 @@ type loop struct {
 	machine   machine
 	store     saver
 	history   interface{ Append(history.Entry) }
-	observer  observer
+	observer  observers
 	net       messenger
 	addresses *addresses
 	instances *instances
@@ -29,10 +28,17 @@ type loop struct {
 	timer   *time.Timer
 	asks    chan chan core.Status
 	answers []core.Event // of effects that were answered at once: fed before anything else
+	changes []change     // of the event that is being fed: told when all else is done, since only people wait for them
 	exited  bool
 	kept    []core.KeptRecord // what stays up after an exit
 
 	counts loopCounts
+}
+
+// change is a change that is still to be told of, and when it was ordered.
+type change struct {
+	core.Transition
+	at time.Time
 }
 
 // shared is what the loop and its workers have in common.
@@ -69,13 +75,7 @@ func caught(value any) error {
 }
 
 // boottime reads the clock that the machine lives by: it counts through a suspend.
-func boottime() core.Instant {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
-		panic(fmt.Sprintf("read CLOCK_BOOTTIME: %v", err)) // every kernel that Go runs on has it
-	}
-	return core.Instant(ts.Nano())
-}
+func boottime() core.Instant { return core.Instant(nowait.Boottime()) }
 
 // run feeds the machine, first with started, until it orders Exit (nil), ctx ends (its cause), or the
 // machine panics (a *PanicError). The loop does not run again.
@@ -109,6 +109,7 @@ func (l *loop) run(ctx context.Context, started core.Started) (err error) {
 // feed steps the machine with an event and then with what came of the effects that were answered at
 // once: nothing may come between a save and its result.
 func (l *loop) feed(ev core.Event) {
+	defer l.tellChanges() // those before a panic, too
 	begun := l.clock()
 	l.step(ev)
 	for len(l.answers) > 0 {
@@ -116,6 +117,7 @@ func (l *loop) feed(ev core.Event) {
 		l.answers = l.answers[1:]
 		l.step(next)
 	}
+	l.tellChanges()
 	took := l.clock().Sub(begun)
 	if int64(took) > l.counts.slowest.Load() {
 		l.counts.slowest.Store(int64(took))
@@ -130,8 +132,23 @@ func (l *loop) step(ev core.Event) {
 	l.observer.Heard(now, ev)
 	for _, effect := range l.machine.Step(now, ev) {
 		l.observer.Ordered(now, effect)
+		if t, ok := effect.(core.Transition); ok {
+			l.changes = append(l.changes, change{t, time.Now()})
+			continue
+		}
 		l.perform(effect)
+		l.observer.Done(effect)
 	}
+}
+
+// tellChanges writes what changed into log and history.
+func (l *loop) tellChanges() {
+	for _, c := range l.changes {
+		l.diary.transition(c.Transition)
+		l.history.Append(history.FromTransition(c.Transition, c.at))
+		l.observer.Done(c.Transition)
+	}
+	l.changes = l.changes[:0]
 }
 
 // perform carries out one effect, or hands it to the worker that will.
@@ -148,9 +165,6 @@ func (l *loop) perform(effect core.Effect) {
 		l.net.Publish(e.State)
 	case core.WakeAt:
 		l.timer.Reset(max(0, e.At.Sub(l.clock())))
-	case core.Transition:
-		l.diary.transition(e)
-		l.history.Append(history.FromTransition(e, time.Now()))
 	case core.TakeAddress:
 		l.answered(l.addresses.take(e))
 	case core.ProlongAddress:

@@ -67,7 +67,7 @@ func newRig(t *testing.T) *rig {
 	ctx, r.cancel = context.WithCancelCause(context.Background())
 	s := shared{clock: r.now, queue: newQueue(), diary: newDiary(nil), failed: func(err error) { r.cancel(err) }}
 	r.loop = &loop{
-		shared: s, machine: r, store: r, net: r, asks: make(chan chan core.Status), history: forgetful{}, observer: unobserved{},
+		shared: s, machine: r, store: r, net: r, asks: make(chan chan core.Status), history: forgetful{},
 		addresses: newAddresses(s, r.addresses, map[core.Name]vip.Address{vipA: addressA, vipB: addressB}),
 		instances: newInstances(s, r.instances, map[string]instanceConfig{
 			mc: {address: netip.MustParseAddrPort(mc), command: []string{"restart", "it"}},

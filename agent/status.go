@@ -111,7 +111,7 @@ func (a *agent) facts() control.Facts {
 		Cluster: a.config.Cluster.Name, ConfigPath: a.config.Path, ConfigDigest: hex.EncodeToString(digest[:]),
 		KeyPath: a.config.Cluster.KeyFile, Port: a.config.Cluster.Port, Sealed: map[string]control.SealedFacts{},
 		Lease: a.lease(), Detector: a.detector(), Counters: a.gossip.Stats(),
-		Addresses: a.loop.addresses.up(), MetricsTrouble: a.metricsTrouble(),
+		Addresses: a.loop.addresses.up(), Clients: a.clients.known(a.places), MetricsTrouble: a.metricsTrouble(),
 	}
 	if r := a.refusedBefore(); r != nil {
 		f.Refused = map[string]control.Refused{a.self.Name: *r}
@@ -148,11 +148,13 @@ func (a *agent) addCounts(counted map[string]int) {
 		"announcements": v.Announced, "announcements_failed": v.AnnounceFailed, "announcements_withheld": v.Withheld,
 		"addresses_refreshed": v.Refreshed, "addresses_restored": v.Restored, "addresses_too_late": v.TooLate,
 		"fence_restored": v.FenceRestored, "fence_closed": v.FenceClosed,
+		"announcements_directed": v.Directed, "recalls_sent": v.Tickled, "recalls_failed": v.RecallFailed,
 		"sockets_destroyed": v.Destroyed, "claims_of_others": v.Claims, "claims_of_others_lost": v.ClaimsLost,
 		"hooks_run": h.Run, "hooks_failed": h.Failed, "hooks_timed_out": h.TimedOut, "hooks_dropped": h.Dropped,
 	} {
 		counted[name] = int(n)
 	}
+	a.clients.addCounts(counted)
 }
 
 // up returns the addresses that are on this node's links by its own doing, by name.

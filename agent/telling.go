@@ -14,19 +14,41 @@ import (
 
 // What Prometheus is told. All of it is off unless the configuration says where.
 
-// observer is told of all that the loop does, on the loop's goroutine.
+// observer is told of all that the loop does, on the loop's goroutine: of an effect before it is carried out, and
+// again when it is or was handed to whoever will.
 type observer interface {
 	Heard(core.Instant, core.Event)
 	Ordered(core.Instant, core.Effect)
+	Done(core.Effect)
 	Stepped(time.Duration)
 }
 
-// unobserved tells nobody.
-type unobserved struct{}
+// observers tells several.
+type observers []observer
 
-func (unobserved) Heard(core.Instant, core.Event)    {}
-func (unobserved) Ordered(core.Instant, core.Effect) {}
-func (unobserved) Stepped(time.Duration)             {}
+func (all observers) Heard(at core.Instant, ev core.Event) {
+	for _, o := range all {
+		o.Heard(at, ev)
+	}
+}
+
+func (all observers) Ordered(at core.Instant, effect core.Effect) {
+	for _, o := range all {
+		o.Ordered(at, effect)
+	}
+}
+
+func (all observers) Done(effect core.Effect) {
+	for _, o := range all {
+		o.Done(effect)
+	}
+}
+
+func (all observers) Stepped(took time.Duration) {
+	for _, o := range all {
+		o.Stepped(took)
+	}
+}
 
 // openMetrics has the loop observed, if anybody is to be told of it.
 func (a *agent) openMetrics() {
@@ -43,7 +65,7 @@ func (a *agent) openMetrics() {
 		o.Instances = append(o.Instances, metrics.Instance{Name: name, Address: a.loop.instances.all[name].address})
 	}
 	a.metrics = metrics.New(o)
-	a.loop.observer = a.metrics
+	a.loop.observer = append(a.loop.observer, a.metrics)
 	a.closeLater(func() error { a.metrics.Close(); return nil })
 }
 

@@ -109,17 +109,19 @@ type observations struct{ rig *rig }
 
 func (o observations) Heard(_ core.Instant, ev core.Event)   { o.rig.note("heard %T", ev) }
 func (o observations) Ordered(_ core.Instant, e core.Effect) { o.rig.note("ordered %T", e) }
+func (o observations) Done(e core.Effect)                    { o.rig.note("done %T", e) }
 func (o observations) Stepped(time.Duration)                 { o.rig.note("stepped") }
 
-// The observer hears of all, in its order: an event before the machine does, an effect before it is carried out.
+// Observers hear of all, in its order: an event before the machine does, an effect before and after it is carried out.
 func TestTheLoopIsObserved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
-		r.loop.observer = observations{r}
+		r.loop.observer = observers{observations{r}}
 		r.start()
 		r.want("heard core.Started", "started", "stepped")
 		r.loop.queue.put(order{core.Tick{}, []core.Effect{core.Send{To: "h2"}, core.SaveState{Seq: 1}}})
 		r.settle()
-		r.want("heard agent.order", "ordered core.Send", "send h2", "ordered core.SaveState", "save 0", "heard core.StateSaved", "saved 1", "stepped")
+		r.want("heard agent.order", "ordered core.Send", "send h2", "done core.Send", "ordered core.SaveState", "save 0", "done core.SaveState",
+			"heard core.StateSaved", "saved 1", "stepped")
 	})
 }

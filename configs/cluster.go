@@ -36,6 +36,7 @@ func readCluster(root *table) Cluster {
 	c.Fence = readFence(t)
 	checkVoterCount(t, c.Voters)
 	checkMembersApart(t, c)
+	checkSize(t, c)
 	checkNodeNetwork(t, c)
 	t.done()
 	return c
@@ -193,6 +194,17 @@ func checkMembersApart(t *table, c Cluster) {
 	}
 	check("voters", c.Voters)
 	check("nodes", c.Nodes)
+}
+
+// sizeMax bounds nodes and VIPs: what one node says of all VIPs has to fit into a packet (gossip encodes no list of more
+// than 256), and each is tried in clusters far smaller than that.
+const sizeMax = 250
+
+// checkSize reports a cluster whose nodes could not tell each other of one another.
+func checkSize(t *table, c Cluster) {
+	if n := len(c.Voters) + len(c.Nodes); n > sizeMax {
+		t.bad("nodes", fmt.Sprintf("%d voters and nodes", n), fmt.Sprintf("at most %d; larger sites are several clusters", sizeMax))
+	}
 }
 
 // checkNodeNetwork looks at all the addresses together: can these nodes reach each other at all?

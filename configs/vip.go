@@ -13,6 +13,9 @@ func readVIPs(root *table, c Cluster, m Memcached) []VIP {
 	if _, isArray := array(root.values["vip"]); len(tables) == 0 && (isArray || !root.has("vip")) {
 		root.bad("vip", "no service address", "[[vip]] with address and home, once for each")
 	}
+	if len(tables) > sizeMax {
+		root.bad("vip", fmt.Sprintf("%d service addresses", len(tables)), fmt.Sprintf("at most %d; larger sites are several clusters", sizeMax))
+	}
 	r := vipReader{
 		cluster:   c,
 		memcached: m,

@@ -32,7 +32,7 @@ func clientOf(addr netip.AddrPort) client {
 	return client{addr: addr, dial: memcached.Dial, queued: queuedInKernel, limits: defaultLimits}
 }
 
-// Inspect reads the figures over one fresh connection, in two round trips.
+// Inspect reads the figures over one fresh connection, in one round trip.
 func Inspect(ctx context.Context, addr netip.AddrPort) (Figures, error) {
 	return clientOf(addr).inspect(ctx)
 }
@@ -74,11 +74,7 @@ func (s *session) figures(ctx context.Context) (Figures, error) {
 func (s *session) account(ctx context.Context) (Account, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.limits.command)
 	defer cancel()
-	stats, err := s.conn.Stats(ctx, "")
-	if err != nil {
-		return Account{}, failed(s.addr, err)
-	}
-	settings, err := s.conn.Stats(ctx, "settings")
+	stats, settings, err := s.conn.Figures(ctx)
 	if err != nil {
 		return Account{}, failed(s.addr, err)
 	}

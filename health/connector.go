@@ -185,6 +185,15 @@ func (c *Connector) Watch(pid int, notify func(Exit)) (cancel func()) {
 // Done is closed when the connector delivers no more, because it was closed or its socket failed.
 func (c *Connector) Done() <-chan struct{} { return c.done }
 
+func (c *Connector) delivers() bool {
+	select {
+	case <-c.done:
+		return false
+	default:
+		return true
+	}
+}
+
 // Counters returns what has been counted so far.
 func (c *Connector) Counters() ConnectorCounters {
 	return ConnectorCounters{Events: c.events.Load(), Malformed: c.malformed.Load(), Overruns: c.overruns.Load()}

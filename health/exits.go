@@ -10,7 +10,7 @@ func (l *loop) meet(who identity, now time.Time) {
 		l.detail = "another process answers"
 		l.observe(Observation{Kind: Process, Outcome: Replaced, At: now})
 	}
-	l.who, l.ended = who, false
+	l.who, l.ended, l.suspected = who, false, false
 	if who.workers > 0 {
 		l.judge.SetWorkers(who.workers)
 	}
@@ -27,6 +27,9 @@ func (l *loop) watch() {
 	l.stopWatch = l.Connector.Watch(l.who.pid, l.notices.put)
 	l.watched.Store(true)
 }
+
+// watching tells whether the process's end would be told.
+func (l *loop) watching() bool { return l.stopWatch != nil && l.Connector.delivers() }
 
 func (l *loop) unwatch() {
 	if l.stopWatch != nil {
@@ -61,6 +64,7 @@ func (l *loop) suspect(e Exit) {
 		l.processEnded(e.At, "process is ending: "+e.Kind.String()+" exit")
 		return
 	}
+	l.suspected = true
 	now := time.Now()
 	if l.asked.IsZero() {
 		l.next = now
@@ -69,12 +73,12 @@ func (l *loop) suspect(e Exit) {
 	}
 }
 
-// processEnded goes down at once. The dying process may hold its sockets open for long, so the connection is given up
-// and a new one tried, which ends or is refused when the sockets are closed.
+// processEnded goes down at once, and says so before it clears up. The dying process may hold its sockets open for long,
+// so the connection is given up and a new one tried, which ends or is refused when the sockets are closed.
 func (l *loop) processEnded(at time.Time, detail string) {
 	l.detail = detail
 	l.ended = true
+	l.observe(Observation{Kind: Process, Outcome: Exited, At: at})
 	l.unwatch()
 	l.endSession()
-	l.observe(Observation{Kind: Process, Outcome: Exited, At: at})
 }

@@ -35,6 +35,7 @@ type loop struct {
 	who       identity
 	ended     bool      // Invariant: only while the verdict is Down. who's process is known to be gone.
 	stopWatch func()    // nil if who's process is not watched
+	suspected bool      // one of its threads ended, or an exit may have been missed, and no answer came since
 	quickEnd  time.Time // until when questions follow each other quickly
 	detail    string
 }
@@ -59,6 +60,7 @@ func (l *loop) run(ctx context.Context) {
 	l.nextFresh = time.Now().Add(l.FreshInterval)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	var armed time.Time // what timer waits for
 	for {
 		select {
 		case <-ctx.Done():
@@ -68,10 +70,16 @@ func (l *loop) run(ctx context.Context) {
 		case <-l.notices.wake:
 			l.handleExits()
 		case <-timer.C:
+			armed = time.Time{}
 			l.drain()
 			l.due(time.Now())
 		}
-		timer.Reset(time.Until(l.wake()))
+		// To set a timer anew wakes a thread, so one that is right is left as it is.
+		now := time.Now()
+		if at := l.wake(now); !at.Equal(armed) {
+			armed = at
+			timer.Reset(at.Sub(now))
+		}
 	}
 }
 
@@ -87,15 +95,15 @@ func (l *loop) drain() {
 	}
 }
 
-// wake returns when due has something to do next.
-func (l *loop) wake() time.Time {
+// wake returns when due has something to do next, or would have if an answer that is awaited came before.
+func (l *loop) wake(now time.Time) time.Time {
 	at := l.nextFresh
 	earlier := func(t time.Time) {
 		if !t.IsZero() && t.Before(at) {
 			at = t
 		}
 	}
-	if l.asked.IsZero() {
+	if l.asked.IsZero() || now.Before(l.next) {
 		earlier(l.next)
 	}
 	earlier(l.window)
@@ -143,8 +151,17 @@ func (l *loop) ask(now time.Time) {
 	} else {
 		l.kept.ask()
 	}
-	l.asked, l.window, l.lookAt = now, now.Add(l.Deadline), now.Add(lookFirst)
+	l.asked, l.window, l.lookAt = now, now.Add(l.Deadline), now.Add(l.untilLook())
 	l.next = now.Add(l.pace(now))
+}
+
+// untilLook is how long an answer may take before the process is looked at. The end of one that the connector watches is
+// told, and a healthy server on a busy host often takes longer than lookFirst.
+func (l *loop) untilLook() time.Duration {
+	if l.watching() && !l.suspected {
+		return l.Deadline
+	}
+	return lookFirst
 }
 
 // pace is the time from one question to the next.
@@ -196,6 +213,9 @@ func (l *loop) conclude(ev event) {
 	outcome := classify(ev.err)
 	if ev.err != nil {
 		l.detail = ev.err.Error()
+	}
+	if outcome.alive() {
+		l.suspected = false
 	}
 	if outcome == Ended && l.answered {
 		l.lostSession(ev.at, l.detail)

@@ -29,7 +29,7 @@ const (
 )
 
 // When an answer is not there yet, /proc tells whether the process is dying. That is what notices the death of a big
-// instance without the process connector.
+// instance without the process connector, and confirms what the connector's first sign may mean.
 const (
 	lookFirst = 5 * time.Millisecond
 	lookAgain = 20 * time.Millisecond
@@ -96,12 +96,8 @@ const (
 // Source says what would tell of the instance's death first: SourceConnector or SourceConnection. It may be called at
 // any time.
 func (p *Prober) Source() string {
-	if c := p.options.Connector; c != nil && p.watched.Load() {
-		select {
-		case <-c.Done():
-		default:
-			return SourceConnector
-		}
+	if c := p.options.Connector; c != nil && p.watched.Load() && c.delivers() {
+		return SourceConnector
 	}
 	return SourceConnection
 }

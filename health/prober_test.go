@@ -57,6 +57,48 @@ func TestFirstContact(t *testing.T) {
 // TestFirstContactNeedsOneAnswer has an interval so long that a second question would never come.
 func TestFirstContactNeedsOneAnswer(t *testing.T) { serving(t, idle) }
 
+// TestWhenTheProcessIsLookedAt: at once while nothing else would tell of its end or a sign of it came; else when the answer
+// is overdue, since an answer is late on every busy host.
+func TestWhenTheProcessIsLookedAt(t *testing.T) {
+	connector := &Connector{done: make(chan struct{})}
+	p := New(Options{Connector: connector})
+	l := newLoop(p.options, &p.watched)
+	l.kept = &session{asks: make(chan struct{}, 1)}
+	now := time.Now()
+	ask := func() time.Duration {
+		t.Helper()
+		l.ask(now)
+		<-l.kept.asks
+		return l.lookAt.Sub(now)
+	}
+	answer := func() { l.conclude(event{what: answered, at: now, sent: now}) }
+	l.Report = func(Report) {}
+	expect := func(when string, got, want time.Duration) {
+		t.Helper()
+		if got != want {
+			t.Errorf("%s: looked at after %s, want %s", when, got, want)
+		}
+		answer()
+	}
+	expect("not watched", ask(), lookFirst)
+	l.stopWatch = func() {}
+	expect("watched", ask(), l.Deadline)
+	l.suspect(Exit{Kind: ExitThread})
+	if l.next.After(time.Now()) {
+		t.Error("no question follows a sign of the end")
+	}
+	expect("a thread ended", ask(), lookFirst)
+	expect("and an answer came", ask(), l.Deadline)
+	ask()
+	l.suspect(Exit{Kind: ExitMissed})
+	if l.lookAt.After(time.Now()) {
+		t.Error("not looked at when events were lost while a question was out")
+	}
+	answer()
+	close(connector.done)
+	expect("the connector failed", ask(), lookFirst)
+}
+
 func TestNobodyListens(t *testing.T) {
 	s := startScripted(t, always(serves))
 	s.stop()

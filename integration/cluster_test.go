@@ -33,6 +33,12 @@ type cluster struct {
 // newCluster builds a cluster in which nothing runs yet but client and watcher. It ends with the test.
 func newCluster(t *testing.T, o lab.Options) *cluster {
 	t.Helper()
+	return newClusterFor(t, o, lab.ClientOptions{})
+}
+
+// newClusterFor is newCluster with another client.
+func newClusterFor(t *testing.T, o lab.Options, client lab.ClientOptions) *cluster {
+	t.Helper()
 	o.Agent, o.AgentCtl = cmp.Or(o.Agent, agentPath), ctlPath
 	l, err := lab.New(o)
 	must(t, err)
@@ -42,7 +48,7 @@ func newCluster(t *testing.T, o lab.Options) *cluster {
 		}
 	})
 	c := &cluster{Lab: l}
-	c.client, err = l.StartClient(lab.ClientOptions{})
+	c.client, err = l.StartClient(client)
 	must(t, err)
 	c.watcher, err = l.StartWatcher(lab.WatchOptions{})
 	must(t, err)
@@ -133,6 +139,19 @@ func (c *cluster) awaitStatus(t *testing.T, h *lab.Host, code int) control.Repor
 			t.Logf("%s: status on %s: exit code %d: %v", lab.Now(), h.Name, got, r.Problems)
 		}
 		return got == code
+	})
+	return r
+}
+
+// awaitTerms waits until the agent of a host reports that all is well, and the epoch of every VIP, which it hears from voters
+// a heartbeat after it hears from the holder that it is served.
+func (c *cluster) awaitTerms(t *testing.T, h *lab.Host) control.Report {
+	t.Helper()
+	var r control.Report
+	await(t, h.Name+" knows the epoch of every VIP", func() bool {
+		var code int
+		r, code = c.status(t, h)
+		return code == int(control.AllWell) && !slices.ContainsFunc(r.VIPs, func(v control.VIP) bool { return v.Epoch == 0 })
 	})
 	return r
 }

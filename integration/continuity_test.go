@@ -23,11 +23,11 @@ func TestAgentRestartWithinLease(t *testing.T) {
 		t.Run(v.Home.Name, func(t *testing.T) {
 			j := c.judge(t)
 			kept := c.fill(t)
-			moves := roleChanges(v.Home)
+			moves := len(roleChanges(v.Home))
 
 			at := struck(t)(v.Home.Agent().Kill())
 			must(t, v.Home.Agent().Start())
-			await(t, v.Home.Name+" holds its VIP again", func() bool { return roleChanges(v.Home) > moves && holds(t, c, v) })
+			await(t, v.Home.Name+" holds its VIP again", func() bool { return len(roleChanges(v.Home)) > moves && holds(t, c, v) })
 			must(t, c.client.WaitFor(within(t), 2*patientLease)) // a lease that nobody renewed would be over
 			j.report(t, "restart", v.Addr, at)
 

@@ -150,7 +150,10 @@ func TestOtherHands(t *testing.T) {
 		v := c.VIPs[2]
 		j := c.judge(t)
 		at := lab.Now()
-		must(t, v.Home.Run(within(t), "ip", "address", "flush", "dev", "eth0"))
+		err := v.Home.Run(within(t), "ip", "address", "flush", "dev", "eth0")
+		if err != nil && !strings.Contains(err.Error(), "Flush remains incomplete") { // the agent put its own back each time
+			t.Fatal(err)
+		}
 		c.awaitAway(t, v.Addr, v.Home.Name)
 		j.report(t, "all addresses flushed", v.Addr, at)
 		back := lab.Now()

@@ -30,6 +30,7 @@ func TestRunningAgentIsNotHarmed(t *testing.T) {
 	for _, h := range c.Hosts {
 		c.awaitStatus(t, h, int(control.AllWell))
 	}
+	c.awaitTerms(t, h)
 	before := c.standing(t, h)
 	stands := func(t *testing.T) {
 		t.Helper()

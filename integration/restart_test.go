@@ -215,7 +215,7 @@ func TestUpgradeThatWillNotDo(t *testing.T) {
 	since, h := lab.Now(), c.Hosts[0]
 	good, err := os.ReadFile(c.Config())
 	must(t, err)
-	c.awaitStatus(t, h, int(control.AllWell)) // it has heard of the others by then
+	c.awaitTerms(t, h)
 	before := c.standing(t, h)
 
 	for _, bad := range []struct {

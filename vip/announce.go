@@ -28,11 +28,11 @@ func (m *Manager) AnnounceOnce(a Address) error {
 
 // announceHeld announces an address that is held, under a lease that is in force.
 func (m *Manager) announceHeld(a Address, announce func(*slot, Link) error) error {
-	s, leave, err := m.enter(opAnnounce, a)
+	s, err := m.enter(opAnnounce, a)
 	if err != nil {
 		return err
 	}
-	defer leave()
+	defer m.leave(s)
 	switch {
 	case s.held == nil:
 		return failed(opAnnounce, a, ErrNotHeld)
@@ -48,9 +48,14 @@ func (m *Manager) announceHeld(a Address, announce func(*slot, Link) error) erro
 
 // announceAnew makes the address one that is held, announced at once and then on schedule.
 func (m *Manager) announceAnew(s *slot, a Address, link Link, lease Lease, refreshed time.Time) error {
-	s.surrender()
+	hush := func() {}
+	if s.held != nil {
+		s.held.silence()
+		hush = s.held.hush
+	}
 	err := m.burst(link, a)
-	s.held = &holding{lease: lease, refreshed: refreshed, silence: m.announceOn(a, lease)}
+	m.stepped(a, StepAnnounced)
+	s.held = &holding{lease: lease, refreshed: refreshed, silence: m.announceOn(a, lease), hush: hush}
 	if err != nil {
 		return failed(opAnnounce, a, fmt.Errorf("%w: %w", ErrNotAnnounced, err))
 	}

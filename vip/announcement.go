@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/mdlayher/arp"
 	"github.com/mdlayher/ethernet"
@@ -83,18 +84,30 @@ func unsolicitedAdvertisement(mac net.HardwareAddr, ip netip.Addr) ([]byte, erro
 		Destination: allNodesMAC,
 		Source:      mac,
 		EtherType:   ethernet.EtherTypeIPv6,
-		Payload:     append(ipv6Header(ip, allNodes, len(message)), message...),
+		Payload:     append(ipv6Header(nextHeaderICMPv6, ndp.HopLimit, ip, allNodes, len(message)), message...),
 	}).MarshalBinary()
 }
 
-// ipv6Header returns the header of an ICMPv6 packet with the hop limit that neighbour discovery demands.
-func ipv6Header(source, destination netip.Addr, payloadBytes int) []byte {
-	const version6, nextHeaderICMPv6 = 6 << 4, 58
+const nextHeaderICMPv6 = 58
+
+// ipv6Header returns the header of a packet without options.
+func ipv6Header(next, hops byte, source, destination netip.Addr, payloadBytes int) []byte {
+	const version6 = 6 << 4
 	header := make([]byte, 8, ipv6HeaderBytes+payloadBytes)
 	header[0] = version6
 	binary.BigEndian.PutUint16(header[4:], uint16(payloadBytes))
-	header[6] = nextHeaderICMPv6
-	header[7] = ndp.HopLimit
+	header[6] = next
+	header[7] = hops
 	header = append(header, source.AsSlice()...)
 	return append(header, destination.AsSlice()...)
+}
+
+// directed returns copies of frames for one neighbour alone. IPv6 allows that of a packet to a group (RFC 6085).
+func directed(frames [][]byte, to MAC) [][]byte {
+	list := make([][]byte, len(frames))
+	for i, frame := range frames {
+		list[i] = slices.Clone(frame)
+		copy(list[i], to[:]) // the destination comes first
+	}
+	return list
 }

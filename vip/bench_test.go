@@ -3,6 +3,7 @@ package vip
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -50,15 +51,58 @@ func BenchmarkDrop(b *testing.B) {
 	}
 }
 
-// BenchmarkFence is what a renewal of the lease costs that does not reach the address: the fence's timeouts,
-// one transaction. To be compared with a heartbeat, 50 ms at the shortest lease.
-func BenchmarkFence(b *testing.B) {
-	w := newFencedWorld(b)
-	m := w.open(b)
-	take(b, m, service)
-	for b.Loop() {
-		if _, err := m.Prolong(service); err != nil {
-			b.Fatal(err)
+// BenchmarkRenewal is what a renewal of the lease costs that does not reach the address: the fence's timeouts, one
+// transaction, and the question whether somebody else has changed the rules. To be compared with a heartbeat, 50 ms at
+// the shortest lease.
+func BenchmarkRenewal(b *testing.B) {
+	for _, a := range []Address{service, service6} {
+		b.Run("address="+a.Prefix.String(), func(b *testing.B) {
+			m := newFencedWorld(b).open(b)
+			take(b, m, a)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := m.Prolong(a); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// TestRenewalAllocatesNothing: it comes some times a second for each address that is up. The bound leaves room for the
+// refresh of the address, once a second.
+func TestRenewalAllocatesNothing(t *testing.T) {
+	m := newFencedWorld(t).open(t)
+	for _, a := range []Address{service, service6} {
+		take(t, m, a)
+		if n := testing.AllocsPerRun(1000, func() {
+			if _, err := m.Prolong(a); err != nil {
+				t.Error(err)
+			}
+		}); n > 1 {
+			t.Errorf("%s: %v allocations", a, n)
 		}
+	}
+}
+
+// BenchmarkEachConnection measures one look at who is connected.
+func BenchmarkEachConnection(b *testing.B) {
+	for _, connections := range []int{0, 10, 500} {
+		b.Run(fmt.Sprintf("connections=%d", connections), func(b *testing.B) {
+			w := newRealWorld(b)
+			m := w.open(b)
+			take(b, m, service)
+			for range connections {
+				w.connect(b, service.Prefix.Addr(), boundPort)
+			}
+			ips := []netip.Addr{service.Prefix.Addr(), service6.Prefix.Addr()}
+			b.ReportAllocs()
+			for b.Loop() {
+				n := 0
+				if err := m.EachConnection(ips, func(_, _ netip.AddrPort) { n++ }); err != nil || n != connections {
+					b.Fatal(n, err)
+				}
+			}
+		})
 	}
 }

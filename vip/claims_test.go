@@ -2,6 +2,7 @@ package vip
 
 import (
 	"encoding/binary"
+	"flag"
 	"net"
 	"net/netip"
 	"testing"
@@ -119,8 +120,9 @@ func FuzzClaims(f *testing.F) {
 			t.Errorf("claims %v (%t), kept %t", c.ip, claims, kept)
 		}
 	})
+	fuzzing := flag.Lookup("test.fuzz").Value.String() != "" // then workers do it, each of which is another process
 	f.Cleanup(func() {
-		if claimed == 0 {
+		if claimed == 0 && !fuzzing {
 			f.Error("no frame claimed a watched address")
 		}
 	})

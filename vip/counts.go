@@ -15,10 +15,13 @@ type Counts struct {
 	FenceClosed    uint64 // times the fence was closed for an address that it was open for
 	Claims         uint64 // claims by others of watched addresses, told
 	ClaimsLost     uint64 // claims of more different kinds than could be told
+	Directed       uint64 // frames of announcements sent to one neighbour alone
+	Tickled        uint64 // packets sent to clients of an address's former holder
+	RecallFailed   uint64 // such frames and packets that the kernel did not take
 }
 
 type counts struct {
-	announced, announceFailed, withheld, refreshed, restored, tooLate, destroyed, fenceRestored, fenceClosed, claims, claimsLost atomic.Uint64
+	announced, announceFailed, withheld, refreshed, restored, tooLate, destroyed, fenceRestored, fenceClosed, claims, claimsLost, directed, tickled, recallFailed atomic.Uint64
 }
 
 // Counts returns the counters; it works on a closed Manager, too.
@@ -35,5 +38,8 @@ func (m *Manager) Counts() Counts {
 		FenceClosed:    m.counts.fenceClosed.Load(),
 		Claims:         m.counts.claims.Load(),
 		ClaimsLost:     m.counts.claimsLost.Load(),
+		Directed:       m.counts.directed.Load(),
+		Tickled:        m.counts.tickled.Load(),
+		RecallFailed:   m.counts.recallFailed.Load(),
 	}
 }

@@ -35,6 +35,7 @@ const (
 	diagDestroyBytes = 8 + socketIDBytes
 	diagAnswerBytes  = 4 + socketIDBytes + 20
 	diagBytecode     = 1 // INET_DIAG_REQ_BYTECODE
+	diagJump         = 1 // INET_DIAG_BC_JMP
 	diagSourceCond   = 7 // INET_DIAG_BC_S_COND
 	diagAnyPort      = ^uint32(0)
 )
@@ -42,10 +43,15 @@ const (
 // encodeSocketDump asks for the connections whose local address is local. IPv4 matches sockets of a
 // listener on [::], too, which have it in IPv6 form.
 func encodeSocketDump(local netip.Addr) []byte {
+	return encodeDiagDump(connectionStates, sourceFilter(local))
+}
+
+// encodeDiagDump asks for the sockets in some states that a filter program lets through.
+func encodeDiagDump(states uint32, filter []byte) []byte {
 	b := make([]byte, 4+socketIDBytes) // any family, and a socket's name, which a dump ignores
-	b = binary.NativeEndian.AppendUint32(b, connectionStates)
+	b = binary.NativeEndian.AppendUint32(b, states)
 	b = binary.NativeEndian.AppendUint32(b, 0)
-	return appendAttribute(b, diagBytecode, sourceFilter(local))
+	return appendAttribute(b, diagBytecode, filter)
 }
 
 // encodeSocketDestroy names one socket, by the cookie in its id, for SOCK_DESTROY.
@@ -56,20 +62,38 @@ func encodeSocketDestroy(s socket) []byte {
 	return append(b, s.id[:]...)
 }
 
-// sourceFilter returns the filter program "the local address is ip": one condition that jumps to the end
-// of the program, which means yes, or beyond it, which means no.
-func sourceFilter(ip netip.Addr) []byte {
-	const headBytes = 12
-	family := byte(unix.AF_INET)
-	if ip.Is6() {
-		family = unix.AF_INET6
+// conditionsMax bounds the addresses of one filter: its jumps are counted in 16 bits.
+const conditionsMax = 512
+
+// sourceFilter returns the filter program "the local address is one of ips". Each condition that holds goes on to
+// a jump to the program's end, which means yes; one that does not goes past that jump, from the last one beyond the end,
+// which means no.
+func sourceFilter(ips ...netip.Addr) []byte {
+	const headBytes, jumpBytes = 12, 4
+	rest := 0
+	for _, ip := range ips {
+		rest += headBytes + ip.BitLen()/8 + jumpBytes
 	}
-	size := headBytes + ip.BitLen()/8
-	b := []byte{diagSourceCond, byte(size)}
-	b = binary.NativeEndian.AppendUint16(b, uint16(size+4))
-	b = append(b, family, byte(ip.BitLen()), 0, 0)
-	b = binary.NativeEndian.AppendUint32(b, diagAnyPort)
-	return append(b, ip.AsSlice()...)
+	rest -= jumpBytes // none behind the last
+	var b []byte
+	for i, ip := range ips {
+		family := byte(unix.AF_INET)
+		if ip.Is6() {
+			family = unix.AF_INET6
+		}
+		size := headBytes + ip.BitLen()/8
+		b = append(b, diagSourceCond, byte(size))
+		b = binary.NativeEndian.AppendUint16(b, uint16(size+jumpBytes))
+		b = append(b, family, byte(ip.BitLen()), 0, 0)
+		b = binary.NativeEndian.AppendUint32(b, diagAnyPort)
+		b = append(b, ip.AsSlice()...)
+		if rest -= size; i < len(ips)-1 {
+			b = append(b, diagJump, jumpBytes)
+			b = binary.NativeEndian.AppendUint16(b, uint16(rest))
+			rest -= jumpBytes
+		}
+	}
+	return b
 }
 
 // A reportedSocket is one socket of an answer.
@@ -96,6 +120,16 @@ func decodeSocket(b []byte) (reportedSocket, error) {
 		return reportedSocket{}, errMalformed
 	}
 	return s, nil
+}
+
+// ends returns the socket's addresses and ports.
+func (s reportedSocket) ends() (local, peer netip.AddrPort) {
+	const peerOffset = 4 + 16 // after the ports and the source
+	other := netip.AddrFrom4([4]byte(s.id[peerOffset:]))
+	if s.family == unix.AF_INET6 {
+		other = netip.AddrFrom16([16]byte(s.id[peerOffset:])).Unmap()
+	}
+	return netip.AddrPortFrom(s.local, binary.BigEndian.Uint16(s.id[0:])), netip.AddrPortFrom(other, binary.BigEndian.Uint16(s.id[2:]))
 }
 
 // isConnection reports whether the socket is a connection of that local address. The kernel's filter says

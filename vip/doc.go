@@ -8,14 +8,18 @@
 // WatchClaims tells what others on a link say of an address: who claims it by ARP or neighbour advertisement.
 // A filter in the kernel keeps everything else away. What to do about a claim is not decided here.
 //
+// Connections die with their host without a word to their clients. EachConnection tells who is connected to an address, and
+// Options.Former names those who were where it was before: they are sent what has the kernel reset them, once the address
+// is up here and announced.
+//
 // The package does not decide who should own an address, and keeps no state on disk. It asks the Lease
 // that came with an address after every write that could outlive it, and before every announcement, so
 // that a process which was frozen in between does not take an address back that it has lost.
 //
 // Release keeps to one order, because a connection can only be reset while its address is still there:
-// announcements stop, connections are reset until none is left, the address goes, and the connections
-// that came in between are destroyed without a reset. A fence against new packets belongs before the
-// first of these steps, one against late answers after the last.
+// announcements stop, connections are looked for while they are still served, the fence is closed against new packets,
+// they are reset, the address goes, what connections are left are destroyed without a reset until there are none, and
+// the fence is closed against late answers.
 //
 // It does not promise that the neighbours heard the announcement, that an address is gone at the very
 // moment a lease ends (the kernel removes an address that nobody prolongs some 4 s after the last

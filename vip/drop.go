@@ -8,14 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// roundsBefore bounds the search for connections while the address is up: without a fence, clients
-	// that connect again at once would keep it going for ever. Each round walks the kernel's whole table
-	// of sockets, about a millisecond that every client waits for its address.
-	roundsBefore = 1
-	// roundsAfter bounds it once the address is gone, when no new connection can come.
-	roundsAfter = 64
-)
+// roundsMax bounds the search for connections once the address is gone, when no new one can come.
+const roundsMax = 64
 
 // Dropped says what it took to give an address up.
 type Dropped struct {
@@ -40,43 +34,53 @@ func (m *Manager) Expel(a Address) (Dropped, error) { return m.release(a, m.expe
 // release gives an address up by the steps given.
 func (m *Manager) release(a Address, steps func(a Address, held bool) (int, error)) (Dropped, error) {
 	begun := time.Now()
-	s, leave, err := m.enter(opDrop, a)
+	s, err := m.enter(opDrop, a)
 	if err != nil {
 		return Dropped{}, err
 	}
-	defer leave()
+	defer m.leave(s)
 	held := s.held != nil
 	s.surrender()
+	m.stepped(a, StepDropping)
 	sockets, err := steps(a, held)
 	err = joined(err, m.shut(a, both))
+	m.stepped(a, StepClosed)
 	return Dropped{Sockets: sockets, Took: time.Since(begun)}, err
 }
 
-// drop carries out the steps of a release in their order; see the package comment for its reasons.
+// drop carries out the steps of a release in their order; see the package comment for its reasons. Connections are looked
+// for while they are still served: the search walks the kernel's whole table of sockets, for about a millisecond that no client
+// has to wait. Those that come in between are only destroyed at the end, where what failed before is made good, too.
 func (m *Manager) drop(a Address, held bool) (sockets int, err error) {
+	connected, _ := m.kernel.sockets(a.Prefix.Addr())
+	m.stepped(a, StepListed)
 	shut := m.shut(a, inbound)
+	m.stepped(a, StepShut)
 	link, err := m.findToRemove(a, held)
 	if err != nil {
 		return 0, joined(shut, failed(opDrop, a, err))
 	}
-	reset, before := m.destroyConnections(a, roundsBefore)
+	reset, _ := m.destroy(connected)
+	m.stepped(a, StepReset)
 	removed := m.remove(link, a)
-	rest, after := m.destroyConnections(a, roundsAfter)
-	if after != nil || errors.Is(before, ErrSocketsLeft) {
-		before = nil // said by after, or made good
-	}
-	return reset + rest, joined(shut, before, removed, after)
+	m.stepped(a, StepRemoved)
+	rest, left := m.destroyConnections(a)
+	m.stepped(a, StepSwept)
+	return reset + rest, joined(shut, removed, left)
 }
 
 // expel carries out the steps of a release that comes too late to be polite.
 func (m *Manager) expel(a Address, held bool) (sockets int, err error) {
 	shut := m.shut(a, both)
+	m.stepped(a, StepShut)
 	link, err := m.findToRemove(a, held)
 	if err != nil {
 		return 0, joined(shut, failed(opDrop, a, err))
 	}
 	removed := m.remove(link, a)
-	sockets, err = m.destroyConnections(a, roundsAfter)
+	m.stepped(a, StepRemoved)
+	sockets, err = m.destroyConnections(a)
+	m.stepped(a, StepSwept)
 	return sockets, joined(shut, removed, err)
 }
 
@@ -120,8 +124,8 @@ func (m *Manager) remove(link Link, a Address) error {
 }
 
 // destroyConnections destroys the address's TCP connections until none is left, and counts them.
-func (m *Manager) destroyConnections(a Address, rounds int) (destroyed int, err error) {
-	for range rounds {
+func (m *Manager) destroyConnections(a Address) (destroyed int, err error) {
+	for range roundsMax {
 		list, err := m.kernel.sockets(a.Prefix.Addr())
 		if err != nil {
 			return destroyed, failed(opDestroy, a, err)
@@ -129,14 +133,23 @@ func (m *Manager) destroyConnections(a Address, rounds int) (destroyed int, err 
 		if len(list) == 0 {
 			return destroyed, nil
 		}
-		n, err := m.kernel.destroy(list)
+		n, err := m.destroy(list)
 		destroyed += n
-		m.counts.destroyed.Add(uint64(n))
 		if err != nil {
 			return destroyed, failed(opDestroy, a, err)
 		}
 	}
 	return destroyed, failed(opDestroy, a, ErrSocketsLeft)
+}
+
+// destroy destroys connections and counts them.
+func (m *Manager) destroy(list []socket) (destroyed int, err error) {
+	if len(list) == 0 {
+		return 0, nil
+	}
+	destroyed, err = m.kernel.destroy(list)
+	m.counts.destroyed.Add(uint64(destroyed))
+	return destroyed, err
 }
 
 // CanReset returns ErrNoSocketDestroy if this kernel cannot destroy TCP sockets, so that clients of a

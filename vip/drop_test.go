@@ -31,12 +31,14 @@ func (k *fakeKernel) writes() []string {
 
 func TestDropResetsBeforeItRemoves(t *testing.T) {
 	onFake(t, func(t *testing.T, k *fakeKernel, w *fakeWorld, m *Manager) {
+		m.fence = fakeFence{k}
 		w.connect(t, service.Prefix.Addr(), wildPort)
 		drop(t, m, service)
 		want := []string{
-			"list sockets", "destroy 1",
-			"remove 10.0.0.50/32",
+			"list sockets", // while they are served
+			"shut inbound", "destroy 1", "remove 10.0.0.50/32",
 			"list sockets", // what came in between
+			"shut both",
 		}
 		if got := k.writes(); !slices.Equal(got, want) {
 			t.Errorf("order:\n got %q\nwant %q", got, want)
@@ -46,12 +48,13 @@ func TestDropResetsBeforeItRemoves(t *testing.T) {
 
 func TestExpelRemovesBeforeItDestroys(t *testing.T) {
 	onFake(t, func(t *testing.T, k *fakeKernel, w *fakeWorld, m *Manager) {
+		m.fence = fakeFence{k}
 		ended := w.connect(t, service.Prefix.Addr(), wildPort)
 		dropped, err := m.Expel(service)
 		if err != nil || dropped.Sockets != 1 {
 			t.Fatalf("expelled %+v, %v, want 1 socket", dropped, err)
 		}
-		want := []string{"remove 10.0.0.50/32", "list sockets", "destroy 1", "list sockets"}
+		want := []string{"shut both", "remove 10.0.0.50/32", "list sockets", "destroy 1", "list sockets", "shut both"}
 		if got := k.writes(); !slices.Equal(got, want) {
 			t.Errorf("order:\n got %q\nwant %q", got, want)
 		}
@@ -81,13 +84,31 @@ func TestLateProlongRemovesBeforeItDestroys(t *testing.T) {
 	})
 }
 
+// What kept connections from being reset is no failure once they are destroyed.
+func TestDropMakesGoodWhatFailedBefore(t *testing.T) {
+	onFake(t, func(t *testing.T, k *fakeKernel, w *fakeWorld, m *Manager) {
+		w.connect(t, service.Prefix.Addr(), wildPort)
+		first := true
+		k.fail = func(operation string) error {
+			if first && operation == "list sockets" {
+				first = false
+				return unix.ENOMEM
+			}
+			return nil
+		}
+		if dropped := drop(t, m, service); dropped.Sockets != 1 {
+			t.Errorf("destroyed %d sockets, want 1", dropped.Sockets)
+		}
+	})
+}
+
 func TestDropEndsThoughClientsReconnect(t *testing.T) {
 	onFake(t, func(t *testing.T, k *fakeKernel, w *fakeWorld, m *Manager) {
 		k.reconnect = true
 		w.connect(t, service.Prefix.Addr(), wildPort)
 		dropped := drop(t, m, service)
-		if dropped.Sockets != roundsBefore+1 {
-			t.Errorf("destroyed %d sockets, want one per round and the last without a reset", dropped.Sockets)
+		if dropped.Sockets != 2 {
+			t.Errorf("destroyed %d sockets, want one with a reset and the one in its place without", dropped.Sockets)
 		}
 		absent(t, w, service.Prefix)
 	})

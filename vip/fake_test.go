@@ -17,15 +17,18 @@ import (
 // fakeKernel is a kernel in memory. It knows what the contract tests need, counts lifetimes by the clock
 // of the test, and refuses what the real one refuses. What happens to it is written down in order.
 type fakeKernel struct {
-	mu          sync.Mutex
-	list        []Link // without prefixes
-	there       map[int][]fakeAddress
-	connections []*fakeConnection
-	journal     []string
-	frames      []sentFrame
-	changed     chan struct{} // closed and replaced at every change
-	byOthers    []removal     // not told yet
-	closed      bool
+	mu       sync.Mutex
+	list     []Link // without prefixes
+	there    map[int][]fakeAddress
+	dialed   []*fakeConnection
+	near     map[netip.Addr]MAC // the neighbours
+	routers  map[netip.Addr]netip.Addr
+	journal  []string
+	frames   []sentFrame
+	packets  []sentPacket
+	changed  chan struct{} // closed and replaced at every change
+	byOthers []removal     // not told yet
+	closed   bool
 
 	ear *fakeEar // nil: nobody overhears
 
@@ -42,6 +45,12 @@ type fakeKernel struct {
 type sentFrame struct {
 	at    time.Time
 	bytes []byte
+}
+
+type sentPacket struct {
+	at    time.Time
+	bytes []byte
+	to    netip.Addr
 }
 
 type fakeAddress struct {
@@ -219,8 +228,8 @@ func (k *fakeKernel) routes(ip netip.Addr) bool {
 }
 
 func (k *fakeKernel) connectLocked(ip netip.Addr) *fakeConnection {
-	c := &fakeConnection{id: byte(len(k.connections) + 1), local: ip}
-	k.connections = append(k.connections, c)
+	c := &fakeConnection{id: byte(len(k.dialed) + 1), local: ip}
+	k.dialed = append(k.dialed, c)
 	return c
 }
 
@@ -231,7 +240,7 @@ func (k *fakeKernel) sockets(local netip.Addr) ([]socket, error) {
 		return nil, err
 	}
 	var list []socket
-	for _, c := range k.connections {
+	for _, c := range k.dialed {
 		if c.local == local && c.ended == nil {
 			list = append(list, socket{family: unix.AF_INET, id: [socketIDBytes]byte{c.id}})
 		}
@@ -247,7 +256,7 @@ func (k *fakeKernel) destroy(list []socket) (int, error) {
 	}
 	destroyed := 0
 	for _, s := range list {
-		c := k.connections[s.id[0]-1]
+		c := k.dialed[s.id[0]-1]
 		if c.ended != nil || k.immortal {
 			continue
 		}
@@ -282,6 +291,51 @@ func (k *fakeKernel) send(index int, frame []byte) error {
 	}
 	k.frames = append(k.frames, sentFrame{at: time.Now(), bytes: slices.Clone(frame)})
 	return nil
+}
+
+func (k *fakeKernel) sendPacket(packet []byte, from, to netip.Addr) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.step("send packet"); err != nil {
+		return err
+	}
+	if !k.routes(from) {
+		return unix.EINVAL
+	}
+	k.packets = append(k.packets, sentPacket{at: time.Now(), bytes: slices.Clone(packet), to: to})
+	return nil
+}
+
+func (k *fakeKernel) connections(ips []netip.Addr, each func(local, peer netip.AddrPort)) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.step("list connections"); err != nil {
+		return err
+	}
+	for _, c := range k.dialed {
+		if slices.Contains(ips, c.local) && c.ended == nil {
+			each(netip.AddrPortFrom(c.local, wildPort), netip.AddrPortFrom(peerIP4.Addr(), uint16(c.id)))
+		}
+	}
+	return nil
+}
+
+func (k *fakeKernel) neighbours(int) (map[netip.Addr]MAC, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.near, k.step("list neighbours")
+}
+
+func (k *fakeKernel) router(_ int, ip netip.Addr) (netip.Addr, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.step("get route %s", ip); err != nil {
+		return netip.Addr{}, err
+	}
+	if router, ok := k.routers[ip]; ok {
+		return router, nil
+	}
+	return netip.Addr{}, unix.ENETUNREACH
 }
 
 func (k *fakeKernel) watch(ctx context.Context, changed func() error, removed func(removal)) error {
@@ -356,3 +410,19 @@ func (k *fakeKernel) receive(index int, frame []byte) {
 }
 
 func (k *fakeKernel) close() error { k.closed = true; return nil }
+
+// fakeFence writes into the kernel's journal when it is shut.
+type fakeFence struct{ *fakeKernel }
+
+func (fakeFence) mode() FenceMode               { return FenceNFTables }
+func (fakeFence) open(netip.Addr, Lease) error  { return nil }
+func (fakeFence) left(netip.Addr) time.Duration { return 0 }
+
+func (f fakeFence) shut(_ netip.Addr, d direction) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if d == inbound {
+		return f.step("shut inbound")
+	}
+	return f.step("shut both")
+}

@@ -25,10 +25,20 @@ type kernel interface {
 	sockets(local netip.Addr) ([]socket, error)
 	// destroy ends connections and returns how many of them it ended; one that is gone is no error.
 	destroy([]socket) (int, error)
+	// connections calls each with both ends of every established TCP connection of those local addresses, of which
+	// there are at most conditionsMax. It may say one twice, and keeps nobody from the other methods.
+	connections(ips []netip.Addr, each func(local, peer netip.AddrPort)) error
+	// neighbours returns the hardware addresses known on the link with that index.
+	neighbours(index int) (map[netip.Addr]MAC, error)
+	// router returns the neighbour to which packets for ip go on the link with that index: ip itself if it is one. It
+	// fails if they do not go that way.
+	router(index int, ip netip.Addr) (netip.Addr, error)
 	// canDestroy fails with ErrNoSocketDestroy if destroy would.
 	canDestroy() error
 	// send puts one Ethernet frame on the link.
 	send(index int, frame []byte) error
+	// sendPacket has the host send an IP packet, from an address that it has, by the way that it knows to the other end.
+	sendPacket(packet []byte, from, to netip.Addr) error
 	// watch calls changed once when it listens, and then after every change of links or addresses,
 	// until ctx ends or changed fails. Before that it calls removed with every address that went and was not
 	// taken away by this kernel's own remove, unless the kernel lost the notice.

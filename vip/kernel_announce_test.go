@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"slices"
 	"testing"
 	"time"
 
@@ -136,27 +135,9 @@ func TestKernelNeighboursBelieveTheAnnouncement(t *testing.T) {
 			m := w.open(t)
 			mac := w.hostMAC(t)
 			// The peer believes the address to be elsewhere, and learned so this moment.
-			elsewhere := net.HardwareAddr{2, 9, 9, 9, 9, 9}
-			w.peer.in(t, func() error {
-				link, err := netlink.LinkByName(peerLink)
-				if err != nil {
-					return err
-				}
-				return netlink.NeighSet(&netlink.Neigh{
-					LinkIndex: link.Attrs().Index, State: netlink.NUD_REACHABLE,
-					IP: a.Prefix.Addr().AsSlice(), HardwareAddr: elsewhere,
-				})
-			})
+			w.believe(t, a.Prefix.Addr(), net.HardwareAddr{2, 9, 9, 9, 9, 9})
 			take(t, m, a)
-			w.peer.in(t, func() error {
-				return await("the peer to believe it", func() (bool, error) {
-					entries, err := netlink.NeighList(0, netlink.FAMILY_ALL)
-					return slices.ContainsFunc(entries, func(n netlink.Neigh) bool {
-						ip, _ := netip.AddrFromSlice(n.IP)
-						return ip.Unmap() == a.Prefix.Addr() && n.HardwareAddr.String() == mac.String()
-					}), err
-				})
-			})
+			w.awaitBelief(t, a.Prefix.Addr(), mac)
 			if n := m.Counts().Announced; n != 1 {
 				t.Errorf("it took %d announcements, want 1", n)
 			}

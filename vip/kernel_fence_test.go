@@ -225,6 +225,25 @@ func TestFenceIsPutBack(t *testing.T) {
 	}
 }
 
+// TestFenceChangedBeforeTheTake: opening the fence does not look whether it is still whole, the first renewal does.
+func TestFenceChangedBeforeTheTake(t *testing.T) {
+	t.Parallel()
+	w := newFencedWorld(t)
+	m := w.open(t)
+	w.nft(t, "insert rule inet memvip leaving accept")
+	take(t, m, service)
+	dropAtEnd(t, m, service)
+	if got := m.Counts().FenceRestored; got != 0 {
+		t.Errorf("put back %d times on the way to the first announcement", got)
+	}
+	if _, err := m.Prolong(service); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.Counts().FenceRestored; got != 1 {
+		t.Errorf("put back %d times by the first renewal, want once", got)
+	}
+}
+
 // TestFenceOutlivesTheAgent closes the Manager while it holds an address, as an agent that is to be replaced
 // does, and opens another.
 func TestFenceOutlivesTheAgent(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // A Lease says how long the right to hold an address still lasts; nothing or less: it is over. It comes with
@@ -26,6 +28,13 @@ type Options struct {
 	// Managed are the addresses that this host may be asked to take. The fence guards no others. If there are
 	// none, those that the fence of an earlier life guarded.
 	Managed []netip.Addr
+	// Stepped, if not nil, is told of every step of a Take, Adopt, Drop or Expel when it is done, and of every
+	// announcement that begins a schedule, on the goroutine of the call. It must be quick, and must not call the Manager.
+	Stepped func(Address, Step)
+	// Former, unless nil, is asked who was connected to an address when that comes up here and was not here before. Those
+	// connections died with the former holder, and their clients are to notice at once. It may be called from any
+	// goroutine, and must not call the Manager.
+	Former func(netip.Addr) []Client
 }
 
 // A Manager puts addresses on the links of one network namespace. Its methods may be called from several
@@ -35,6 +44,9 @@ type Manager struct {
 	fence    fence
 	fenceWhy error // why it is not a better one; nil if it is what was asked for
 	counts   counts
+	stepped  func(Address, Step) // never nil
+	former   func(netip.Addr) []Client
+	recalls  *rate.Limiter // of packets to former clients
 
 	// ctx ends when Close begins.
 	ctx    context.Context
@@ -62,6 +74,7 @@ type holding struct {
 	lease     Lease
 	refreshed time.Time // when the kernel last started the lifetime anew
 	silence   func()    // ends the schedule of announcements, and returns when none will follow
+	hush      func()    // the same of the recall of its former clients
 }
 
 // Open returns a Manager for the network namespace of the calling thread; all that it opens, it opens
@@ -73,6 +86,10 @@ func Open(o Options) (*Manager, error) {
 		return nil, fmt.Errorf("vip: open: %w", err)
 	}
 	m := newManager(k)
+	if o.Stepped != nil {
+		m.stepped = o.Stepped
+	}
+	m.former = o.Former
 	m.fence, m.fenceWhy, err = openFence(cmp.Or(o.Fence, FenceAuto), o.Managed, &m.counts)
 	if err != nil {
 		return nil, fmt.Errorf("vip: open: %w", errors.Join(err, k.close()))
@@ -85,7 +102,10 @@ func (m *Manager) Fence() (FenceMode, error) { return m.fence.mode(), m.fenceWhy
 
 // newManager returns a Manager without a fence.
 func newManager(k kernel) *Manager {
-	m := &Manager{kernel: k, fence: noFence{}, slots: map[Address]*slot{}, removed: map[netip.Prefix]string{}}
+	m := &Manager{
+		kernel: k, fence: noFence{}, stepped: func(Address, Step) {}, slots: map[Address]*slot{}, removed: map[netip.Prefix]string{},
+		recalls: newRecallLimit(),
+	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	return m
 }
@@ -116,27 +136,39 @@ func (m *Manager) close() error {
 
 // begin counts a call in, and returns what counts it out.
 func (m *Manager) begin() (end func(), err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.closed {
-		return nil, ErrClosed
+	if err := m.countIn(); err != nil {
+		return nil, err
 	}
-	m.running.Add(1)
 	return m.running.Done, nil
 }
 
-// enter begins a call for one address and waits until it has the address to itself.
-func (m *Manager) enter(op operation, a Address) (s *slot, leave func(), err error) {
+func (m *Manager) countIn() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return ErrClosed
+	}
+	m.running.Add(1)
+	return nil
+}
+
+// enter begins a call for one address and waits until it has the address to itself. Unless it fails, leave ends the
+// call.
+func (m *Manager) enter(op operation, a Address) (*slot, error) {
 	if err := a.check(); err != nil {
-		return nil, nil, failed(op, a, err)
+		return nil, failed(op, a, err)
 	}
-	end, err := m.begin()
-	if err != nil {
-		return nil, nil, failed(op, a, err)
+	if err := m.countIn(); err != nil {
+		return nil, failed(op, a, err)
 	}
-	s = m.slot(a)
+	s := m.slot(a)
 	s.mu.Lock()
-	return s, func() { s.mu.Unlock(); end() }, nil
+	return s, nil
+}
+
+func (m *Manager) leave(s *slot) {
+	s.mu.Unlock()
+	m.running.Done()
 }
 
 func (m *Manager) slot(a Address) *slot {
@@ -156,5 +188,6 @@ func (s *slot) surrender() {
 		return
 	}
 	s.held.silence()
+	s.held.hush()
 	s.held = nil
 }

@@ -18,8 +18,10 @@ import (
 type netlinkKernel struct {
 	route  *requester   // addresses and links, one at a time: on the way to the first announcement
 	lists  *requester   // dumps, which may take long
-	diag   *requester   // TCP sockets; nil if the kernel cannot show them
+	diag   *requester   // TCP sockets; nil if the kernel cannot show them, as the next
+	census *requester   // TCP sockets that are only looked at: on no way to a reset
 	frames *frameSender // Ethernet frames, out only
+	raw    *rawSender   // IP packets, out only
 	ears   *ears        // Ethernet frames, in only
 	events *eventSocket
 }
@@ -43,8 +45,10 @@ func openNetlink() (_ *netlinkKernel, err error) {
 	if k.events, err = openEventSocket(); err != nil {
 		return nil, fmt.Errorf("netlink event socket: %w", err)
 	}
-	if k.diag, err = openRequester(unix.NETLINK_SOCK_DIAG); err != nil && !errors.Is(err, unix.EPROTONOSUPPORT) {
-		return nil, fmt.Errorf("netlink socket: %w", err)
+	for _, r := range []**requester{&k.diag, &k.census} {
+		if *r, err = openRequester(unix.NETLINK_SOCK_DIAG); err != nil && !errors.Is(err, unix.EPROTONOSUPPORT) {
+			return nil, fmt.Errorf("netlink socket: %w", err)
+		}
 	}
 	k.frames, err = openFrameSender()
 	if err != nil && !errors.Is(err, unix.EPERM) {
@@ -53,6 +57,9 @@ func openNetlink() (_ *netlinkKernel, err error) {
 	if k.frames != nil { // else the process may not, and is told so below
 		if k.ears, err = openEars(); err != nil {
 			return nil, fmt.Errorf("packet socket: %w", err)
+		}
+		if k.raw, err = openRawSender(); err != nil {
+			return nil, fmt.Errorf("raw socket: %w", err)
 		}
 	}
 	return k, k.missing()
@@ -77,7 +84,7 @@ func (k *netlinkKernel) missing() error {
 
 func (k *netlinkKernel) close() error {
 	var errs []error
-	for _, r := range []*requester{k.route, k.lists, k.diag} {
+	for _, r := range []*requester{k.route, k.lists, k.diag, k.census} {
 		if r != nil {
 			errs = append(errs, r.close())
 		}
@@ -87,6 +94,9 @@ func (k *netlinkKernel) close() error {
 	}
 	if k.frames != nil {
 		errs = append(errs, k.frames.close())
+	}
+	if k.raw != nil {
+		errs = append(errs, k.raw.close())
 	}
 	if k.events != nil {
 		errs = append(errs, k.events.close())
@@ -165,6 +175,10 @@ func (k *netlinkKernel) addresses(index int) ([]present, error) {
 }
 
 func (k *netlinkKernel) send(index int, frame []byte) error { return k.frames.send(index, frame) }
+
+func (k *netlinkKernel) sendPacket(packet []byte, from, to netip.Addr) error {
+	return k.raw.send(packet, from, to)
+}
 
 func (k *netlinkKernel) overhear(ctx context.Context, ips []netip.Addr, heard func(index int, frame []byte)) error {
 	return k.ears.overhear(ctx, ips, heard)

@@ -30,10 +30,11 @@ type nftFence struct {
 
 	mu     sync.Mutex
 	conn   *nftables.Conn
-	asker  *requester // for the generation of the rule set
+	asker  *requester // for elements, and for the generation of the rule set
 	layout *layout
 	leases map[netip.Addr]Lease           // of the addresses that it is open for
 	known  map[netip.Addr][]*nftables.Set // where they are elements, unless they timed out
+	ready  map[netip.Addr]*renewal        // of those that are, or were, elements of all their sets
 	// generation is the rule set's after our last change. Another means that somebody changed something.
 	generation uint32
 	reject     bool // late packets are answered with a reset: the kernel can
@@ -45,7 +46,7 @@ var _ fence = (*nftFence)(nil)
 func openNFT(managed []netip.Addr, counts *counts) (_ *nftFence, err error) {
 	f := &nftFence{
 		counts: counts, managed: managed, parting: map[netip.Addr]Lease{}, heir: len(managed) == 0,
-		leases: map[netip.Addr]Lease{}, known: map[netip.Addr][]*nftables.Set{}, reject: true,
+		leases: map[netip.Addr]Lease{}, known: map[netip.Addr][]*nftables.Set{}, ready: map[netip.Addr]*renewal{}, reject: true,
 	}
 	if f.conn, err = nftables.New(nftables.AsLasting()); err != nil {
 		return nil, err
@@ -143,6 +144,7 @@ func (f *nftFence) elements(set *nftables.Set) []nftables.SetElement {
 func (f *nftFence) open(ip netip.Addr, lease Lease) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	_, renewed := f.leases[ip]
 	f.leases[ip] = lease
 	left := lease()
 	if left <= 0 {
@@ -155,6 +157,9 @@ func (f *nftFence) open(ip netip.Addr, lease Lease) error {
 	// that is over (F12).
 	if lease() <= 0 {
 		return errors.Join(ErrTooLate, f.shutLocked(ip, both))
+	}
+	if !renewed {
+		return nil // on the way to the first announcement; the renewal that follows looks
 	}
 	return f.inspect()
 }
@@ -182,13 +187,14 @@ func (f *nftFence) anyOpen() bool {
 // it is deleted and added in one transaction.
 func (f *nftFence) renew(ip netip.Addr, left time.Duration) error {
 	present := f.known[ip]
-	removeFrom(f.conn, present, ip)
-	f.layout.add(f.conn, ip, left)
-	err := f.flush()
+	if r := f.ready[ip]; r != nil && len(present) == len(r.timeouts) && f.transact(r.lasting(left)) == nil {
+		return nil
+	}
+	opened := f.layout.setsOf(ip, both)
+	err := f.transact(append(deletions(present, ip), insertions(opened, ip, left)...))
 	if errors.Is(err, unix.ENOENT) && len(present) > 0 { // one of them has timed out since, or somebody removed it
 		if err = f.removeEach(present, ip); err == nil {
-			f.layout.add(f.conn, ip, left)
-			err = f.flush()
+			err = f.transact(insertions(opened, ip, left))
 		}
 	}
 	if errors.Is(err, unix.ENOENT) { // the tables are gone
@@ -196,7 +202,8 @@ func (f *nftFence) renew(ip netip.Addr, left time.Duration) error {
 		return f.rebuild()
 	}
 	if err == nil {
-		f.known[ip] = f.layout.setsOf(ip, both)
+		f.known[ip] = opened
+		f.ready[ip] = newRenewal(ip, opened)
 	}
 	return err
 }
@@ -226,8 +233,7 @@ func (f *nftFence) shutLocked(ip netip.Addr, d direction) error {
 	if len(those) == 0 {
 		return nil
 	}
-	removeFrom(f.conn, those, ip)
-	err := f.flush()
+	err := f.transact(deletions(those, ip))
 	if errors.Is(err, unix.ENOENT) {
 		err = f.removeEach(those, ip)
 	}
@@ -241,17 +247,16 @@ func (f *nftFence) shutLocked(ip netip.Addr, d direction) error {
 func (f *nftFence) removeEach(sets []*nftables.Set, ip netip.Addr) error {
 	var errs []error
 	for i := range sets {
-		removeFrom(f.conn, sets[i:i+1], ip)
-		if err := f.flush(); err != nil && !errors.Is(err, unix.ENOENT) {
+		if err := f.transact(deletions(sets[i:i+1], ip)); err != nil && !errors.Is(err, unix.ENOENT) {
 			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// flush sends what has been put together, as one transaction.
-func (f *nftFence) flush() error {
-	err := f.conn.Flush()
+// transact changes elements, all or none.
+func (f *nftFence) transact(changes []change) error {
+	err := f.asker.transact(changes)
 	if err == nil {
 		f.generation++
 	}

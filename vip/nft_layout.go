@@ -232,13 +232,6 @@ func wholeMilliseconds(d time.Duration) time.Duration {
 	return max(time.Millisecond, d.Truncate(time.Millisecond))
 }
 
-// removeFrom takes an address out of sets.
-func removeFrom(c *nftables.Conn, sets []*nftables.Set, ip netip.Addr) {
-	for _, s := range sets {
-		_ = c.SetDeleteElements(s, []nftables.SetElement{{Key: ip.AsSlice()}})
-	}
-}
-
 // stands reports whether the kernel still has every rule and every managed address.
 func (l *layout) stands(c *nftables.Conn, canReject bool, managed int) bool {
 	want := map[*nftables.Chain]int{}

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"memvip/agent/nowait"
 )
 
 const (
@@ -29,7 +30,19 @@ type requester struct {
 	mu       sync.Mutex
 	fd       int
 	sequence uint32
-	buffer   []byte
+	kernel   *unix.SockaddrNetlink // whom it speaks to
+
+	// Room for what goes out and comes in, so that an exchange costs no memory.
+	request []byte
+	buffer  []byte
+	answers []answer // in buffer
+}
+
+// An answer is one message of the kernel's.
+type answer struct {
+	kind, flags uint16
+	sequence    uint32
+	body        []byte
 }
 
 func openRequester(protocol int) (*requester, error) {
@@ -37,7 +50,7 @@ func openRequester(protocol int) (*requester, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &requester{fd: fd, buffer: make([]byte, answerBytesMax)}
+	r := &requester{fd: fd, buffer: make([]byte, answerBytesMax), kernel: &unix.SockaddrNetlink{Family: unix.AF_NETLINK}}
 	err = errors.Join(
 		unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}),
 		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: answerSecondsMax}),
@@ -69,20 +82,20 @@ func (r *requester) port() (uint32, error) {
 func (r *requester) do(kind, flags uint16, body []byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := r.send(r.appendRequest(nil, kind, flags|unix.NLM_F_ACK, body)); err != nil {
+	if err := r.send(r.appendRequest(r.request[:0], kind, flags|unix.NLM_F_ACK, body)); err != nil {
 		return err
 	}
-	return r.receive(nil)
+	return r.receive((*requester).readReady, nil)
 }
 
 // get sends one request that is answered by one message.
 func (r *requester) get(kind uint16, body []byte, answer func(body []byte) error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := r.send(r.appendRequest(nil, kind, 0, body)); err != nil {
+	if err := r.send(r.appendRequest(r.request[:0], kind, 0, body)); err != nil {
 		return err
 	}
-	return r.receive(answer)
+	return r.receive((*requester).readReady, answer)
 }
 
 // dump asks for all objects of a kind. It calls begin before each attempt, so that what an interrupted
@@ -93,13 +106,42 @@ func (r *requester) dump(kind uint16, body []byte, begin func(), answer func(bod
 	err := errInterrupted
 	for attempt := 0; attempt < dumpAttempts && errors.Is(err, errInterrupted); attempt++ {
 		begin()
-		if err := r.send(r.appendRequest(nil, kind, unix.NLM_F_DUMP, body)); err != nil {
+		if err := r.send(r.appendRequest(r.request[:0], kind, unix.NLM_F_DUMP, body)); err != nil {
 			return err
 		}
-		err = r.receive(answer)
+		err = r.receive((*requester).read, answer)
 	}
 	return err
 }
+
+// A change is one message of an nftables transaction.
+type change struct {
+	kind, flags uint16
+	body        []byte
+}
+
+// transact carries out changes to the rule set, all or none. It fails with the number of the first that the kernel
+// refused. There must be one at least.
+func (r *requester) transact(changes []change) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sequence++ // one number for all, so that any refusal is an answer to this
+	b := r.appendMessage(r.request[:0], unix.NFNL_MSG_BATCH_BEGIN, 0, transactionHeader)
+	for i, c := range changes {
+		if i == len(changes)-1 {
+			c.flags |= unix.NLM_F_ACK // comes behind all refusals
+		}
+		b = r.appendMessage(b, unix.NFNL_SUBSYS_NFTABLES<<8|c.kind, c.flags, c.body)
+	}
+	b = r.appendMessage(b, unix.NFNL_MSG_BATCH_END, 0, transactionHeader)
+	if err := r.send(b); err != nil {
+		return err
+	}
+	return r.receive((*requester).readReady, nil)
+}
+
+// transactionHeader is netfilter's header of a message that begins or ends a transaction; it names the subsystem.
+var transactionHeader = []byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, unix.NFNL_SUBSYS_NFTABLES}
 
 // batch sends requests of one kind, many at a time, and calls refused with the error of each that failed.
 func (r *requester) batch(kind uint16, bodies [][]byte, refused func(unix.Errno)) error {
@@ -108,7 +150,7 @@ func (r *requester) batch(kind uint16, bodies [][]byte, refused func(unix.Errno)
 	for len(bodies) > 0 {
 		n := min(len(bodies), batchMax)
 		first := r.sequence + 1
-		var b []byte
+		b := r.request[:0]
 		for i, body := range bodies[:n] {
 			var flags uint16
 			if i == n-1 {
@@ -127,8 +169,13 @@ func (r *requester) batch(kind uint16, bodies [][]byte, refused func(unix.Errno)
 	return nil
 }
 
+// appendRequest appends a request with a number of its own.
 func (r *requester) appendRequest(b []byte, kind, flags uint16, body []byte) []byte {
 	r.sequence++
+	return r.appendMessage(b, kind, flags, body)
+}
+
+func (r *requester) appendMessage(b []byte, kind, flags uint16, body []byte) []byte {
 	b = binary.NativeEndian.AppendUint32(b, uint32(unix.NLMSG_HDRLEN+len(body)))
 	b = binary.NativeEndian.AppendUint16(b, kind)
 	b = binary.NativeEndian.AppendUint16(b, flags|unix.NLM_F_REQUEST)
@@ -138,9 +185,11 @@ func (r *requester) appendRequest(b []byte, kind, flags uint16, body []byte) []b
 	return append(b, make([]byte, align4(len(body))-len(body))...)
 }
 
+// send may wait for the kernel's locks.
 func (r *requester) send(b []byte) error {
+	r.request = b
 	for {
-		err := unix.Sendto(r.fd, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
+		err := unix.Sendto(r.fd, b, 0, r.kernel)
 		if !errors.Is(err, unix.EINTR) {
 			return err
 		}
@@ -149,22 +198,21 @@ func (r *requester) send(b []byte) error {
 
 // receive reads the answer to the newest request to its end, even if answer fails: the kernel refuses
 // the next dump while one is unread.
-func (r *requester) receive(answer func([]byte) error) error {
+func (r *requester) receive(read func(*requester) error, answer func(body []byte) error) error {
 	var failure error
 	interrupted := false
 	for {
-		messages, err := r.read()
-		if err != nil {
+		if err := read(r); err != nil {
 			return err
 		}
-		for _, message := range messages {
-			if message.Header.Seq != r.sequence {
+		for _, message := range r.answers {
+			if message.sequence != r.sequence {
 				continue // of an exchange that was given up
 			}
-			interrupted = interrupted || message.Header.Flags&unix.NLM_F_DUMP_INTR != 0
-			switch message.Header.Type {
+			interrupted = interrupted || message.flags&unix.NLM_F_DUMP_INTR != 0
+			switch message.kind {
 			case unix.NLMSG_ERROR, unix.NLMSG_DONE:
-				if errno := errnoOf(message); errno != 0 {
+				if errno := message.errno(); errno != 0 {
 					return errno
 				}
 				if interrupted {
@@ -173,9 +221,9 @@ func (r *requester) receive(answer func([]byte) error) error {
 				return failure
 			}
 			if failure == nil && answer != nil {
-				failure = answer(message.Data)
+				failure = answer(message.body)
 			}
-			if message.Header.Flags&unix.NLM_F_MULTI == 0 {
+			if message.flags&unix.NLM_F_MULTI == 0 {
 				return failure
 			}
 		}
@@ -186,46 +234,79 @@ func (r *requester) receive(answer func([]byte) error) error {
 // its last request.
 func (r *requester) receiveRefusals(first uint32, refused func(unix.Errno)) error {
 	for {
-		messages, err := r.read()
-		if err != nil {
+		if err := r.read(); err != nil {
 			return err
 		}
-		for _, message := range messages {
-			if message.Header.Type != unix.NLMSG_ERROR || message.Header.Seq-first > r.sequence-first {
+		for _, message := range r.answers {
+			if message.kind != unix.NLMSG_ERROR || message.sequence-first > r.sequence-first {
 				continue
 			}
-			if errno := errnoOf(message); errno != 0 {
+			if errno := message.errno(); errno != 0 {
 				refused(errno)
 			}
-			if message.Header.Seq == r.sequence {
+			if message.sequence == r.sequence {
 				return nil
 			}
 		}
 	}
 }
 
-func (r *requester) read() ([]syscall.NetlinkMessage, error) {
+// read takes the kernel's next datagram apart, and waits for it.
+func (r *requester) read() error {
 	for {
 		n, from, err := unix.Recvfrom(r.fd, r.buffer, unix.MSG_TRUNC)
-		switch {
-		case errors.Is(err, unix.EINTR):
+		if errors.Is(err, unix.EINTR) {
 			continue
-		case err != nil:
-			return nil, fmt.Errorf("read netlink answer: %w", err)
-		case n > len(r.buffer):
-			return nil, fmt.Errorf("read netlink answer: %w: %d bytes", errMalformed, n)
 		}
-		if sender, ok := from.(*unix.SockaddrNetlink); !ok || sender.Pid != 0 {
+		sender, known := from.(*unix.SockaddrNetlink)
+		if err == nil && (!known || sender.Pid != 0) {
 			continue // not from the kernel
 		}
-		return syscall.ParseNetlinkMessage(r.buffer[:n])
+		return r.parse(n, err)
 	}
 }
 
-// errnoOf returns the number in an error, an acknowledgement (0) or the end of a dump.
-func errnoOf(message syscall.NetlinkMessage) unix.Errno {
-	if len(message.Data) < 4 {
+// readReady is read for what the kernel has answered before the request's system call returned: all but dumps.
+func (r *requester) readReady() error {
+	for {
+		n, port, err := nowait.ReceiveNetlink(r.fd, r.buffer)
+		if err == unix.EAGAIN {
+			return r.read()
+		}
+		if err == nil && port != 0 {
+			continue // not from the kernel
+		}
+		return r.parse(n, err)
+	}
+}
+
+// parse takes apart the n bytes that were read.
+func (r *requester) parse(n int, err error) error {
+	r.answers = r.answers[:0]
+	switch {
+	case err != nil:
+		return fmt.Errorf("read netlink answer: %w", err)
+	case n > len(r.buffer):
+		return fmt.Errorf("read netlink answer: %w: %d bytes", errMalformed, n)
+	}
+	for b := r.buffer[:n]; len(b) >= unix.NLMSG_HDRLEN; {
+		size := int(binary.NativeEndian.Uint32(b))
+		if size < unix.NLMSG_HDRLEN || size > len(b) {
+			return fmt.Errorf("read netlink answer: %w", errMalformed)
+		}
+		r.answers = append(r.answers, answer{
+			kind: binary.NativeEndian.Uint16(b[4:]), flags: binary.NativeEndian.Uint16(b[6:]), sequence: binary.NativeEndian.Uint32(b[8:]),
+			body: b[unix.NLMSG_HDRLEN:size],
+		})
+		b = b[min(align4(size), len(b)):]
+	}
+	return nil
+}
+
+// errno returns the number in an error, an acknowledgement (0) or the end of a dump.
+func (a answer) errno() unix.Errno {
+	if len(a.body) < 4 {
 		return 0
 	}
-	return unix.Errno(-int32(binary.NativeEndian.Uint32(message.Data)))
+	return unix.Errno(-int32(binary.NativeEndian.Uint32(a.body)))
 }

@@ -25,3 +25,28 @@ func Schedule(n int) time.Duration {
 		return refreshPause
 	}
 }
+
+const (
+	// recallFirst lets the announcement get there first. A client whose answer still goes to the former holder gives it in
+	// vain, and gives no other for a while; see recallLast.
+	recallFirst = 5 * time.Millisecond
+	// recallAgain makes good a first packet that was lost.
+	recallAgain = 100 * time.Millisecond
+	// recallLast is more than the 500 ms for which Linux answers a connection's packets without sense but once, so that
+	// an answer that was lost is given again.
+	recallLast = 550 * time.Millisecond
+)
+
+// RecallSchedule returns how long to wait before round n of a recall of former clients, counted from the round before
+// it, the first from the address's announcement, and whether there is such a round: there are three.
+func RecallSchedule(n int) (wait time.Duration, more bool) {
+	switch n {
+	case 0:
+		return recallFirst, true
+	case 1:
+		return recallAgain, true
+	case 2:
+		return recallLast, true
+	}
+	return 0, false
+}

@@ -3,6 +3,7 @@ package vip
 import (
 	"errors"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,10 +20,30 @@ func (k *netlinkKernel) sockets(local netip.Addr) ([]socket, error) {
 		}
 		return err
 	})
-	if errors.Is(err, unix.ENOENT) { // nothing that lists TCP sockets
-		return nil, ErrNoSocketDestroy
+	return list, noDiag(err)
+}
+
+func (k *netlinkKernel) connections(ips []netip.Addr, each func(local, peer netip.AddrPort)) error {
+	if k.census == nil {
+		return ErrNoSocketDestroy
 	}
-	return list, err
+	request := encodeDiagDump(1<<stateEstablished, sourceFilter(ips...))
+	err := k.census.dump(diagDump, request, func() {}, func(answer []byte) error {
+		s, err := decodeSocket(answer)
+		if err == nil && s.state == stateEstablished && slices.Contains(ips, s.local) {
+			each(s.ends())
+		}
+		return err
+	})
+	return noDiag(err)
+}
+
+// noDiag says what it means that the kernel has nothing that lists TCP sockets.
+func noDiag(err error) error {
+	if errors.Is(err, unix.ENOENT) {
+		return ErrNoSocketDestroy
+	}
+	return err
 }
 
 func (k *netlinkKernel) destroy(list []socket) (destroyed int, err error) {

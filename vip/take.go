@@ -9,28 +9,30 @@ import (
 )
 
 // Take puts an address on its link and announces it. Taking an address that is held refreshes and
-// announces it again, under the new lease.
+// announces it again, under the new lease. Clients of its former holder are recalled beside that; see Options.Former.
 //
 // With ErrNotAnnounced the address is on the link and held, and the schedule of announcements runs. With
 // ErrTooLate it has been taken off the link again and is not held. Any other error changed nothing; with
 // ErrForeign the address is there and not ours.
 func (m *Manager) Take(a Address, lease Lease) error {
-	s, leave, err := m.enter(opAdd, a)
+	s, err := m.enter(opAdd, a)
 	if err != nil {
 		return err
 	}
-	defer leave()
+	defer m.leave(s)
+	m.stepped(a, StepTaking)
 	return m.hold(opAdd, s, a, lease)
 }
 
 // Adopt makes a leftover of an earlier life an address of this one, refreshed and announced, for a lease
 // that is being continued. Errors are those of Take, and ErrAbsent if the address is not there.
 func (m *Manager) Adopt(a Address, lease Lease) error {
-	s, leave, err := m.enter(opAdopt, a)
+	s, err := m.enter(opAdopt, a)
 	if err != nil {
 		return err
 	}
-	defer leave()
+	defer m.leave(s)
+	m.stepped(a, StepTaking)
 	link, err := m.kernel.link(a.Link)
 	if err != nil {
 		return failed(opAdopt, a, err)
@@ -96,11 +98,11 @@ func (m *Manager) noteRemoval(r removal) {
 }
 
 func (m *Manager) prolong(a Address, interval time.Duration) (Prolonged, error) {
-	s, leave, err := m.enter(opProlong, a)
+	s, err := m.enter(opProlong, a)
 	if err != nil {
 		return ProlongedNot, err
 	}
-	defer leave()
+	defer m.leave(s)
 	switch {
 	case s.held == nil:
 		return ProlongedNot, failed(opProlong, a, ErrNotHeld)
@@ -144,17 +146,23 @@ func (m *Manager) hold(op operation, s *slot, a Address, lease Lease) error {
 	case err != nil:
 		return failed(op, a, err)
 	}
-	link, _, err := m.write(a, held)
+	m.stepped(a, StepOpened)
+	link, added, err := m.write(a, held)
 	if err != nil && !held {
 		err = joined(err, m.fence.shut(a.Prefix.Addr(), both))
 	}
 	if err != nil {
 		return failed(op, a, err)
 	}
+	m.stepped(a, StepAdded)
 	if lease.over() {
 		return m.late(op, s, a, true)
 	}
-	return m.announceAnew(s, a, link, lease, time.Now())
+	err = m.announceAnew(s, a, link, lease, time.Now())
+	if added && !held { // else its connections are alive
+		s.held.hush = m.recallOn(a, link, lease)
+	}
+	return err
 }
 
 // write makes the kernel count the lifetime of the address anew, and adds it if it is not there.
@@ -201,6 +209,6 @@ func (m *Manager) late(op operation, s *slot, a Address, ours bool) error {
 		return joined(tooLate, failed(opRemove, a, err))
 	}
 	removed := m.remove(link, a)
-	_, destroyed := m.destroyConnections(a, roundsAfter)
+	_, destroyed := m.destroyConnections(a)
 	return joined(tooLate, removed, destroyed)
 }

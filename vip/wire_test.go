@@ -26,14 +26,28 @@ func TestAddressSurvivesTheWire(t *testing.T) {
 
 // The filter is a program for the kernel; one that jumps elsewhere is refused or shows other sockets.
 func TestSourceFilter(t *testing.T) {
-	cases := []struct{ ip, want string }{
-		{"10.0.0.50", "07101400" + "02200000" + "ffffffff" + "0a000032"},
-		{"fd00::50", "071c2000" + "0a800000" + "ffffffff" + "fd000000000000000000000000000050"},
+	four, six := netip.MustParseAddr("10.0.0.50"), netip.MustParseAddr("fd00::50")
+	const is4, is6 = "02200000" + "ffffffff" + "0a000032", "0a800000" + "ffffffff" + "fd000000000000000000000000000050"
+	cases := []struct {
+		ips  []netip.Addr
+		want string
+	}{
+		{[]netip.Addr{four}, "07101400" + is4},
+		{[]netip.Addr{six}, "071c2000" + is6},
+		{[]netip.Addr{four, six}, "07101400" + is4 + "01042000" + "071c2000" + is6},
+		{[]netip.Addr{four, six, four}, "07101400" + is4 + "01043400" + "071c2000" + is6 + "01041400" + "07101400" + is4},
 	}
 	for _, c := range cases {
-		if got := hex.EncodeToString(sourceFilter(netip.MustParseAddr(c.ip))); got != c.want {
-			t.Errorf("%s: got %s, want %s", c.ip, got, c.want)
+		if got := hex.EncodeToString(sourceFilter(c.ips...)); got != c.want {
+			t.Errorf("%s: got %s, want %s", c.ips, got, c.want)
 		}
+	}
+	many := make([]netip.Addr, conditionsMax)
+	for i := range many {
+		many[i] = six
+	}
+	if size := len(sourceFilter(many...)); size > 1<<16-5 {
+		t.Errorf("a filter of %d bytes: its jumps are counted in 16 bits", size)
 	}
 }
 
@@ -113,5 +127,33 @@ func needSeeds(f *testing.F) {
 	files, err := os.ReadDir(filepath.Join("testdata", "fuzz", f.Name()))
 	if err != nil || len(files) == 0 {
 		f.Fatalf("no seed corpus: %v", err)
+	}
+}
+
+func FuzzDecodeNeighbour(f *testing.F) {
+	needSeeds(f)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if n, err := decodeNeighbour(b); err == nil && len(b) < neighbourHeaderBytes {
+			t.Errorf("%d bytes make %+v", len(b), n)
+		}
+	})
+}
+
+func FuzzDecodeRoute(f *testing.F) {
+	needSeeds(f)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if r, err := decodeRoute(b); err == nil && len(b) < routeHeaderBytes {
+			t.Errorf("%d bytes make %+v", len(b), r)
+		}
+	})
+}
+
+// A router of another family than its clients' is in an attribute of its own.
+func TestRouterOfAnotherFamily(t *testing.T) {
+	router := netip.MustParseAddr("fe80::1")
+	b := appendAttribute(make([]byte, routeHeaderBytes), attributeVia, append([]byte{unix.AF_INET6, 0}, router.AsSlice()...))
+	b = appendAttribute(b, unix.RTA_OIF, []byte{7, 0, 0, 0})
+	if got, err := decodeRoute(b); got != (route{index: 7, router: router}) || err != nil {
+		t.Errorf("%+v, %v", got, err)
 	}
 }

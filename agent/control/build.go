@@ -67,7 +67,7 @@ func (w view) vip(v core.VIPStatus) VIP {
 	out := VIP{
 		Address: string(v.Name), Interface: f.Interface, Instance: f.Instance, Failback: failbackWord(f.Failback),
 		Home: v.Home, Holder: v.Holder, Served: place == PlaceHome || place == PlaceAway, AtHome: place == PlaceHome,
-		Place: place, Held: ms(v.HeldFor), Epoch: v.Epoch,
+		Place: place, Held: ms(v.HeldFor), Epoch: v.Epoch, Clients: w.facts.Clients[v.Name],
 		WhyCode: because.code, WhyShort: because.short, Why: because.text, WhyAge: ms(because.age),
 	}
 	out.Candidates = each(v.Candidates, func(c core.CandidateStatus) Candidate {

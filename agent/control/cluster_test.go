@@ -31,7 +31,7 @@ func newCluster() *cluster {
 			ConfigPath: "/etc/memvip/agent.toml", ConfigDigest: "5eed", KeyPath: "/etc/memvip/gossip.key", Port: 7946, Lease: 600 * time.Millisecond,
 			Settings: Settings{Lease: 600 * time.Millisecond, Drift: 0.01, Interval: 100 * time.Millisecond, Deadline: 150 * time.Millisecond, Fall: 3},
 			Detector: "process connector", Counters: map[string]int{"sent": 7},
-			Sealed: map[string]SealedFacts{}, Reach: map[string]Reach{},
+			Sealed: map[string]SealedFacts{}, Reach: map[string]Reach{}, Clients: map[core.Name]int{"10.0.0.102": 12},
 		},
 	}
 	for i := 1; i <= 3; i++ {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"memvip/agent/history"
+	"memvip/agent/trace"
 )
 
 // Explanation is why a VIP is where it is, or what becomes of a node: the schema of `agentctl explain --json`. It is put
@@ -28,6 +29,9 @@ type VIPStory struct {
 	LeaseTrouble string   `json:"lease_trouble"` // why there is no word of the holder on its lease; "" if there is, or no holder
 	Nodes        []Chance `json:"nodes"`
 	Next         string   `json:"next"` // the node that would take it; "" if none could
+
+	// Change is how it came to where it is, or was last, step by step; left out if no node remembers.
+	Change *trace.Timeline `json:"change,omitempty"`
 }
 
 // Chance is whether a node could take a VIP now.

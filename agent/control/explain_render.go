@@ -42,6 +42,9 @@ func (p *page) part(label string, style layout.Style, texts ...string) {
 // common writes what every explanation ends with.
 func (p *page) common(e Explanation, more ...string) {
 	p.lately(e)
+	if e.VIP != nil && e.VIP.Change != nil {
+		p.change(*e.VIP.Change)
+	}
 	for _, node := range slices.Sorted(maps.Keys(e.Unreached)) {
 		p.part("missing", layout.Warning, "the word of "+node+": "+e.Unreached[node])
 	}

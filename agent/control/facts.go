@@ -22,7 +22,8 @@ type Facts struct {
 	Settings     Settings // of the whole configuration; zero if they are not to be told
 
 	VIPs      []VIPFacts
-	Addresses []AddressFacts // up on this node's interfaces now, by its own doing
+	Addresses []AddressFacts    // up on this node's interfaces now, by its own doing
+	Clients   map[core.Name]int // connections known to this node, by VIP; see VIP.Clients
 	Detector  string
 	Members   []Member
 	Counters  any // of gossip, marshalled as it is

@@ -41,6 +41,7 @@ const (
 	CommandPause    Command = "pause"    // keeps VIPs of the whole cluster from going home unasked, or ends that: On
 	CommandFlush    Command = "flush"    // asks for a Flushed
 	CommandReload   Command = "reload"   // has the agent read its configuration again
+	CommandTrace    Command = "trace"    // asks for the trace.Journal of VIP, of this node alone
 	CommandKeys     Command = "keys"     // asks for the NodeKeys, or changes them: Keys
 )
 

@@ -139,6 +139,7 @@ type VIP struct {
 	WhyAge   int64   `json:"why_age_ms"` // age of the news that Why rests on
 
 	Lease      *Lease      `json:"lease,omitempty"` // of the reporting node, if it has one
+	Clients    int         `json:"clients"`         // connections that the reporting node knows of, and would have reset if it took the VIP; 1024 at most
 	Candidates []Candidate `json:"candidates"`      // nodes that could take it now, the best first
 	Sights     []Sight     `json:"sights"`          // what other nodes see of it; empty unless they were asked
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // silentAfterLeast and silentLeases say when a node counts as gone for the report: a voter is told of
-// every node four times in a lease, the others by gossip once a second.
+// every node several times in a lease, the others by gossip once a second, or less often in large clusters.
 const (
 	silentAfterLeast = 3 * time.Second
 	silentLeases     = 2
@@ -31,14 +31,14 @@ func (w view) node(name string) core.NodeStatus {
 	return w.Nodes[i]
 }
 
-// voting reports whether the reporting node is told of every node four times in a lease.
+// voting reports whether the reporting node is told of every node several times in a lease.
 func (w view) voting() bool {
 	return slices.ContainsFunc(w.Voters, func(v core.VoterStatus) bool { return v.Name == w.Node })
 }
 
 // silent reports whether a node was never heard, or not for so long that it counts as gone.
 func (w view) silent(n core.NodeStatus) bool {
-	after := silentAfterLeast
+	after := max(silentAfterLeast, 2*core.PublishEvery(len(w.Nodes), len(w.Voters)))
 	if w.voting() && w.facts.Lease > 0 {
 		after = silentLeases * w.facts.Lease
 	}
@@ -57,7 +57,7 @@ func (w view) heardWithin(v View, name string, d time.Duration) bool {
 	return ever && ago < d
 }
 
-// ClaimedOf is what a node's view says of the claims that arrive, which come four times in a lease; nil of one that is
+// ClaimedOf is what a node's view says of the claims that arrive, which come several times in a lease; nil of one that is
 // no voter, or has not listened for long enough that it would mean something if none came.
 func ClaimedOf(s core.Status, listening, lease time.Duration) map[string]time.Duration {
 	if !(view{Status: s}).voting() || listening < deafLeases*lease {

@@ -92,7 +92,7 @@ func (c *carousel) untilHome(b testing.TB) {
 		c.next()
 		home = 0
 		for _, r := range c.nodes {
-			for _, v := range r.m.vips {
+			for _, v := range r.m.cfg.VIPs {
 				if v.Home == r.name && r.m.leases[v.Name].role == Holding {
 					home++
 				}

@@ -42,10 +42,14 @@ func (m *Machine) hinted(h Hint) {
 	}
 }
 
-// hearHint takes in what a hint says of its voter: that it has granted the name to nobody else.
+// hearHint takes in what a hint says of its voter: that it has granted the name to nobody else. An older word than
+// what answers have told since would stand for ever, as would one of another life of the voter.
 func (m *Machine) hearHint(h Hint, l *lease) {
 	p := m.peer(h.Voter)
-	p.views = slices.Clone(p.views)
+	m.noteServed(p, l)
+	if h.Incarnation != p.incarnation || h.Edition < p.edition {
+		return
+	}
 	view := &p.views[l.no]
 	view.Name, view.Grantee, view.Holding = h.Name, "", false
 	if h.Last.Epoch > view.Last.Epoch {
@@ -65,7 +69,10 @@ func (m *Machine) tryClaim(l *lease, cause Cause) bool {
 		m.becomeCandidate(l, Continuation, v.record().Served, cause)
 	case v.clean() && !m.inTouch():
 		if soon := m.now.Add(2 * m.rtt()); l.retryAt <= m.now || l.retryAt > soon { // one heartbeat for all voters' hints
-			m.nextBeat, l.retryAt = m.now, soon
+			l.retryAt = soon
+			if !m.asking() {
+				m.nextBeat = m.now
+			}
 		}
 		return false
 	case v.clean():
@@ -76,10 +83,16 @@ func (m *Machine) tryClaim(l *lease, cause Cause) bool {
 	return true
 }
 
+// asking reports whether a heartbeat is under way that will soon tell whether this node is in touch. Asking again for each
+// VIP and hint would drown voters that are slow already.
+func (m *Machine) asking() bool {
+	return m.majorityAt < m.lastBeat && m.now.Sub(m.lastBeat) < Heartbeat(m.cfg.Lease)/3
+}
+
 // inTouch reports whether a majority of voters answered a request of the last heartbeat's age. A fresh
 // claim teaches its term to every voter that grants it, even where it cannot win: a node that may
 // just have lost the others must not make its own voter forget whose term was the last.
-func (m *Machine) inTouch() bool { return m.heardWithin(m.cfg.Lease/4 + 4*m.rtt()) }
+func (m *Machine) inTouch() bool { return m.heardWithin(Heartbeat(m.cfg.Lease) + 4*m.rtt()) }
 
 // becomeCandidate begins an attempt. Precondition: the lease is Idle.
 func (m *Machine) becomeCandidate(l *lease, kind Kind, term Term, cause Cause) {

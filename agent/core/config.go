@@ -47,7 +47,7 @@ type Config struct {
 	MACs      []string // as MACsChanged has them, at the start
 	VIPs      []VIP
 
-	// Lease is how long a grant lasts. Every lease/4 a holder renews. Shorter: dead hosts are noticed
+	// Lease is how long a grant lasts. Every Heartbeat of it a holder renews. Shorter: dead hosts are noticed
 	// sooner, and a starved agent loses its VIPs sooner.
 	Lease time.Duration
 	// DriftPPM bounds how much faster or slower than real time a host's clock may run, in parts per
@@ -56,6 +56,10 @@ type Config struct {
 	// Margin is kept free at a lease's end for taking the address down: two jiffies and netlink.
 	Margin time.Duration
 }
+
+// Heartbeat is how often a node renews a lease of that length, or says that it is alive (DESIGN section 3). A holder that
+// is not answered makes haste; see Machine.hastenAt.
+func Heartbeat(lease time.Duration) time.Duration { return lease / 4 }
 
 // MarginMin is the least margin: two jiffies at 100 Hz.
 const MarginMin = 20 * time.Millisecond

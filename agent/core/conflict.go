@@ -148,7 +148,7 @@ func (m *Machine) unmask(v *site) {
 
 // atHand reports whether this node has a name's address up, puts it up, or has it left over from an earlier life.
 func (m *Machine) atHand(l *lease) bool {
-	return l.role == Taking || l.role == Holding || l.leftover != 0
+	return l.held() || l.leftover != 0
 }
 
 // othersHold reports whether a majority of voters names another node as the holder, by what they answered to questions

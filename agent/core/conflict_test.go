@@ -140,7 +140,8 @@ func TestLongerLeaseIsNoSilence(t *testing.T) {
 		before := a.m.counts["announced_again"]
 		for range 5 {
 			w.run(1200 * time.Millisecond)
-			a.step(Received{"c:7946", Claim{From: c.m.self, Length: lease, State: c.m.state()}})
+			c.m.counter++
+			a.step(Received{"c:7946", Claim{From: c.m.self, Counter: c.m.counter, Length: lease, State: c.m.state()}})
 		}
 		if n := a.m.counts["announced_again"] - before; n != 5*i {
 			t.Errorf("lease %s: announced again %d times, want %d", lease, n, 5*i)

@@ -5,18 +5,17 @@ import "time"
 // For how long nobody served a VIP is known for certain by nobody but its clients. The node that takes it knows what
 // voters said of the former holder, and when it was told that the VIP is free; no decision rests on it.
 
-// noteServed remembers which other nodes hold VIPs and when a voter last granted them, by what it has just answered.
-// A grant that is armed for longer than a lease of ours does not tell when it was given.
-func (m *Machine) noteServed(p *peer) {
-	for _, v := range m.sites {
-		e := &p.views[v.lease.no]
-		if !e.Holding || e.Grantee == m.cfg.Node {
-			continue
-		}
-		v.lease.before = e.Grantee
-		if e.Left > 0 && e.Left <= m.cfg.Lease {
-			v.servedAt = max(v.servedAt, m.now.Add(e.Left-m.cfg.Lease))
-		}
+// noteServed remembers which other node holds a VIP and when a voter last granted it, as far as that voter's newest
+// answer tells. It is called when that answer came, and before another word takes its place. A grant that is armed for
+// longer than a lease of ours does not tell when it was given.
+func (m *Machine) noteServed(p *peer, l *lease) {
+	e := &p.views[l.no]
+	if l.site == nil || !e.Holding || e.Grantee == m.cfg.Node {
+		return
+	}
+	l.before = e.Grantee
+	if left := m.left(p, l); left > 0 && left <= m.cfg.Lease {
+		l.site.servedAt = max(l.site.servedAt, p.viewedAt.Add(left-m.cfg.Lease))
 	}
 }
 

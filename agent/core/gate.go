@@ -189,6 +189,7 @@ func (m *Machine) proved(in *instance, p Proof, cause Cause, over map[Name]Term,
 		}
 		v.kept = &ServiceRecord{VIP: v.Name, Instance: v.Instance, Proof: p, Over: over[v.Name], LastTerm: r.LastTerm}
 		m.journal.dirty = true
+		m.nextBeat = m.now // voters who know of no clean candidate would have another node give up a cache for this VIP
 		m.emit(Transition{Name: v.Name, Instance: in.address, From: "tainted", To: "clean", Cause: cause, Term: over[v.Name]})
 	}
 	in.trouble, in.restarts = "", 0
@@ -227,7 +228,7 @@ func (m *Machine) instanceDown(e InstanceWentDown) {
 // abandon gives away every VIP that a dead instance serves.
 func (m *Machine) abandon(in *instance) {
 	for _, v := range in.sites {
-		if l := v.lease; l.role == Taking || l.role == Holding {
+		if l := v.lease; l.held() {
 			m.vacate(l, CauseInstanceDown)
 		}
 	}

@@ -112,6 +112,9 @@ func (m *Machine) makeRoom(v *site, c *coming) {
 	}
 	for _, g := range guests {
 		if m.successor(g, true) == "" {
+			if m.successorHeard(g, true, m.fresh()) != "" {
+				return // it may be there still, and will tell; a cache is not to be lost for that
+			}
 			if v.CanRestart && !v.in.keeps && m.now >= v.in.flushNotBefore && m.hasSlot(v, c) {
 				m.restartForProof(v)
 			}
@@ -139,6 +142,7 @@ func (m *Machine) withSlot(v *site, c *coming, holder string) Homecoming {
 	}
 	if c.finalSince == 0 {
 		c.finalSince, c.nextAsk, c.rechecked, c.accepted = m.now, 0, false, false
+		c.refused, c.heard = AskAccepted, false // what was said to an ask without a proof counts no more
 		m.emit(CheckInstance{Instance: v.Instance, Name: v.Name, Proof: v.record().Proof, Serving: m.serving(v)})
 	}
 	if c.heard && c.refused != AskAccepted && c.refused != AskUnderway && c.refused != AskNotYet {

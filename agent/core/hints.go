@@ -1,7 +1,6 @@
 package core
 
 import (
-	"maps"
 	"slices"
 	"time"
 )
@@ -15,39 +14,60 @@ func (v *voter) candidates(now Instant, s *slot) []candidate {
 		return nil
 	}
 	var cs []candidate
-	for _, n := range slices.Sorted(maps.Keys(v.nodes)) {
-		h := v.nodes[n]
+	load := v.load(s)
+	for _, h := range v.known {
 		if now.Sub(h.at) >= h.alive || h.at <= h.deals[s.no].gaveUp {
 			continue // dead, or what it last said is older than its release
 		}
-		if c, ok := rate(s.vip, s.last, h.state, v.vips); ok {
-			c.held = max(c.held, v.load(n, s))
+		if c, ok := h.account(v.names).rate(s.vip, s.no, s.last); ok {
+			c.held = max(c.held, load[c.node])
 			cs = append(cs, c)
 		}
 	}
 	return rank(s.vip, cs)
 }
 
-// load counts what a node has or may be about to take, as this voter knows without being told: other names that
+// load counts what each node has or may be about to take, as this voter knows without being told: other names that
 // it granted to the node, keeps for it or has just named it for. When a host dies its VIPs run out within
 // milliseconds, and what the survivors say of themselves is older than that.
-func (v *voter) load(node string, but *slot) int {
-	n := 0
+func (v *voter) load(but *slot) map[string]int {
+	load := map[string]int{}
 	for _, s := range v.all {
-		if s != but && s.vip.Name != HandbackSlot && (s.grant.to.Node == node || s.reserved.node == node || s.free() && s.named == node) {
-			n++
+		if s == but || s.vip.Name == HandbackSlot {
+			continue
+		}
+		for i, node := range [...]string{s.grant.to.Node, s.reserved.node, s.nameTold()} {
+			if node != "" && (i == 0 || node != s.grant.to.Node) {
+				load[node]++
+			}
 		}
 	}
-	return n
+	return load
+}
+
+// nameTold is the node that the newest hint named for a name that is free, "" if it is not or none did.
+func (s *slot) nameTold() string {
+	if !s.free() {
+		return ""
+	}
+	return s.named
 }
 
 // reservedHint returns the word to the successor that a release has just named.
-func (v *voter) reservedHint(n Name) (to string, h Hint, ok bool) {
+func (v *voter) reservedHint(now Instant, n Name) (to string, h Hint, ok bool) {
 	s := v.slots[n]
 	if s == nil || !s.reserved.given() {
 		return "", Hint{}, false
 	}
-	return s.reserved.node, Hint{Voter: v.name, Name: n, Last: s.last, By: s.reserved.by}, true
+	h = v.hint(now, s)
+	h.By = s.reserved.by
+	return s.reserved.node, h, true
+}
+
+// hint is the word that a name is free, or kept for whom it is told to.
+func (v *voter) hint(now Instant, s *slot) Hint {
+	v.look(now)
+	return Hint{Voter: v.name, Name: s.vip.Name, Last: s.last, Incarnation: v.incarnation, Edition: v.edition}
 }
 
 // addressed is a hint with its receiver.
@@ -92,7 +112,7 @@ func (s *slot) hintDue(now Instant) bool {
 
 // turn picks the candidate whose turn it is and sets the time of the next.
 func (v *voter) turn(now Instant, s *slot, ranked []candidate, stagger time.Duration, trust Instant) (addressed, bool) {
-	hint := Hint{Voter: v.name, Name: s.vip.Name, Last: s.last}
+	hint := v.hint(now, s)
 	placeable := slices.DeleteFunc(slices.Clone(ranked), func(c candidate) bool { return !c.placeable() })
 	if len(placeable) == 0 {
 		s.starve(now)
@@ -103,7 +123,7 @@ func (v *voter) turn(now Instant, s *slot, ranked []candidate, stagger time.Dura
 		hint.Tainted = true
 		return addressed{ranked[0].node, hint}, true
 	}
-	if at := s.gather(now, trust, v.lease/4*3/2, placeable[0]); at > now {
+	if at := s.gather(now, trust, Heartbeat(v.lease)*3/2, placeable[0]); at > now {
 		s.nextHint = at
 		return addressed{}, false
 	}
@@ -149,36 +169,46 @@ func (s *slot) gather(now, trust Instant, patience time.Duration, best candidate
 
 // heardFrom makes a free name due for a hint when a candidate has just spoken: a VIP without grant
 // and reservation counts as run out.
-func (v *voter) heardFrom(now Instant, node string) {
+// It reports whether it did.
+func (v *voter) heardFrom(now Instant, node string) (due bool) {
 	h := v.node(node)
 	if h.at != now {
-		return
+		return false
 	}
 	for _, s := range v.all {
 		if !s.free() || s.nextHint <= now || s.vip.Name == HandbackSlot {
 			continue
 		}
-		if c, ok := rate(s.vip, s.last, h.state, v.vips); ok && c.placeable() && s.noCleanSince != 0 {
+		if s.noCleanSince == 0 {
+			continue
+		}
+		if c, ok := h.account(v.names).rate(s.vip, s.no, s.last); ok && c.placeable() && s.awaits(c) {
 			s.hintNow(now)
+			due = true
 		}
 	}
+	return due
 }
 
-// wake returns when the voter has something to do next.
-func (v *voter) wake(now Instant) Instant {
-	at := never
-	if now < v.silentUntil {
-		at = v.silentUntil
+// awaits reports whether a candidate that shows up changes when the ranking is acted on; see gather.
+func (s *slot) awaits(c candidate) bool {
+	return s.placeableSince == 0 || c.continues || !s.last.Known() && c.node == s.vip.Home
+}
+
+// wake sets the alarm for when the voter has something to do next.
+func (v *voter) wake(a *alarm) {
+	silent := a.now < v.silentUntil
+	if silent {
+		a.set(v.silentUntil)
 	}
 	for _, s := range v.all {
 		switch {
 		case s.grant.given():
-			at = min(at, s.grant.expires)
+			a.set(s.grant.expires)
 		case s.reserved.given():
-			at = min(at, s.reserved.until)
-		case s.vip.Name != HandbackSlot && now >= v.silentUntil && !v.benched:
-			at = min(at, s.nextHint)
+			a.set(s.reserved.until)
+		case s.vip.Name != HandbackSlot && !silent && !v.benched:
+			a.set(s.nextHint)
 		}
 	}
-	return at
 }

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -166,7 +167,7 @@ func (m *Machine) renewed(l *lease, a *Answer, e *AnswerEntry) {
 
 // expireLease ends a lease whose validity is over: at this moment the address must go down.
 func (m *Machine) expireLease(l *lease) {
-	if (l.role == Taking || l.role == Holding) && m.now >= l.validUntil {
+	if l.held() && m.now >= l.validUntil {
 		m.count("lease_lost")
 		m.vacate(l, CauseLeaseLost)
 	}
@@ -272,14 +273,19 @@ func (m *Machine) measureDrop(took time.Duration) {
 // successor chooses who should have a VIP next, from what the nodes last said; "" if nobody can. To spare
 // those that owe a proof of their own VIP is a must, or a preference of the ranking's.
 func (m *Machine) successor(v *site, spare bool) string {
+	return m.successorHeard(v, spare, m.cfg.Lease+stateFresh)
+}
+
+// successorHeard is successor among nodes whose states are younger than that.
+func (m *Machine) successorHeard(v *site, spare bool, age time.Duration) string {
 	var cs []candidate
-	for _, n := range slices.Sorted(maps.Keys(m.states)) {
-		h := m.states[n]
-		if m.now.Sub(h.at) >= m.cfg.Lease+stateFresh {
+	last, promised := m.heardTerm(v.lease), m.promised()
+	for n, h := range m.states {
+		if m.now.Sub(h.at) >= age {
 			continue
 		}
-		if c, ok := rate(v.VIP, m.heardTerm(v.lease), h.state, m.vips); ok && c.clean && !(spare && c.owesProof) {
-			c.held += m.promised(n)
+		if c, ok := h.account(m.names).rate(v.VIP, v.lease.no, last); ok && c.clean && !(spare && c.owesProof) {
+			c.held += promised[n]
 			cs = append(cs, c)
 		}
 	}
@@ -289,18 +295,19 @@ func (m *Machine) successor(v *site, spare bool) string {
 	return rank(v.VIP, cs)[0].node
 }
 
-// promised counts the VIPs that a node was named for and may not have told of yet.
-func (m *Machine) promised(node string) int {
-	n := 0
+// promised counts the VIPs that nodes were named for and may not have told of yet.
+func (m *Machine) promised() map[string]int {
+	promised := map[string]int{}
 	for _, l := range m.all {
-		if l.drop.successor == node || l.moved.to == node {
-			n++
+		if to := cmp.Or(l.drop.successor, l.moved.to); to != "" {
+			promised[to]++
 		}
 	}
-	return n
+	return promised
 }
 
-// stateFresh is how old gossip may be, beside one lease, to choose a successor from.
+// stateFresh is how old gossip may be, beside one lease, to choose a successor from. In large clusters the states of
+// nodes that have no vote are mostly older; then the choice is the voters', who hear everybody with every heartbeat.
 const stateFresh = 2 * time.Second
 
 // sendRelease gives a name up at every voter. Precondition: its address is not up.
@@ -362,7 +369,7 @@ func (m *Machine) acked(a Ack) {
 			continue
 		}
 		if p := m.peer(a.Voter); p.incarnation != a.Incarnation {
-			p.incarnation = a.Incarnation
+			p.meet(a.Incarnation)
 			m.sendReleaseTo(a.Voter, r.release)
 		}
 	}

@@ -10,27 +10,31 @@ func (m *Machine) check() {
 		return
 	}
 	for _, s := range m.voter.all {
-		checkSlot(s, m.now)
+		checkSlot(s, m.now, m.woke)
 	}
 }
 
-func checkSlot(s *slot, now Instant) {
+func checkSlot(s *slot, now, woke Instant) {
 	switch g := &s.grant; {
 	case !g.given():
 	case g.length > LeaseMax:
 		broken("%s: granted for %s", s.vip.Name, g.length)
 	case g.expires <= now:
 		broken("%s: grant outlived its end", s.vip.Name)
+	case g.expires < woke:
+		broken("%s: nobody is woken for the end of its grant", s.vip.Name)
 	case s.reserved.given():
 		broken("%s: granted and reserved at once", s.vip.Name)
 	}
 }
 
 func (m *Machine) checkLease(l *lease) {
-	has := l.role == Taking || l.role == Holding
+	has := l.held()
 	switch {
 	case has && l.validUntil <= m.now:
 		broken("%s: %s without a valid lease", l.name, l.role)
+	case has && l.validUntil < m.woke:
+		broken("%s: nobody is woken for the end of its lease", l.name)
 	case !has && l.validUntil != 0:
 		broken("%s: validity while %s", l.name, l.role)
 	case l.role != Dropping && (l.role == Idle) == l.term.Known():

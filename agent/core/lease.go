@@ -66,6 +66,9 @@ type granted struct {
 // claimsMax bounds how many unanswered requests are remembered: more than fit into one lease.
 const claimsMax = 12
 
+// held reports whether the lease is this node's.
+func (l *lease) held() bool { return l.role == Taking || l.role == Holding }
+
 // ask notes a request that is about to be sent.
 func (l *lease) ask(counter uint64, at Instant, length time.Duration, kind Kind) {
 	var grants []grantedBy

@@ -24,10 +24,11 @@ type Machine struct {
 	toResend   []*packet // those of packets whose resendAt is ahead
 	releases   []sentRelease
 	nextBeat   Instant
+	lastBeat   Instant
 	beatsSoon  []Instant // extra heartbeats, to see what became of a release
 
-	vips      []VIP   // sorted by name
-	sites     []*site // of vips
+	names     *names
+	sites     []*site // of VIPs, sorted by name
 	leases    map[Name]*lease
 	all       []*lease // sorted by name
 	instances map[string]*instance
@@ -35,12 +36,13 @@ type Machine struct {
 	strangers map[recordKey]*ServiceRecord // of VIPs and instances that are not configured any more
 	slotFor   Name                         // VIP for which the hand-back slot is wanted or held
 
-	states   map[string]*heardState // by gossip and by claims, newest of each node
-	macs     map[string][]string    // which every node has ever told as its own, the newest last; this one too
-	told     []string               // which this node tells; never written to
-	seq      uint64                 // of the own state
-	lastSent NodeState
-	sentAt   Instant
+	states    map[string]*heardState // by gossip and by claims, newest of each node
+	macs      map[string][]string    // which every node has ever told as its own, the newest last; this one too
+	told      []string               // which this node tells; never written to
+	seq       uint64                 // of the own state
+	described NodeState              // as it was last written down; what it holds is never written to
+	sent      uint64                 // the version that was published
+	sentAt    Instant
 
 	draining, stopping, exited bool
 	pause                      Pause
@@ -64,8 +66,40 @@ type Machine struct {
 // heardState is another node's state and when it was heard.
 type heardState struct {
 	state   NodeState
-	at      Instant
-	claimed Instant // when its newest claim came; zero: none did
+	sum     *account // of state; nil until it is asked for
+	told    Instant  // when that came
+	at      Instant  // when it was last known to be true
+	request Request  // the newest claim that said so
+	claimed Instant  // when its newest claim came; zero: none did
+}
+
+// account is what ranking asks of the node's state.
+func (h *heardState) account(ns *names) *account {
+	if h.sum == nil {
+		h.sum = ns.account(&h.state)
+	}
+	return h.sum
+}
+
+// aged is the state with what counts time as it was when the state was last known to be true.
+func (h *heardState) aged() NodeState {
+	d := h.at.Sub(h.told)
+	if d <= 0 {
+		return h.state
+	}
+	s := h.state
+	s.VIPs = slices.Clone(s.VIPs)
+	for i := range s.VIPs {
+		v := &s.VIPs[i]
+		v.Wait = max(0, v.Wait-d)
+		if v.Role == Holding {
+			v.HeldFor += d
+		}
+		if v.Conflict != "" {
+			v.ConflictAgo += d
+		}
+	}
+	return s
 }
 
 // looped is a message of the node to itself: its voter and its holder speak like strangers.
@@ -94,8 +128,14 @@ func (m *Machine) Step(now Instant, ev Event) []Effect {
 	if m.started == 0 {
 		broken("%T before Started", ev)
 	}
-	m.expire()
-	m.dispatch(ev)
+	late := m.now >= m.woke
+	if late {
+		m.expire()
+	}
+	calm := m.dispatch(ev) && !late && !m.journal.dirty
+	if calm && !m.settle() {
+		return m.out // nothing came up, and nothing is due
+	}
 	m.due()
 	for m.settle() {
 		m.deliver()
@@ -169,14 +209,16 @@ func (m *Machine) expire() {
 	}
 }
 
-// dispatch hands an event to the part of the machine that it concerns.
-func (m *Machine) dispatch(ev Event) {
+// dispatch hands an event to the part of the machine that it concerns. It reports whether that left everything as it
+// was, but for leases that last longer: then nothing else has to be looked at. In a large cluster most events are of
+// that kind.
+func (m *Machine) dispatch(ev Event) (calm bool) {
 	switch e := ev.(type) {
-	case Started, Tick:
 	case Received:
-		m.receive(e.Source, e.Msg)
+		return m.receive(e.Source, e.Msg)
 	case StateHeard:
-		m.hearState(&e.State)
+		return m.hearState(&e.State)
+	case Started, Tick:
 	case StateSaved:
 		m.saved(e.Seq)
 	case SaveFailed:
@@ -228,28 +270,20 @@ func (m *Machine) dispatch(ev Event) {
 	default:
 		assert(false, "unknown event %T", ev)
 	}
+	return false
 }
 
-// receive hands a message to the voter or to the node.
-func (m *Machine) receive(source string, msg Message) {
+// receive hands a message to the voter or to the node. What it reports is as for dispatch.
+func (m *Machine) receive(source string, msg Message) (calm bool) {
 	switch x := msg.(type) {
 	case Claim:
-		m.heardClaim(x.From.Node, x.Length)
-		m.hearState(&x.State)
-		if m.voter == nil {
-			m.count("claim_without_vote")
-			return
-		}
-		answer, changed := m.voter.claim(m.now, source, x)
-		m.journal.dirty = m.journal.dirty || changed
-		m.sendSaved(x.From.Node, answer)
-		m.voter.heardFrom(m.now, x.From.Node)
+		return m.claimed(source, &x)
 	case Release:
 		if m.voter != nil {
 			m.voterRelease(x)
 		}
 	case Answer:
-		m.answered(&x)
+		return m.answered(&x)
 	case Ack:
 		m.acked(x)
 	case Hint:
@@ -263,6 +297,41 @@ func (m *Machine) receive(source string, msg Message) {
 	default:
 		assert(false, "unknown message %T", msg)
 	}
+	return false
+}
+
+// claimed hears from the claimant, and has the voter answer.
+func (m *Machine) claimed(source string, c *Claim) (calm bool) {
+	reunited := m.heardClaim(c.From.Node, c.Length)
+	if !c.Unchanged {
+		m.hearState(&c.State)
+	}
+	m.stillTrue(c)
+	if m.voter == nil {
+		m.count("claim_without_vote")
+		return false
+	}
+	answer, changed := m.voter.claim(m.now, source, *c)
+	m.journal.dirty = m.journal.dirty || changed
+	m.sendSaved(c.From.Node, answer)
+	roused := m.voter.heardFrom(m.now, c.From.Node)
+	return c.Unchanged && !reunited && !changed && !roused && c.renews(&answer) && !m.voter.grantsEnd(c, m.woke)
+}
+
+// grantsEnd reports whether a grant that a claim asked for ends before an instant: renewed by an agent with a shorter lease
+// than the one before it, it may end sooner than was known.
+func (v *voter) grantsEnd(c *Claim, before Instant) bool {
+	return slices.ContainsFunc(c.Entries, func(e ClaimEntry) bool {
+		s := v.slots[e.Name]
+		return s != nil && s.grant.given() && s.grant.expires < before
+	})
+}
+
+// renews reports whether a claim asked for no more than to prolong what the claimant holds, and got it.
+func (c *Claim) renews(a *Answer) bool {
+	return a.Refused == NotRefused &&
+		!slices.ContainsFunc(c.Entries, func(e ClaimEntry) bool { return e.Kind != Renewal }) &&
+		!slices.ContainsFunc(a.Entries, func(e AnswerEntry) bool { return e.Refused != NotRefused })
 }
 
 // voterRelease carries a release out and tells the successors it names.
@@ -274,7 +343,7 @@ func (m *Machine) voterRelease(r Release) {
 		return
 	}
 	for _, e := range r.Entries {
-		if to, hint, ok := m.voter.reservedHint(e.Name); ok && hint.By == r.From.Node {
+		if to, hint, ok := m.voter.reservedHint(m.now, e.Name); ok && hint.By == r.From.Node {
 			m.sendSaved(to, hint)
 		}
 	}
@@ -308,7 +377,7 @@ func (m *Machine) giveHints() {
 	}
 	// What this node last told its voter may be a heartbeat old.
 	own := m.describe()
-	m.voter.node(m.cfg.Node).hear(m.now, &own, m.life, m.cfg.Lease)
+	m.voter.node(m.cfg.Node).see(m.now, own, m.life, m.cfg.Lease)
 	for _, h := range m.voter.hints(m.now, m.stagger(), m.trustFrom()) {
 		m.send(h.to, h.hint)
 	}
@@ -319,7 +388,7 @@ func (m *Machine) giveHints() {
 // lost them it waits two leases, and then takes what it hears: candidates may reach it that it cannot.
 func (m *Machine) trustFrom() Instant {
 	if m.company {
-		return m.companySince.Add(m.cfg.Lease / 4 * 3 / 2)
+		return m.companySince.Add(Heartbeat(m.cfg.Lease) * 3 / 2)
 	}
 	return m.companySince.Add(2 * m.cfg.Lease)
 }
@@ -354,33 +423,44 @@ func (m *Machine) giveAll(cause Cause) {
 
 // wake returns the next instant at which something is due.
 func (m *Machine) wake() Instant {
-	at := min(m.nextBeat, m.journal.retryAt())
+	a := alarm{m.now, never}
+	a.set(m.nextBeat)
+	a.set(m.hastenAt())
+	a.set(m.journal.retryAt())
 	if m.voter != nil {
-		at = min(at, m.voter.wake(m.now))
+		m.voter.wake(&a)
 	}
 	for _, t := range m.beatsSoon {
-		at = min(at, t)
+		a.set(t)
 	}
 	for _, p := range m.toResend {
-		at = min(at, p.resendAt)
+		a.set(p.resendAt)
 	}
 	for _, r := range m.releases {
-		at = min(at, r.resendAt, r.until)
+		a.set(min(r.resendAt, r.until))
 	}
 	for _, l := range m.all {
-		at = min(at, m.leaseWake(l))
+		a.set(m.leaseWake(l))
 	}
 	for _, v := range m.sites {
-		at = min(at, v.defendWake())
+		a.set(v.defendWake())
 	}
-	at = min(at, m.comeHomeAt())
+	a.set(m.comeHomeAt())
 	if m.company {
-		at = min(at, m.aloneAt())
+		a.set(m.aloneAt())
 	}
-	if at <= m.now {
-		return m.now.Add(overdue)
+	return a.at
+}
+
+// alarm is the first of many instants. One that is overdue, so that it could not be dealt with now, must not hide the
+// next one that is not: a lease may end before it is looked at again.
+type alarm struct{ now, at Instant }
+
+func (a *alarm) set(t Instant) {
+	if t <= a.now {
+		t = a.now.Add(overdue)
 	}
-	return at
+	a.at = min(a.at, t)
 }
 
 // overdue is when to look again at what is due and could not be done now.
@@ -389,20 +469,22 @@ const overdue = time.Millisecond
 // stagger is how long a voter waits between one candidate's turn and the next's.
 func (m *Machine) stagger() time.Duration { return max(5*time.Millisecond, 3*m.rtt()) }
 
-// heardClaim notes that a node is heard, which claims four times in a lease of its own.
-func (m *Machine) heardClaim(node string, lease time.Duration) {
+// heardClaim notes that a node is heard, which claims several times in a lease of its own.
+// It reports whether it had not been for long.
+func (m *Machine) heardClaim(node string, lease time.Duration) (reunited bool) {
 	if h := m.states[node]; h != nil {
-		if h.claimed != 0 && m.now.Sub(h.claimed) > max(lease, m.cfg.Lease) {
+		if reunited = h.claimed != 0 && m.now.Sub(h.claimed) > max(lease, m.cfg.Lease); reunited {
 			m.reunited()
 		}
 		h.claimed = m.now
 	}
+	return reunited
 }
 
-// hearState keeps the newest state of each other node.
-func (m *Machine) hearState(s *NodeState) {
+// hearState keeps the newest state of each other node. It reports whether that says no more than that it is still true.
+func (m *Machine) hearState(s *NodeState) (calm bool) {
 	if s.Node == m.cfg.Node || s.Node == "" {
-		return
+		return true
 	}
 	h := m.states[s.Node]
 	if h == nil {
@@ -412,12 +494,25 @@ func (m *Machine) hearState(s *NodeState) {
 	if h.at == 0 || !slices.Equal(h.state.MACs, s.MACs) {
 		m.learnMACs(s.Node, s.MACs) // an old state's too: once told is enough
 	}
-	if h.state.newerThan(s) {
-		return
+	if h.state.newerThan(s) || h.at != 0 && !s.newerThan(&h.state) {
+		return false
 	}
 	m.hearPause(s.Pause)
-	if h.at != 0 && m.now.Sub(h.at) > m.cfg.Lease+stateFresh {
+	calm = h.at != 0 && h.state.Start == s.Start && h.state.Version == s.Version
+	if h.at != 0 && m.now.Sub(h.at) > m.fresh() {
+		calm = false
 		m.reunited()
 	}
-	h.state, h.at = *s, m.now
+	h.state, h.sum, h.told, h.at = *s, nil, m.now, m.now
+	return calm
+}
+
+// stillTrue notes that a node's state has not changed since the version that its claim names. An older claim than
+// another one says nothing new.
+func (m *Machine) stillTrue(c *Claim) {
+	h := m.states[c.From.Node]
+	if h == nil || h.state.Start != c.From.Start || h.state.Version != c.State.Version || c.Request().Compare(h.request) <= 0 {
+		return
+	}
+	h.request, h.at = c.Request(), m.now
 }

@@ -54,11 +54,16 @@ type Claim struct {
 	Counter uint64
 	Life    uint64        // random per agent start; answers repeat it, so that answers to a former life never count (F2)
 	Echo    uint64        // the voter's incarnation as last heard; 0 if unknown (F1)
+	Seen    uint64        // the voter's edition as last heard; 0 if unknown
 	List    ListID        // the voter list the node counts a majority of
 	Must    Must          // what the voter has to understand
 	Length  time.Duration // how long a grant is to last, from the moment it is given (F5)
 	Entries []ClaimEntry
 	State   NodeState
+
+	// Unchanged says that the voter knows the node's state already: State then holds no more than the version that is
+	// still true.
+	Unchanged bool
 }
 
 // Request returns the claim's number.
@@ -107,7 +112,8 @@ func (r Refusal) String() string {
 }
 
 // AnswerEntry is what a voter says of one name: the verdict on the claim's entry, if there was one,
-// and how the name stands with this voter after the claim was handled.
+// and how the name stands with this voter after the claim was handled. A name stands as it did if an answer says nothing
+// of it, and its grant, if it has one, is not late; see lateFrom. Only of very many late ones some go unsaid.
 type AnswerEntry struct {
 	Name    Name
 	Asked   bool    // the claim had an entry for this name
@@ -133,6 +139,8 @@ type Answer struct {
 	Left        time.Duration
 	Newest      Request // newest request this voter has seen from the node
 	List        ListID
+	Knows       uint64 // the version of the claimant's state that the voter has; 0: none of this life's
+	Edition     uint64 // of what the voter says of all names, as far as the claimant knows with this answer
 	Entries     []AnswerEntry
 }
 
@@ -171,6 +179,9 @@ type Hint struct {
 	Last    Term
 	By      string // who reserved the name for this node, "" if the name is simply free
 	Tainted bool   // no clean candidate has been seen for two leases; the node is the best of the tainted
+
+	Incarnation uint64 // of the voter
+	Edition     uint64 // of what the voter said of all names when it wrote this
 }
 
 // Ask is a home asking the holder of its VIP for a hand-back.

@@ -149,6 +149,7 @@ type NodeState struct {
 	Node      string
 	Start     uint64
 	Seq       uint64
+	Version   uint64 // the Seq since which nothing has changed but durations
 	Build     string
 	Quorate   bool
 	Draining  bool

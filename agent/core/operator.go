@@ -60,10 +60,10 @@ func (m *Machine) move(e MoveRequested) {
 // mayTake reports whether a node could be a VIP's next holder, by its newest word.
 func (m *Machine) mayTake(v *site, node string) bool {
 	h := m.states[node]
-	if h == nil || m.now.Sub(h.at) >= m.cfg.Lease+stateFresh {
+	if h == nil || m.now.Sub(h.at) >= m.fresh() {
 		return false
 	}
-	c, ok := rate(v.VIP, m.heardTerm(v.lease), h.state, m.vips)
+	c, ok := h.account(m.names).rate(v.VIP, v.lease.no, m.heardTerm(v.lease))
 	return ok && c.clean
 }
 

@@ -12,11 +12,13 @@ type peer struct {
 	incarnation uint64
 	memory      uint64
 	list        ListID
-	heard       bool          // has answered since this agent's start
-	answered    Instant       // send time of the newest request it answered and did not refuse as a whole
-	viewed      Instant       // send time of the request that views answered
-	viewedAt    Instant       // when that answer came
-	views       []AnswerEntry // of all names, in their order; never written to, an answer has them too
+	heard       bool    // has answered since this agent's start
+	answered    Instant // send time of the newest request it answered and did not refuse as a whole
+	knows       uint64  // the version of this node's state that it has
+	edition     uint64  // of what it says of the names, as far as views have it
+	viewed      Instant // send time of the newest request that it answered
+	viewedAt    Instant // when that answer came
+	views       []view  // of all names, in their order
 	silentUntil Instant
 	refused     Refusal // its last refusal of a whole claim
 	other       string
@@ -28,7 +30,6 @@ type packet struct {
 	claim    Claim
 	at       Instant  // clock read before the first send
 	answered []string // voters that did
-	resent   bool
 	resendAt Instant
 }
 
@@ -45,7 +46,7 @@ const rttMin = 2 * time.Millisecond
 func (m *Machine) peer(name string) *peer {
 	p := m.peers[name]
 	if p == nil {
-		p = &peer{name: name, views: make([]AnswerEntry, len(m.all))}
+		p = &peer{name: name, views: make([]view, len(m.all))}
 		m.peers[name] = p
 	}
 	return p
@@ -114,10 +115,15 @@ func (m *Machine) rtt() time.Duration {
 		return rttMin
 	}
 	slices.Sort(all)
-	return min(max(rttMin, all[m.majority()-1]), m.cfg.Lease/8)
+	return min(max(rttMin, all[m.majority()-1]), m.rttMax())
 }
 
-// measure takes a round trip into the voter's smoothed time (RFC 6298's gains).
+// rttMax keeps one answer that came very late, such as that of a voter which was frozen, from being waited for ever after.
+func (m *Machine) rttMax() time.Duration { return m.cfg.Lease / 8 }
+
+// measure takes a round trip into the voter's smoothed time (RFC 6298's gains). That of a claim which was sent twice counts
+// from the first time: too long at worst. Left out, as for TCP, everything would be sent twice to voters that take longer
+// than was expected, for as long as they do, and would keep them so.
 func (p *peer) measure(rtt time.Duration) {
 	if p.srtt == 0 {
 		p.srtt, p.rvar = rtt, rtt/2
@@ -170,7 +176,10 @@ func (m *Machine) sendClaim(p *peer, c Claim) {
 	if m.keeping() {
 		return
 	}
-	c.Echo = p.incarnation
+	c.Echo, c.Seen = p.incarnation, p.edition
+	if v := c.State.Version; p.knows == v {
+		c.State, c.Unchanged = NodeState{Version: v}, true
+	}
 	m.send(p.name, c)
 }
 
@@ -182,10 +191,20 @@ func (m *Machine) beat() {
 		due = due || m.now >= t
 		return m.now >= t
 	})
-	if due {
-		m.nextBeat = m.now.Add(m.cfg.Lease / 4)
+	if due || m.now >= m.hastenAt() {
+		m.lastBeat = m.now
+		m.nextBeat = m.now.Add(Heartbeat(m.cfg.Lease))
 		m.renew()
 	}
+}
+
+// hastenAt is when the next heartbeat goes out before its time: a holder whose last one no majority has answered
+// must not wait with its lease running out. Packets that are lost now and then cost no lease so.
+func (m *Machine) hastenAt() Instant {
+	if m.majorityAt >= m.lastBeat || !slices.ContainsFunc(m.all, (*lease).held) {
+		return never
+	}
+	return m.lastBeat.Add(max(Heartbeat(m.cfg.Lease)/3, 3*m.rtt()))
 }
 
 // renew sends the renewals of everything held, or a heartbeat.
@@ -193,7 +212,7 @@ func (m *Machine) renew() {
 	var entries []ClaimEntry
 	var held []*lease
 	for _, l := range m.all {
-		if (l.role == Taking || l.role == Holding) && m.quorate() {
+		if l.held() && m.quorate() {
 			entries = append(entries, ClaimEntry{l.name, Renewal, l.term})
 			held = append(held, l)
 		}
@@ -217,7 +236,6 @@ func (m *Machine) resend() {
 }
 
 func (m *Machine) resendPacket(p *packet) {
-	p.resent = true
 	for _, to := range m.seats {
 		if !slices.Contains(p.answered, to.name) && m.stillWanted(&p.claim) {
 			m.sendClaim(to, p.claim)
@@ -235,59 +253,68 @@ func (m *Machine) stillWanted(c *Claim) bool {
 	return true
 }
 
-// answered takes a voter's answer in: what it teaches first, then what it grants.
-func (m *Machine) answered(a *Answer) {
+// answered takes a voter's answer in: what it teaches first, then what it grants. It reports whether it did no more
+// than prolong what this node holds.
+func (m *Machine) answered(a *Answer) (calm bool) {
 	p := m.seat(a.Voter)
 	if p == nil {
 		m.count("answer_of_no_voter")
 		return
 	}
+	calm = p.saysTheSame(a)
 	if a.Life != m.life || a.Request.Start != m.self.Start {
 		m.count("answer_to_former_life")
-		return
+		return false
 	}
 	sent := m.packet(a.Request.Counter)
 	if sent == nil {
 		m.count("answer_too_late")
-		return
+		return false
 	}
 	m.learn(p, sent, a)
 	if a.Newest.Compare(Request{m.self.Start, m.counter}) > 0 && a.Newest.Start <= numberMax {
 		m.restartAbove(a.Newest)
-		return
+		return false
 	}
 	before := slices.Contains(sent.answered, a.Voter)
 	if a.Refused == WrongIncarnation {
-		if !before && m.stillWanted(&sent.claim) {
+		// An answer to an older claim than the newest answered teaches nothing: the same echo would be refused for ever.
+		if !before && p.incarnation == a.Incarnation && m.stillWanted(&sent.claim) {
 			m.sendClaim(p, sent.claim)
 		}
-		return
-	}
-	if !sent.resent && !before {
-		p.measure(m.now.Sub(sent.at))
+		return false
 	}
 	if !before {
+		p.measure(min(m.now.Sub(sent.at), m.rttMax()))
 		sent.answered = append(sent.answered, a.Voter)
+	}
+	if len(sent.answered) == len(m.seats) {
+		m.toResend = slices.DeleteFunc(m.toResend, func(p *packet) bool { return p == sent })
+		calm = false // there is one thing less to wake for
 	}
 	if a.Refused != NotRefused {
 		m.count("refused_" + a.Refused.String())
-		return
+		return false
 	}
 	p.answered = max(p.answered, sent.at)
 	m.tally()
 	for i := range a.Entries {
 		if e := &a.Entries[i]; e.Asked {
-			m.verdict(m.named(i, e.Name), p, a, e)
+			l := m.leases[e.Name]
+			calm = calm && l != nil && l.held() && e.Refused == NotRefused
+			m.verdict(l, p, a, e)
 		}
 	}
+	return calm && m.company == m.quorate()
 }
 
 // learn keeps what a voter says of itself and of every name, if it is newer than what it said before.
 func (m *Machine) learn(p *peer, sent *packet, a *Answer) {
-	if sent.at < p.viewed {
+	if sent.at < p.viewed || a.Incarnation == p.incarnation && a.Edition < p.edition {
 		return
 	}
-	p.incarnation, p.memory, p.list, p.heard = a.Incarnation, a.Memory, a.List, true
+	m.takeIn(p, a)
+	p.memory, p.list, p.heard = a.Memory, a.List, true
 	p.refused, p.other = a.Refused, a.Other
 	p.silentUntil = 0
 	if a.Left > 0 {
@@ -297,32 +324,17 @@ func (m *Machine) learn(p *peer, sent *packet, a *Answer) {
 		m.reunited()
 	}
 	p.viewed, p.viewedAt = sent.at, m.now
-	p.views = m.viewsOf(p, a)
-	m.noteServed(p)
-}
-
-// viewsOf returns what a voter has said of every name, its answer included. Voters mostly list the names
-// that this node has, in the same order: then the answer says it all.
-func (m *Machine) viewsOf(p *peer, a *Answer) []AnswerEntry {
-	same := func(e AnswerEntry, l *lease) bool { return e.Name == l.name }
-	if slices.EqualFunc(a.Entries, m.all, same) {
-		return a.Entries
-	}
-	views := slices.Clone(p.views)
-	for _, e := range a.Entries {
-		if l := m.leases[e.Name]; l != nil {
-			views[l.no] = e
+	for i := range a.Entries {
+		if l := m.leases[a.Entries[i].Name]; l != nil {
+			m.noteServed(p, l)
 		}
 	}
-	return views
 }
 
-// named returns the lease of a name, nil if there is none; i is where it is if the voter has the same names.
-func (m *Machine) named(i int, n Name) *lease {
-	if i < len(m.all) && m.all[i].name == n {
-		return m.all[i]
-	}
-	return m.leases[n]
+// saysTheSame reports whether an answer tells nothing of its voter that is not known, and no refusal.
+func (p *peer) saysTheSame(a *Answer) bool {
+	return a.Incarnation == p.incarnation && a.Edition == p.edition && a.Memory == p.memory && a.List == p.list && a.Other == "" &&
+		a.Refused == NotRefused && p.refused == NotRefused && a.Left == 0 && p.silentUntil == 0
 }
 
 // verdict brings a voter's word on one name to its lease.
@@ -383,13 +395,13 @@ func (m *Machine) holderOf(l *lease) (node string, holding bool) {
 // asked for at another or later.
 func (m *Machine) grantedBy(l *lease, at Instant, least int, since Instant) (node string, holding bool) {
 	for _, p := range m.seats {
-		grantee := p.granteeAt(l, at)
+		grantee := m.granteeAt(p, l, at)
 		if grantee == "" || p.viewed < since {
 			continue
 		}
 		votes, holds := 0, false
 		for _, q := range m.seats {
-			if q.viewed >= since && q.granteeAt(l, at) == grantee {
+			if q.viewed >= since && m.granteeAt(q, l, at) == grantee {
 				votes++
 				holds = holds || q.views[l.no].Holding
 			}
@@ -402,9 +414,9 @@ func (m *Machine) grantedBy(l *lease, at Instant, least int, since Instant) (nod
 }
 
 // granteeAt is the node that the voter's newest answer gives a name to at an instant, "" if none.
-func (p *peer) granteeAt(l *lease, at Instant) string {
-	if e := &p.views[l.no]; at.Sub(p.viewedAt) < e.Left {
-		return e.Grantee
+func (m *Machine) granteeAt(p *peer, l *lease, at Instant) string {
+	if at.Sub(p.viewedAt) < m.left(p, l) {
+		return p.views[l.no].Grantee
 	}
 	return ""
 }

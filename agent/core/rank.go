@@ -13,33 +13,69 @@ type candidate struct {
 	continues bool // its last service of the VIP is the VIP's last term: continuity will tell
 	owesProof bool // home of an absent VIP and still tainted for it: better left without guests
 	held      int
+	weight    uint64 // the highest is preferred, where nothing else decides
 }
 
 // placeable reports whether a candidate could serve right away: a tainted one never claims.
 func (c candidate) placeable() bool { return c.clean || c.continues }
 
-// rate turns a node's state into a candidate for vip, or reports that it is none.
-// homes says who is home of what.
-func rate(vip VIP, last Term, s NodeState, homes []VIP) (candidate, bool) {
-	v, ok := s.vip(vip.Name)
-	if !ok || v.Standing != Eligible || !s.Quorate {
+// names are all names of a configuration by their numbers, which is by their order.
+type names struct {
+	vips []VIP // the hand-back slot has no more than its name
+	no   map[Name]int
+}
+
+func numbered(vips []VIP) *names {
+	ns := &names{vips: append(slices.Clone(vips), VIP{Name: HandbackSlot}), no: map[Name]int{}}
+	slices.SortFunc(ns.vips, func(a, b VIP) int { return cmp.Compare(a.Name, b.Name) })
+	for i, v := range ns.vips {
+		ns.no[v.Name] = i
+	}
+	return ns
+}
+
+// account is what ranking asks of a node's state, worked out once for all names.
+type account struct {
+	node    string
+	quorate bool
+	says    []*VIPState // by number; nil: nothing of that name
+	held    int         // VIPs that it holds or is taking
+	owes    int         // VIPs that it is home of, that are away and that it is not proved clean for
+}
+
+func (ns *names) account(s *NodeState) *account {
+	a := &account{node: s.Node, quorate: s.Quorate, says: make([]*VIPState, len(ns.vips)), held: s.held()}
+	for i := range s.VIPs {
+		if no, known := ns.no[s.VIPs[i].Name]; known {
+			a.says[no] = &s.VIPs[i]
+			if a.owed(ns.vips[no], no) {
+				a.owes++
+			}
+		}
+	}
+	return a
+}
+
+// owed reports whether the node is home of a VIP that is away and that it is not proved clean for.
+func (a *account) owed(vip VIP, no int) bool {
+	own := a.says[no]
+	return vip.Home == a.node && own != nil && own.Role == Idle && !own.Clean
+}
+
+// rate turns a node's account into a candidate for a VIP, or reports that it is none.
+func (a *account) rate(vip VIP, no int, last Term) (candidate, bool) {
+	v := a.says[no]
+	if v == nil || v.Standing != Eligible || !a.quorate {
 		return candidate{}, false
 	}
-	c := candidate{
-		node:      s.Node,
-		clean:     v.Clean,
-		continues: last.Known() && v.Served == last,
-		held:      s.held(),
+	others := a.owes
+	if a.owed(vip, no) {
+		others--
 	}
-	for _, h := range homes {
-		if h.Home != s.Node || h.Name == vip.Name {
-			continue
-		}
-		if own, ok := s.vip(h.Name); ok && own.Role == Idle && !own.Clean {
-			c.owesProof = true
-		}
-	}
-	return c, true
+	return candidate{
+		node: a.node, clean: v.Clean, continues: last.Known() && v.Served == last, owesProof: others > 0,
+		held: a.held, weight: rendezvous(vip.Name, a.node),
+	}, true
 }
 
 // compareCandidates orders by who should have the VIP (DESIGN section 5): the node that may continue,
@@ -53,7 +89,7 @@ func compareCandidates(vip VIP, a, b candidate) int {
 		first(a.clean, b.clean),
 		first(!a.owesProof, !b.owesProof),
 		cmp.Compare(a.held, b.held),
-		cmp.Compare(rendezvous(vip.Name, b.node), rendezvous(vip.Name, a.node)),
+		cmp.Compare(b.weight, a.weight),
 		cmp.Compare(a.node, b.node),
 	)
 }

@@ -31,22 +31,20 @@ type site struct {
 
 // furnish makes what the configuration speaks of: leases, sites and instances, each in order.
 func (m *Machine) furnish() {
-	m.vips = slices.Clone(m.cfg.VIPs)
-	slices.SortFunc(m.vips, func(a, b VIP) int { return cmp.Compare(a.Name, b.Name) })
-	m.all = append(m.all, &lease{name: HandbackSlot})
-	for _, v := range m.vips {
+	m.names = numbered(m.cfg.VIPs)
+	for i, v := range m.names.vips {
+		l := &lease{name: v.Name, no: i}
+		m.all, m.leases[v.Name] = append(m.all, l), l
+		if v.Name == HandbackSlot {
+			continue
+		}
 		s := &site{VIP: v, own: v.Home == m.cfg.Node, excluded: len(v.Candidates) > 0 && !slices.Contains(v.Candidates, m.cfg.Node)}
-		s.lease = &lease{name: v.Name, site: s}
-		m.sites, m.all = append(m.sites, s), append(m.all, s.lease)
+		l.site, s.lease = s, l
+		m.sites = append(m.sites, s)
 		if !m.cfg.Witness {
 			s.in = m.furnishInstance(v.Instance)
 			s.in.sites = append(s.in.sites, s)
 		}
-	}
-	slices.SortFunc(m.all, func(a, b *lease) int { return cmp.Compare(a.name, b.name) })
-	for i, l := range m.all {
-		l.no = i
-		m.leases[l.name] = l
 	}
 }
 

@@ -84,15 +84,20 @@ func (m *Machine) Status(now Instant) Status {
 		s.Voters = append(s.Voters, m.voterStatus(now, v))
 	}
 	own := m.describe()
-	states := map[string]heardState{m.cfg.Node: {state: own, at: now}}
+	states := map[string]*heardState{m.cfg.Node: {state: own, told: now, at: now}}
 	for n, h := range m.states {
-		states[n] = *h
+		aged := *h
+		aged.state, aged.sum = h.aged(), nil
+		states[n] = &aged
 	}
 	for _, v := range m.sites {
 		s.VIPs = append(s.VIPs, m.vipStatus(now, v, states))
 	}
 	for _, n := range m.cfg.Nodes {
 		h, heard := states[n]
+		if !heard {
+			h = &heardState{}
+		}
 		s.Nodes = append(s.Nodes, NodeStatus{
 			Name: n, Voter: slices.Contains(m.voters(), n), Heard: heard, Ago: age(now, h.at, heard), State: h.state,
 			Claimed: h.claimed != 0, ClaimedAgo: age(now, h.claimed, h.claimed != 0),
@@ -113,7 +118,7 @@ func (m *Machine) voterStatus(now Instant, name string) VoterStatus {
 	return v
 }
 
-func (m *Machine) vipStatus(now Instant, v *site, states map[string]heardState) VIPStatus {
+func (m *Machine) vipStatus(now Instant, v *site, states map[string]*heardState) VIPStatus {
 	s := VIPStatus{Name: v.Name, Home: v.Home, Epoch: m.heardTerm(v.lease).Epoch}
 	s.Holder, s.Holding = m.holderOf(v.lease)
 	switch own := v.lease.role; { // what it knows of itself is newer than what voters said
@@ -151,14 +156,14 @@ func (m *Machine) leaseStatus(now Instant, l *lease) *LeaseStatus {
 }
 
 // candidateStatus ranks the nodes as the voter of this node would.
-func (m *Machine) candidateStatus(now Instant, v *site, states map[string]heardState) []CandidateStatus {
+func (m *Machine) candidateStatus(now Instant, v *site, states map[string]*heardState) []CandidateStatus {
 	var cs []candidate
 	for _, n := range slices.Sorted(maps.Keys(states)) {
 		h := states[n]
-		if n != m.cfg.Node && now.Sub(h.at) >= m.cfg.Lease+stateFresh {
+		if n != m.cfg.Node && now.Sub(h.at) >= m.fresh() {
 			continue
 		}
-		if c, ok := rate(v.VIP, m.heardTerm(v.lease), h.state, m.vips); ok {
+		if c, ok := h.account(m.names).rate(v.VIP, v.lease.no, m.heardTerm(v.lease)); ok {
 			cs = append(cs, c)
 		}
 	}
@@ -177,12 +182,19 @@ func age(now, at Instant, known bool) time.Duration {
 	return max(0, now.Sub(at))
 }
 
-// state returns what this node says of itself in its next claim, numbered.
+// state returns what this node says of itself, under the number that it has been true since.
 func (m *Machine) state() NodeState {
+	if !m.isTold() {
+		m.describeAgain()
+		m.described.Version = m.seq
+	}
+	return m.described
+}
+
+// describeAgain writes the state down under a number of its own.
+func (m *Machine) describeAgain() {
 	m.seq++
-	s := m.describe()
-	s.Seq = m.seq
-	return s
+	m.described = m.describe()
 }
 
 // describe writes down what this node knows of itself.
@@ -202,7 +214,7 @@ func (m *Machine) describe() NodeState {
 // describeNode is describe but for instances and VIPs.
 func (m *Machine) describeNode() NodeState {
 	return NodeState{
-		Node: m.cfg.Node, Start: m.self.Start, Seq: m.seq, Build: m.cfg.Build, Quorate: m.quorate(), Draining: m.draining,
+		Node: m.cfg.Node, Start: m.self.Start, Seq: m.seq, Version: m.described.Version, Build: m.cfg.Build, Quorate: m.quorate(), Draining: m.draining,
 		Stopping: m.stopping, Witness: m.cfg.Witness, Detector: m.cfg.Detector, Fence: m.cfg.Fence, DiskError: m.journal.err, List: m.lists.id(),
 		MACs: m.told, Config: m.cfg.Digest, Pause: m.pause,
 	}
@@ -244,22 +256,44 @@ func (m *Machine) openService(v *site) Term {
 	return Term{}
 }
 
-// publishEvery is how often a node's state is gossiped when nothing changed, so that its age tells.
-const publishEvery = time.Second
+// PublishEvery is how often a node's state is gossiped when nothing changed, so that its age tells those who are not
+// claimed from: seldom where every node is a voter. In larger clusters it is less often, so that what each node hears
+// does not grow with them.
+func PublishEvery(nodes, voters int) time.Duration {
+	if nodes == voters {
+		return 5 * time.Second
+	}
+	return max(time.Second, time.Duration(nodes)*100*time.Millisecond)
+}
+
+func (c Config) publishEvery() time.Duration { return PublishEvery(len(c.Nodes), len(c.Voters)) }
+
+// fresh is how old the newest state of a node may be that counts as alive. Where every node votes, claims say with each
+// heartbeat that it is still true.
+func (m *Machine) fresh() time.Duration {
+	if len(m.cfg.Nodes) == len(m.cfg.Voters) {
+		return m.cfg.Lease + stateFresh
+	}
+	return m.cfg.Lease + 2*m.cfg.publishEvery()
+}
 
 // publish gossips the node's state when it changed, and now and then when it did not.
 func (m *Machine) publish() {
-	if m.sentAt != 0 && m.now.Sub(m.sentAt) < publishEvery && m.isTold() {
+	due := m.now.Sub(m.sentAt) >= m.cfg.publishEvery()
+	if m.state().Version == m.sent && !due {
 		return
 	}
-	m.lastSent, m.sentAt = m.state(), m.now
-	m.emit(PublishState{m.lastSent})
+	if due {
+		m.describeAgain() // with what only counts time
+	}
+	m.sent, m.sentAt = m.described.Version, m.now
+	m.emit(PublishState{m.described})
 }
 
-// isTold reports whether the state last published is still true, but for what only counts time. It is asked
+// isTold reports whether the state last written down is still true, but for what only counts time. It is asked
 // after every step, and so compares without writing the state down; TestIsTold finds a part that is missing.
 func (m *Machine) isTold() bool {
-	a, b := m.describeNode(), &m.lastSent
+	a, b := m.describeNode(), &m.described
 	if a.Start != b.Start || a.Quorate != b.Quorate || a.Draining != b.Draining || a.Stopping != b.Stopping ||
 		a.DiskError != b.DiskError || a.List != b.List || a.Pause != b.Pause || !slices.Equal(a.MACs, b.MACs) {
 		return false

@@ -13,7 +13,7 @@ func TestIsTold(t *testing.T) {
 	c := newCarousel(3, true)
 	c.untilHome(t)
 	m := c.nodes[0].m
-	silent := []string{"Node", "Seq", "Build", "Witness", "Detector", "Fence", "Config", "Name", "HeldFor", "Wait", "ConflictAgo"}
+	silent := []string{"Node", "Seq", "Version", "Build", "Witness", "Detector", "Fence", "Config", "Name", "HeldFor", "Wait", "ConflictAgo"}
 	probe := func(part any) {
 		v := reflect.ValueOf(part).Elem()
 		for i := range v.NumField() {
@@ -36,11 +36,11 @@ func TestIsTold(t *testing.T) {
 	if m.isTold() {
 		t.Error("NodeState.MACs differs: told true")
 	}
-	m.ownMACs(m.lastSent.MACs)
-	probe(&m.lastSent)
-	probe(&m.lastSent.Instances[0])
-	for i := range m.lastSent.VIPs {
-		probe(&m.lastSent.VIPs[i])
+	m.ownMACs(m.described.MACs)
+	probe(&m.described)
+	probe(&m.described.Instances[0])
+	for i := range m.described.VIPs {
+		probe(&m.described.VIPs[i])
 	}
 }
 

@@ -1,7 +1,6 @@
 package core
 
 import (
-	"maps"
 	"slices"
 	"time"
 )
@@ -13,23 +12,27 @@ type voter struct {
 	incarnation uint64 // random at every start (F1)
 	memory      uint64 // random, kept with the state, new when the state was lost (F8)
 	lease       time.Duration
-	vips        []VIP
 	list        func() ListID
 	benched     bool // not on the list in force: it hears of no claims, and so names nobody for what looks free
 
 	silentUntil Instant // grants nothing before (F4)
 	homesUntil  Instant // after a silence, a VIP without history goes to a clean home only
 
-	slots map[Name]*slot
-	all   []*slot // sorted by name
-	nodes map[string]*neighbour
+	slots   map[Name]*slot
+	all     []*slot // sorted by name
+	nodes   map[string]*neighbour
+	known   []*neighbour // all of them, in the order in which they were first heard of
+	names   *names
+	edition uint64 // of what it says of all names
 }
 
-// neighbour is a voter's memory of one node: the newest state it put into a claim, and when that came.
+// neighbour is a voter's memory of one node: the newest state it put into a claim, and when it last claimed.
 type neighbour struct {
 	state NodeState
+	sum   *account      // of state; nil until it is asked for
 	life  uint64        // of the agent that told it
-	at    Instant       // zero: never
+	heard Request       // the newest claim that was heard
+	at    Instant       // when that came; zero: never
 	alive time.Duration // how long it counts as alive: one lease of its own
 	deals []dealings    // by name, in their order
 }
@@ -48,6 +51,9 @@ type slot struct {
 	grant    grant
 	reserved reservation
 	last     Term // last recorded term; outlives the grant
+
+	stood   nameStanding // when answers last told of it
+	edition uint64       // the voter's, when that changed
 
 	nextHint       Instant
 	hintRank       int
@@ -81,15 +87,13 @@ func (r *reservation) given() bool { return r.node != "" }
 // lease, since renewals are not written (F5); without a valid file it stays silent that long (F4).
 func newVoter(cfg Config, name string, d Durable, valid bool, now Instant, random *entropy, list func() ListID) *voter {
 	v := &voter{
-		name: name, incarnation: random.draw(), memory: d.Memory, lease: cfg.Lease, vips: cfg.VIPs, list: list,
+		name: name, incarnation: random.draw(), memory: d.Memory, lease: cfg.Lease, names: numbered(cfg.VIPs), list: list,
 		slots: map[Name]*slot{}, nodes: map[string]*neighbour{},
 	}
-	for _, vip := range append(slices.Clone(cfg.VIPs), VIP{Name: HandbackSlot}) {
-		v.slots[vip.Name] = &slot{vip: vip}
-	}
-	for i, n := range slices.Sorted(maps.Keys(v.slots)) {
-		v.slots[n].no = i
-		v.all = append(v.all, v.slots[n])
+	for i, vip := range v.names.vips {
+		s := &slot{vip: vip, no: i}
+		v.slots[vip.Name] = s
+		v.all = append(v.all, s)
 	}
 	v.silentUntil = min(d.SilentUntil, now.Add(cfg.grow(LeaseMax)))
 	if !valid {
@@ -125,6 +129,7 @@ func (v *voter) node(name string) *neighbour {
 	if n == nil {
 		n = &neighbour{deals: make([]dealings, len(v.all))}
 		v.nodes[name] = n
+		v.known = append(v.known, n)
 	}
 	return n
 }
@@ -185,40 +190,43 @@ func (v *voter) claim(now Instant, source string, c Claim) (a Answer, changed bo
 		a.Left = left
 	}
 	if a.Refused == NotRefused || a.Refused == Silent {
-		from.hear(now, &c.State, c.Life, c.Length)
+		from.hear(now, &c)
 	}
+	a.Knows = from.knows(c.Life)
 	if a.Refused != SameName {
 		a.Newest = from.newest(now, &c)
 	}
-	a.Entries = make([]AnswerEntry, len(v.all))
-	for i, s := range v.all {
-		entry, d := &a.Entries[i], &from.deals[i]
-		entry.Name, entry.Refused = s.vip.Name, a.Refused
-		if e := c.entry(s.vip.Name); e != nil {
-			entry.Asked = true
-			if a.Refused == NotRefused {
-				ch := false
-				entry.Refused, ch = s.decide(now, source, &c, e, d)
-				changed = changed || ch
-				v.place(now, s, &c, entry)
+	a.Entries = make([]AnswerEntry, 0, len(c.Entries))
+	for i := range c.Entries {
+		e := &c.Entries[i]
+		s := v.slots[e.Name]
+		if s == nil || c.asksAgain(i) {
+			continue
+		}
+		entry := AnswerEntry{Name: e.Name, Asked: true, Refused: a.Refused}
+		if a.Refused == NotRefused {
+			ch := false
+			entry.Refused, ch = s.decide(now, source, &c, e, &from.deals[s.no])
+			changed = changed || ch
+			v.place(now, s, &c, &entry)
+		}
+		s.show(now, &entry)
+		a.Entries = append(a.Entries, entry)
+	}
+	if a.Refused != SameName {
+		for i := range from.deals {
+			if d := &from.deals[i]; d.newest.Compare(a.Newest) > 0 {
+				a.Newest = d.newest
 			}
 		}
-		s.show(now, entry)
-		if a.Refused != SameName && d.newest.Compare(a.Newest) > 0 {
-			a.Newest = d.newest
-		}
 	}
+	v.tell(now, &c, &a)
 	return a, changed
 }
 
-// entry returns what a claim asks of a name, nil if nothing. Of two entries for one name the last counts.
-func (c *Claim) entry(n Name) *ClaimEntry {
-	for i := len(c.Entries) - 1; i >= 0; i-- {
-		if c.Entries[i].Name == n {
-			return &c.Entries[i]
-		}
-	}
-	return nil
+// asksAgain reports whether a later entry asks for the same name: of two, the last counts.
+func (c *Claim) asksAgain(i int) bool {
+	return slices.ContainsFunc(c.Entries[i+1:], func(e ClaimEntry) bool { return e.Name == c.Entries[i].Name })
 }
 
 // refuseWhole checks what a claim as a whole must satisfy before any entry is looked at.
@@ -251,11 +259,39 @@ func (v *voter) rivalHost(from Claimant) (source string, two bool) {
 	return "", false
 }
 
-// hear keeps the newest state of a node, for ranking.
-func (n *neighbour) hear(now Instant, s *NodeState, life uint64, alive time.Duration) {
-	if !n.state.newerThan(s) {
-		n.state, n.life, n.at, n.alive = *s, life, now, alive
+// hear keeps the newest state of a node, for ranking. A claim that is older than another one says nothing new, and
+// neither does one that goes by a state that the voter does not have: the answer will say so.
+func (n *neighbour) hear(now Instant, c *Claim) {
+	switch {
+	case c.Request().Compare(n.heard) <= 0:
+		return
+	case !c.Unchanged:
+		n.state, n.sum, n.life = c.State, nil, c.Life
+	case n.knows(c.Life) != c.State.Version:
+		return
 	}
+	n.heard, n.at, n.alive = c.Request(), now, c.Length
+}
+
+// knows is the version of the state that is known of a life of the node, 0 if none is.
+func (n *neighbour) knows(life uint64) uint64 {
+	if n.life != life {
+		return 0
+	}
+	return n.state.Version
+}
+
+// see keeps what the voter's own node knows of itself at this moment.
+func (n *neighbour) see(now Instant, s NodeState, life uint64, alive time.Duration) {
+	n.state, n.sum, n.life, n.at, n.alive = s, nil, life, now, alive
+}
+
+// account is what ranking asks of the node's state.
+func (n *neighbour) account(ns *names) *account {
+	if n.sum == nil {
+		n.sum = ns.account(&n.state)
+	}
+	return n.sum
 }
 
 // newest is the newest request that the node's states tell of. An agent that lost its state begins anew below

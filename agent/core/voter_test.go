@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -80,7 +81,7 @@ func (b *booth) command(t *testing.T, d *datadriven.TestData) string {
 			out = "refused " + ack.Refused.String()
 		}
 		out += b.write(changed)
-		if to, h, ok := b.v.reservedHint(Name(args[2])); ok {
+		if to, h, ok := b.v.reservedHint(b.now, Name(args[2])); ok {
 			out += fmt.Sprintf("\ntells %s: kept for you by %s", to, h.By)
 		}
 		return out + "\n" + b.hinted()
@@ -132,23 +133,23 @@ func (b *booth) claim(t *testing.T, d *datadriven.TestData, args []string) strin
 // answer puts a voter's answer about one name into words.
 func (b *booth) answer(name Name, asked bool, a Answer) string {
 	out := "answered"
-	for _, e := range a.Entries {
-		if e.Name != name {
-			continue
-		}
-		if asked {
-			out = e.Refused.String()
-		}
-		if e.Refused == Held && !e.Holding {
-			out += fmt.Sprintf(" by candidate %s (above: %t)", e.Grantee, e.Above)
-		} else if e.Grantee != "" && e.Refused != NotRefused {
-			out += " by " + e.Grantee
-		}
-		if e.Refused != NotRefused {
-			out += fmt.Sprintf(", %s left", max(e.Left, a.Left))
-		}
-		out += fmt.Sprintf(", last term %s", short(e.Last))
+	e := AnswerEntry{Name: name, Refused: a.Refused} // as it was at first, if the answer does not list it
+	i := slices.IndexFunc(a.Entries, func(e AnswerEntry) bool { return e.Name == name })
+	if i >= 0 {
+		e = a.Entries[i]
 	}
+	if asked && i >= 0 {
+		out = e.Refused.String()
+	}
+	if e.Refused == Held && !e.Holding {
+		out += fmt.Sprintf(" by candidate %s (above: %t)", e.Grantee, e.Above)
+	} else if e.Grantee != "" && e.Refused != NotRefused {
+		out += " by " + e.Grantee
+	}
+	if e.Refused != NotRefused {
+		out += fmt.Sprintf(", %s left", max(e.Left, a.Left))
+	}
+	out += fmt.Sprintf(", last term %s", short(e.Last))
 	if a.Other != "" {
 		out += ", other host " + a.Other
 	}

@@ -99,7 +99,11 @@ func TestCallEndsWithTheNode(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			go func() { _, err := a.Call(ctx, "b", []byte("x")); ended <- err }()
-			<-asked
+			select {
+			case <-asked:
+			case err := <-ended:
+				t.Fatalf("not asked: %v", err)
+			}
 			if leaver == "who asks" {
 				a.end(t)
 			} else {

@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // patience is how long a test waits for what should come at once. It is no measure of anything.
 const patience = 30 * time.Second
 
-// testLease makes memberlist notice within a second.
+// testLease makes memberlist notice in about a second.
 const testLease = 200 * time.Millisecond
 
 // addresses of the test's nodes, on loopback.

@@ -6,6 +6,8 @@
 // for, whatever memberlist thinks of that node's health. Node states spread by gossip, for status
 // and for the choice of a successor, and reach late joiners by memberlist's push/pull.
 //
+// Beside them go the lists of who is connected to which VIP (clients.go), on the same terms as messages of core.
+//
 // What comes in is authenticated before anything looks at it, memberlist included (frame.go,
 // transport.go): packets and streams that are foreign, garbled or heard before end there, each
 // counted under one DropReason. What passes is either a message of core, decoded on the goroutine

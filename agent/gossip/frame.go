@@ -71,6 +71,13 @@ func (s *screen) openPacket(from netip.Addr, dst, packet []byte) ([]byte, error)
 	return s.open(from, dst, sealed, s.name)
 }
 
+// sealPacket appends the packet with a content to dst, as memberlist would send it.
+func (s *screen) sealPacket(dst, content []byte) []byte {
+	dst = append(dst, s.label...)
+	dst = append(dst, cipherVersion)
+	return (*s.ring.Load())[0].sealer.Seal(dst, nil, content, s.name)
+}
+
 // open authenticates a sealed content, and remembers it.
 func (s *screen) open(from netip.Addr, dst, sealed, authentic []byte) ([]byte, error) {
 	if len(sealed) < sealedBytes {
@@ -156,7 +163,10 @@ func userMessage(content []byte) ([]byte, bool) {
 
 // seal puts a frame into an envelope.
 func seal(to string, frame []byte) []byte {
-	out := make([]byte, 0, 1+len(to)+len(frame))
+	return appendSealed(make([]byte, 0, 1+len(to)+len(frame)), to, frame)
+}
+
+func appendSealed(out []byte, to string, frame []byte) []byte {
 	out = append(out, byte(len(to)))
 	out = append(out, to...)
 	return append(out, frame...)

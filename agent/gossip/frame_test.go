@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+
+	"memvip/agent/core"
 )
 
 const testCluster = "cache-test"
@@ -74,6 +76,52 @@ func TestOpenPacket(t *testing.T) {
 				t.Errorf("openPacket: %q, %v; want reason %s", content, err, tc.want)
 			}
 		})
+	}
+}
+
+// TestSealPacket: what is sealed opens, is no longer than memberlist's, and is another packet each time.
+func TestSealPacket(t *testing.T) {
+	s := testScreen(t)
+	before := []byte("before")
+	first := s.sealPacket(slices.Clone(before), []byte("content"))
+	second := s.sealPacket(nil, []byte("content"))
+	packet, ok := bytes.CutPrefix(first, before)
+	if !ok {
+		t.Fatalf("%x does not begin with what was there", first)
+	}
+	if bytes.Equal(packet, second) {
+		t.Error("sealed twice with one nonce")
+	}
+	for _, p := range [][]byte{packet, second} {
+		if content, err := s.openPacket(netip.Addr{}, nil, p); err != nil || string(content) != "content" {
+			t.Errorf("%x opens to %q, %v", p, content, err)
+		}
+		if want := s.packet(1, []byte("content")); len(p) != len(want) {
+			t.Errorf("%d bytes, want %d", len(p), len(want))
+		}
+	}
+}
+
+// TestMessagesTravelAsMemberlistSends: a node of an earlier build takes what this one sends, and the other way about.
+func TestMessagesTravelAsMemberlistSends(t *testing.T) {
+	port := freePort(t)
+	a := begin(t, options(port, "a", "a", "b"))
+	ear := newStranger(t, addresses["b"], port)
+	decline := core.Decline{From: "a", Name: "v"}
+	ours := ear.record(t, a, decline)
+	frame := encodeAny(t, decline)
+	if err := a.list.SendToAddress(a.address("b"), seal("b", frame)); err != nil {
+		t.Fatal(err)
+	}
+	theirs := ear.next(t)
+	if len(ours) != len(theirs) {
+		t.Errorf("%d bytes, memberlist sends %d", len(ours), len(theirs))
+	}
+	s := testScreen(t)
+	our, errOurs := s.openPacket(netip.Addr{}, nil, ours)
+	their, errTheirs := s.openPacket(netip.Addr{}, nil, theirs)
+	if errOurs != nil || errTheirs != nil || !bytes.Equal(our, their) {
+		t.Errorf("content %x, %v; memberlist sends %x, %v", our, errOurs, their, errTheirs)
 	}
 }
 

@@ -29,6 +29,7 @@ type Gossip struct {
 	tally      tally
 	calls      calls
 	keys       keyring
+	outgoing   outgoing
 
 	probe, round time.Duration      // memberlist's intervals
 	ctx          context.Context    // of joins, log and calls
@@ -86,8 +87,10 @@ func (g *Gossip) open(filter linkFilter) error {
 		self: netip.AddrPortFrom(o.Bind, uint16(o.Port)), peers: make(map[string]peer), screen: s,
 		tally: &g.tally, sealed: newSealed(o.Peers), filter: filter, message: g.receive,
 	}
+	g.outgoing.peers = make(map[string]peer)
 	for name, addr := range o.Peers {
-		g.transport.peers[g.address(name).Addr] = newPeer(netip.AddrPortFrom(addr, uint16(o.Port)))
+		p := newPeer(netip.AddrPortFrom(addr, uint16(o.Port)))
+		g.outgoing.peers[name], g.transport.peers[g.address(name).Addr] = p, p
 	}
 	if err := g.transport.listen(); err != nil {
 		return err
@@ -129,15 +132,30 @@ func (g *Gossip) Send(to string, msg core.Message) error {
 	return nil
 }
 
+// send goes past memberlist, which would make the key's cipher anew for every packet.
 func (g *Gossip) send(to string, msg core.Message) error {
-	if _, ok := g.opts.Peers[to]; !ok {
+	o := &g.outgoing
+	at, ok := o.peers[to]
+	if !ok {
 		return errors.New("not a configured peer")
 	}
 	frame, err := Encode(msg)
 	if err != nil {
 		return err
 	}
-	return g.list.SendToAddress(g.address(to), seal(to, frame))
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.content = appendSealed(append(o.content[:0], markUser), to, frame)
+	o.packet = g.transport.screen.sealPacket(o.packet[:0], o.content)
+	return g.transport.send(o.packet, at)
+}
+
+// outgoing is where the packets of core's messages go, and room to put one together.
+type outgoing struct {
+	peers map[string]peer // by name; never changes
+
+	mu              sync.Mutex
+	content, packet []byte
 }
 
 // Publish tells everybody this node's newest state. One that is not newer than the last is ignored.
@@ -168,6 +186,10 @@ func (g *Gossip) receive(source string, envelope []byte) {
 	}
 	if isCall(frame) {
 		g.heardCall(to, frame)
+		return
+	}
+	if isClients(frame) {
+		g.heardClients(to, frame)
 		return
 	}
 	content, err := Decode(frame)
@@ -244,7 +266,7 @@ func (g *Gossip) Stats() Counters { return g.tally.read() }
 
 // Close says goodbye to the peers, closes the port, and returns when nothing of this node's part is
 // left running. The last of that is a probe that memberlist gives up only when its interval, at most
-// 500 ms, is over. When ctx ends Close no longer waits for either, so a ctx that has ended skips the
+// a second, is over. When ctx ends Close no longer waits for either, so a ctx that has ended skips the
 // goodbye: an agent that is to be back at once wants that. Closing twice is harmless.
 func (g *Gossip) Close(ctx context.Context) error {
 	g.close.Do(func() { g.closeErr = g.shutdown(ctx) })

@@ -43,6 +43,12 @@ func (s *stranger) record(t *testing.T, a *node, msg core.Message) []byte {
 	if err := a.Send("b", msg); err != nil {
 		t.Fatal(err)
 	}
+	return s.next(t)
+}
+
+// next waits for a packet that is a user message.
+func (s *stranger) next(t *testing.T) []byte {
+	t.Helper()
 	if err := s.udp.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +60,7 @@ func (s *stranger) record(t *testing.T, a *node, msg core.Message) []byte {
 		}
 		content, err := testScreen(t).openPacket(netip.Addr{}, nil, buf[:n])
 		if err != nil {
-			t.Fatalf("a packet of memberlist's does not open: %v", err)
+			t.Fatalf("a packet of a's does not open: %v", err)
 		}
 		if _, ok := userMessage(content); ok {
 			return bytes.Clone(buf[:n])

@@ -15,17 +15,19 @@ import (
 	"github.com/hashicorp/memberlist"
 )
 
-// Keys change while packets come and go. What opens is this package's screen, before memberlist sees a byte; what seals
-// is memberlist, with the first key of its own ring. A key is therefore known to memberlist before the screen lets
-// anything pass that was sealed with it, and unknown to the screen before memberlist forgets it.
+// Keys change while packets come and go. What opens is this package's screen, before memberlist sees a byte. What seals
+// core's messages is the first key of the same ring; memberlist seals its own with the first key of a ring that it has. A
+// key is therefore known to memberlist before the screen lets anything pass that was sealed with it, and unknown to the
+// screen before memberlist forgets it.
 
 // ring is the keys of one instant, the sealing one first. It is never changed.
 type ring []*ringKey
 
 type ringKey struct {
-	key   []byte
-	aead  cipher.AEAD
-	heard map[netip.Addr]*atomic.Int64 // when the newest came of what it opened, since epoch, 0 for never. The map never changes
+	key    []byte
+	aead   cipher.AEAD
+	sealer cipher.AEAD                  // of the same key; puts a random nonce before what it seals
+	heard  map[netip.Addr]*atomic.Int64 // when the newest came of what it opened, since epoch, 0 for never. The map never changes
 }
 
 // HeldKey is one of the keys that a node has, and how long ago each peer last sealed something with it that arrived;
@@ -67,7 +69,11 @@ func newRing(keys [][]byte, before ring, peers []netip.Addr) (ring, error) {
 		if err != nil {
 			return nil, err
 		}
-		k := &ringKey{key: bytes.Clone(key), aead: aead, heard: make(map[netip.Addr]*atomic.Int64, len(peers))}
+		sealer, err := cipher.NewGCMWithRandomNonce(block)
+		if err != nil {
+			return nil, err
+		}
+		k := &ringKey{key: bytes.Clone(key), aead: aead, sealer: sealer, heard: make(map[netip.Addr]*atomic.Int64, len(peers))}
 		for _, peer := range peers {
 			k.heard[peer] = new(atomic.Int64)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/memberlist"
 	"github.com/sirupsen/logrus"
 
+	"memvip/agent/clients"
 	"memvip/agent/core"
 )
 
@@ -32,6 +33,8 @@ type Options struct {
 	// Close. After Close has returned neither is called.
 	OnMessage func(source string, msg core.Message)
 	OnState   func(core.NodeState)
+	// OnClients gets what holders tell of who is connected to their VIPs, on the same terms. nil: nobody wants to know.
+	OnClients func(clients.Part)
 	// OnCall answers what another node asks with Call. It may take its time, and must return when ctx ends. nil: no
 	// question is answered.
 	OnCall func(ctx context.Context, from string, question []byte) []byte

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"memvip/agent/core"
@@ -36,11 +37,20 @@ func seeds(t *testing.T) map[string]map[string][]string {
 		"huge_list": lit([]byte{1, 1, 0xa1, 8, 0x9a, 0xff, 0xff, 0xff, 0xff}),
 		"huge_text": lit([]byte{1, 8, 0xa1, 1, 0x7a, 0x7f, 0xff, 0xff, 0xff, 'a'}),
 	}
+	told := map[string][]string{
+		"huge_list": lit([]byte{1, byte(kindClients), 0xa1, 7, 0x9a, 0xff, 0xff, 0xff, 0xff}),
+		"truncated": lit(clientFrames("a", lists()["one"], 1000)[0][:20]),
+	}
+	for name, l := range lists() {
+		l.Clients = l.Clients[:min(len(l.Clients), 20)]
+		told[strings.ReplaceAll(name, " ", "_")] = lit(clientFrames("a", l, 1000)[0])
+	}
 	for _, m := range messageTypes {
 		decode[fmt.Sprintf("filled_%T", m)] = lit(encodeAny(t, filled(m)))
 	}
 	return map[string]map[string][]string{
-		"FuzzDecode": decode,
+		"FuzzDecode":        decode,
+		"FuzzDecodeClients": told,
 		"FuzzOpenPacket": {
 			"message":           lit(user),
 			"truncated":         lit(user[:len(user)-20]),

@@ -7,16 +7,15 @@ import (
 )
 
 // All timing of gossip, with its reasons. Nothing here enters a lease: members come and go for status,
-// and states spread, at a pace that matches how fast leases move, so everything that is about a
-// person's or a releaser's view of the cluster is derived from the lease, within bounds that keep an
-// idle node idle. With the default lease of 600 ms: a probe every 200 ms, a silent host suspected after
-// 0.2 to 0.4 s per peer in turn and gone from the members 0.8 s later, a state told to everybody within
-// 0.1 to 0.2 s.
+// and states spread, at a pace that is about a person's or a releaser's view of the cluster. It is derived from the
+// lease, within bounds that keep an idle node idle: each probe is four wake-ups on two nodes. With the default lease of 600 ms: a
+// probe every 500 ms, a silent host suspected after 0.5 s per peer in turn and gone from the members 1.5 s later, a
+// state told to everybody within 0.2 to 0.4 s.
 const (
-	// Probes: a third of a lease. Faster costs packets, slower makes Members lag behind leases.
-	probeMin, probeMax = 100 * time.Millisecond, 500 * time.Millisecond
-	// Gossip rounds: a sixth of a lease. A round with nothing to tell costs a timer.
-	gossipMin, gossipMax = 50 * time.Millisecond, 200 * time.Millisecond
+	// Probes: one a lease. Faster costs packets, slower makes Members lag behind leases, and Close wait.
+	probeMin, probeMax = 200 * time.Millisecond, 500 * time.Millisecond
+	// Gossip rounds: a third of a lease. A round with nothing to tell costs a wake-up.
+	gossipMin, gossipMax = 100 * time.Millisecond, 200 * time.Millisecond
 	// Push/pull only repairs what lost packets left behind, so it is rare: 16 leases.
 	pushPullMin, pushPullMax = 5 * time.Second, 30 * time.Second
 
@@ -36,7 +35,7 @@ const (
 	// queueDepth is how many of memberlist's own messages may wait to be handled.
 	queueDepth = 256
 	// leaveRounds is how many gossip rounds a leaving node waits for its goodbye to be told.
-	leaveRounds = 5
+	leaveRounds = 3
 )
 
 // configure returns memberlist's configuration.
@@ -49,18 +48,18 @@ func configure(o Options, keys *memberlist.Keyring) *memberlist.Config {
 	c.Keyring = keys
 	c.GossipVerifyIncoming, c.GossipVerifyOutgoing = true, true
 
-	c.ProbeInterval = clamp(o.Lease/3, probeMin, probeMax)
+	c.ProbeInterval = clamp(o.Lease, probeMin, probeMax)
 	c.ProbeTimeout = c.ProbeInterval / 2 // then others are asked, in the other half
 	c.IndirectChecks = 2                 // two others: one may be cut off as well
 	c.AwarenessMaxMultiplier = 1         // never stretch a probe: Close waits for the last one, see there
-	c.SuspicionMult = 4                  // dead after 4 probe intervals without a refutation
+	c.SuspicionMult = 3                  // dead after 3 probe intervals without a refutation: many gossip rounds
 	c.SuspicionMaxTimeoutMult = 1        // however few are left to confirm it
 	// A TCP ping would call a node alive whose UDP is cut, and UDP is what leases travel on.
 	c.DisableTcpPings = true
 
-	c.GossipInterval = clamp(o.Lease/6, gossipMin, gossipMax)
+	c.GossipInterval = clamp(o.Lease/3, gossipMin, gossipMax)
 	c.GossipNodes = 3    // all peers at once in a cluster of four
-	c.RetransmitMult = 4 // each state 4 times per node and decade of nodes, so that one loss in four does no harm
+	c.RetransmitMult = 2 // each state twice per node and decade of nodes, by its own node and all who heard it; and anew after a second
 	c.GossipToTheDeadTime = clamp(16*o.Lease, forgetMin, forgetMax)
 	c.DeadNodeReclaimTime = c.ProbeInterval // addresses are checked against the configuration anyway
 	c.PushPullInterval = clamp(16*o.Lease, pushPullMin, pushPullMax)

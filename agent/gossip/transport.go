@@ -12,6 +12,8 @@ import (
 
 	"github.com/hashicorp/memberlist"
 	"golang.org/x/sys/unix"
+
+	"memvip/agent/nowait"
 )
 
 const (
@@ -62,16 +64,11 @@ type transport struct {
 
 // peer is where a configured node is.
 type peer struct {
-	addr     netip.AddrPort
-	sockaddr unix.Sockaddr // of addr
+	addr netip.AddrPort
+	raw  *nowait.Address // of addr
 }
 
-func newPeer(addr netip.AddrPort) peer {
-	if addr.Addr().Is4() {
-		return peer{addr, &unix.SockaddrInet4{Port: int(addr.Port()), Addr: addr.Addr().As4()}}
-	}
-	return peer{addr, &unix.SockaddrInet6{Port: int(addr.Port()), Addr: addr.Addr().As16()}}
-}
+func newPeer(addr netip.AddrPort) peer { return peer{addr, nowait.AddressOf(addr)} }
 
 var _ memberlist.NodeAwareTransport = (*transport)(nil)
 
@@ -127,15 +124,23 @@ func (t *transport) run() {
 func (t *transport) readPackets() {
 	packet := make([]byte, 1<<16)
 	content := make([]byte, 0, 1<<16)
+	var (
+		n    int
+		from netip.AddrPort
+		err  error
+	)
+	receive := func(fd uintptr) (done bool) {
+		n, from, err = nowait.Receive(fd, packet)
+		return err != unix.EAGAIN
+	}
 	for {
-		n, from, err := t.udp.ReadFromUDPAddrPort(packet)
-		if err != nil {
+		if rawErr := t.raw.Read(receive); rawErr != nil || err != nil {
 			if !t.pause() {
 				return
 			}
 			continue
 		}
-		t.handlePacket(netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), packet[:n], content)
+		t.handlePacket(from, packet[:n], content)
 	}
 }
 
@@ -211,32 +216,37 @@ func (t *transport) WriteTo(b []byte, addr string) (time.Time, error) {
 	return t.WriteToAddress(b, memberlist.Address{Addr: addr})
 }
 
-// WriteToAddress hands a packet to the kernel, or fails: it never waits for room, since a peer whose
-// hardware address does not resolve must not hold up what is meant for the others. What the kernel
-// refuses is a *net.OpError, by which memberlist knows that a probe has failed.
+// WriteToAddress is send, for memberlist.
 func (t *transport) WriteToAddress(b []byte, a memberlist.Address) (time.Time, error) {
 	to, ok := t.peers[a.Addr]
 	if !ok {
 		return time.Time{}, fmt.Errorf("%s is not the address of a configured node", a.Addr)
 	}
+	if err := t.send(b, to); err != nil {
+		return time.Time{}, err
+	}
+	return time.Now(), nil
+}
+
+// send hands a packet to the kernel, or fails: it never waits for room, since a peer whose
+// hardware address does not resolve must not hold up what is meant for the others. What the kernel
+// refuses is a *net.OpError, by which memberlist knows that a probe has failed.
+func (t *transport) send(packet []byte, to peer) error {
 	if !t.passes(to.addr.Addr()) {
-		return time.Now(), nil
+		return nil
 	}
 	var err error
-	rawErr := t.raw.Write(func(fd uintptr) bool {
-		for {
-			if err = unix.Sendto(int(fd), b, unix.MSG_DONTWAIT, to.sockaddr); err != unix.EINTR {
-				return true
-			}
-		}
+	rawErr := t.raw.Write(func(fd uintptr) (done bool) {
+		err = nowait.Send(fd, packet, to.raw)
+		return true
 	})
 	switch {
 	case rawErr != nil:
-		return time.Time{}, net.ErrClosed
+		return net.ErrClosed
 	case err != nil:
-		return time.Time{}, &net.OpError{Op: "write", Net: "udp", Addr: net.UDPAddrFromAddrPort(to.addr), Err: err}
+		return &net.OpError{Op: "write", Net: "udp", Addr: net.UDPAddrFromAddrPort(to.addr), Err: err}
 	}
-	return time.Now(), nil
+	return nil
 }
 
 // PacketCh delivers memberlist's own packets.

@@ -74,12 +74,14 @@ func messageToWire(msg core.Message) (kind, body) {
 		return kindClaim, &wireClaim{
 			From: wireClaimant(m.From), Counter: m.Counter, Life: m.Life, Echo: m.Echo, List: wireList(m.List),
 			Must: m.Must, Length: m.Length, Entries: each(m.Entries, claimEntryToWire), State: stateToWire(m.State),
+			Seen: m.Seen, Unchanged: m.Unchanged,
 		}
 	case core.Answer:
 		return kindAnswer, &wireAnswer{
 			Voter: m.Voter, Incarnation: m.Incarnation, Memory: m.Memory, Life: m.Life,
 			Request: wireRequest(m.Request), Refused: m.Refused, Other: m.Other, Left: m.Left,
 			Newest: wireRequest(m.Newest), List: wireList(m.List), Entries: each(m.Entries, answerEntryToWire),
+			Knows: m.Knows, Edition: m.Edition,
 		}
 	case core.Release:
 		return kindRelease, &wireRelease{
@@ -89,7 +91,7 @@ func messageToWire(msg core.Message) (kind, body) {
 	case core.Ack:
 		return kindAck, &wireAck{m.Voter, m.Incarnation, wireRequest(m.Request), m.Refused}
 	case core.Hint:
-		return kindHint, &wireHint{m.Voter, m.Name, wireTerm(m.Last), m.By, m.Tainted}
+		return kindHint, &wireHint{m.Voter, m.Name, wireTerm(m.Last), m.By, m.Tainted, m.Incarnation, m.Edition}
 	case core.Ask:
 		return kindAsk, &wireAsk{m.From, m.Name, m.Final, proofToWire(m.Proof), wireTerm(m.Over), wireTerm(m.Served), m.Why}
 	case core.AskReply:
@@ -120,7 +122,7 @@ func stateToWire(s core.NodeState) wireState {
 		Instances: each(s.Instances, func(i core.InstanceState) wireInstance { return wireInstance(i) }),
 		VIPs:      each(s.VIPs, vipToWire),
 		MACs:      slices.Clone(s.MACs),
-		Config:    s.Config, Pause: wirePause(s.Pause),
+		Config:    s.Config, Pause: wirePause(s.Pause), Version: s.Version,
 	}
 }
 
@@ -133,6 +135,7 @@ func (w *wireClaim) toCore() any {
 	return core.Claim{
 		From: core.Claimant(w.From), Counter: w.Counter, Life: w.Life, Echo: w.Echo, List: core.ListID(w.List),
 		Must: w.Must, Length: w.Length, Entries: each(w.Entries, wireClaimEntry.entry), State: w.State.state(),
+		Seen: w.Seen, Unchanged: w.Unchanged,
 	}
 }
 
@@ -140,7 +143,7 @@ func (w *wireAnswer) toCore() any {
 	return core.Answer{
 		Voter: w.Voter, Incarnation: w.Incarnation, Memory: w.Memory, Life: w.Life, Request: core.Request(w.Request),
 		Refused: w.Refused, Other: w.Other, Left: w.Left, Newest: core.Request(w.Newest), List: core.ListID(w.List),
-		Entries: each(w.Entries, wireAnswerEntry.entry),
+		Entries: each(w.Entries, wireAnswerEntry.entry), Knows: w.Knows, Edition: w.Edition,
 	}
 }
 
@@ -156,7 +159,10 @@ func (w *wireAck) toCore() any {
 }
 
 func (w *wireHint) toCore() any {
-	return core.Hint{Voter: w.Voter, Name: w.Name, Last: core.Term(w.Last), By: w.By, Tainted: w.Tainted}
+	return core.Hint{
+		Voter: w.Voter, Name: w.Name, Last: core.Term(w.Last), By: w.By, Tainted: w.Tainted,
+		Incarnation: w.Incarnation, Edition: w.Edition,
+	}
 }
 
 func (w *wireAsk) toCore() any {
@@ -199,7 +205,7 @@ func (w wireState) state() core.NodeState {
 		Instances: each(w.Instances, func(i wireInstance) core.InstanceState { return core.InstanceState(i) }),
 		VIPs:      each(w.VIPs, wireVIP.vip),
 		MACs:      w.MACs,
-		Config:    w.Config, Pause: core.Pause(w.Pause),
+		Config:    w.Config, Pause: core.Pause(w.Pause), Version: w.Version,
 	}
 }
 

@@ -301,20 +301,3 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkCodec(b *testing.B) {
-	claim, _, _ := typical(5)
-	frame := encodeAny(b, claim)
-	b.Run("encode", func(b *testing.B) {
-		for b.Loop() {
-			encodeAny(b, claim)
-		}
-	})
-	b.Run("decode", func(b *testing.B) {
-		for b.Loop() {
-			if _, err := Decode(frame); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-}

@@ -56,6 +56,9 @@ type wireClaim struct {
 	Length  time.Duration    `cbor:"7,keyasint,omitempty"`
 	Entries []wireClaimEntry `cbor:"8,keyasint,omitempty"`
 	State   wireState        `cbor:"9,keyasint,omitempty"`
+	Seen    uint64           `cbor:"10,keyasint,omitempty"`
+
+	Unchanged bool `cbor:"11,keyasint,omitempty"`
 }
 
 type wireAnswerEntry struct {
@@ -82,6 +85,8 @@ type wireAnswer struct {
 	Newest      wireRequest       `cbor:"9,keyasint,omitempty"`
 	List        wireList          `cbor:"10,keyasint,omitempty"`
 	Entries     []wireAnswerEntry `cbor:"11,keyasint,omitempty"`
+	Knows       uint64            `cbor:"12,keyasint,omitempty"`
+	Edition     uint64            `cbor:"13,keyasint,omitempty"`
 }
 
 type wireReleaseEntry struct {
@@ -110,6 +115,9 @@ type wireHint struct {
 	Last    wireTerm  `cbor:"3,keyasint,omitempty"`
 	By      string    `cbor:"4,keyasint,omitempty"`
 	Tainted bool      `cbor:"5,keyasint,omitempty"`
+
+	Incarnation uint64 `cbor:"6,keyasint,omitempty"`
+	Edition     uint64 `cbor:"7,keyasint,omitempty"`
 }
 
 type wireAsk struct {
@@ -182,6 +190,7 @@ type wireState struct {
 	Fence     string         `cbor:"15,keyasint,omitempty"`
 	Config    string         `cbor:"16,keyasint,omitempty"`
 	Pause     wirePause      `cbor:"17,keyasint,omitempty"`
+	Version   uint64         `cbor:"18,keyasint,omitempty"`
 }
 
 type wirePause struct {

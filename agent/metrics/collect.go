@@ -147,6 +147,7 @@ func (c *collection) collectVIP(v control.VIP) {
 	c.flag(vipAtHome, v.AtHome, v.Address)
 	c.put(vipEpoch, float64(v.Epoch), v.Address)
 	c.put(vipHeldFor, seconds(v.Held), v.Address)
+	c.put(vipClients, float64(v.Clients), v.Address)
 	if v.Holder != "" {
 		c.put(vipHolder, 1, v.Address, v.Holder)
 	}

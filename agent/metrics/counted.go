@@ -24,6 +24,15 @@ var counters = map[string]counter{
 	"announcements":        {announced, []string{"sent"}},
 	"announcements_failed": {announced, []string{"failed"}},
 
+	"announcements_directed": {directed, nil},
+	"recalls_sent":           {recalled, []string{"sent"}},
+	"recalls_failed":         {recalled, []string{"failed"}},
+	"client_lists_told":      {clientLists, []string{"told"}},
+	"client_lists_not_told":  {clientLists, []string{"not_told"}},
+	"client_lists_heard":     {clientLists, []string{"heard"}},
+	"client_lists_cut":       {clientLists, []string{"cut"}},
+	"client_lists_no_room":   {clientLists, []string{"no_room"}},
+
 	"announcements_withheld": {announced, []string{"withheld"}},
 	"claims_of_others_lost":  {claimsLost, nil},
 	"addresses_refreshed":    {refreshed, nil},

@@ -43,6 +43,7 @@ var (
 	leaseLeft    = gauge("vip_lease_left_seconds", "What is left of this node's lease of the VIP unless it is renewed; 0 if it has none.", "vip")
 	leaseGrants  = gauge("vip_lease_grants", "Voters that granted this node's newest claims of the VIP.", "vip")
 	fenceOpen    = gauge("vip_fence_open_seconds", "For how long this host's kernel still lets packets of the VIP pass by itself; 0: closed, or no such fence.", "vip")
+	vipClients   = gauge("vip_clients", "Connections of the VIP that this node knows of and would have reset if it took the VIP from a dead host; 1024 at most.", "vip")
 	candidates   = gauge("vip_candidates", "Nodes other than the holder that could take the VIP now, their memcached proved clean.", "vip")
 	vipCache     = gauge("vip_cache", "1, with what this node's memcached may hold of the VIP: none, unknown, serving, clean, warm or tainted.", "vip", "cache")
 	vipStanding  = gauge("vip_ineligible_reason", "1, with why this node may not take the VIP; none told if it may.", "vip", "reason")
@@ -74,6 +75,11 @@ var (
 	claimsLost  = count("address_claims_lost_total", "Such claims that were too many to be judged.")
 	announced   = count("announcements_total",
 		"Bursts of gratuitous ARP or neighbour advertisements: sent, failed, or withheld because the lease was over.", "result")
+	directed = count("announcements_directed_total", "Frames of announcements that went to one neighbour alone, by whom clients of a VIP's former holder are reached.")
+	recalled = count("recalls_total",
+		"Packets that have clients of a VIP's former holder reset: sent, or failed where the kernel did not take them.", "result")
+	clientLists = count("client_lists_total",
+		"Lists of who is connected to a VIP: told to another node, not told for want of a way, heard in parts, cut where there were too many clients, or without room here (no_room).", "fate")
 	answeredTo  = count("conflict_announcements_total", "Announcements that answered somebody else's claim.")
 	refreshed   = count("address_refreshes_total", "Times that the kernel was told anew how long an address may stay.")
 	restored    = count("addresses_restored_total", "Addresses put back that somebody else had removed.")
@@ -134,5 +140,5 @@ var (
 	flushBuckets  = []float64{0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 10}
 	probeBuckets  = []float64{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1}
 	stepBuckets   = []float64{0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5}
-	renewBuckets  = []float64{0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8}
+	renewBuckets  = []float64{0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8}
 )

@@ -45,7 +45,8 @@ func healthy(self string) *situation {
 		status: core.Status{Node: self, Quorate: true, Counted: map[string]int{}},
 		facts: control.Facts{
 			Now: now, Started: now.Add(-26 * time.Hour), Build: build, Cluster: "cache-prod", ConfigDigest: digest,
-			Lease: 600 * time.Millisecond, Detector: "process connector",
+			Clients: map[core.Name]int{},
+			Lease:   600 * time.Millisecond, Detector: "process connector",
 			Settings: control.Settings{Lease: 600 * time.Millisecond, Drift: 0.01, Interval: 100 * time.Millisecond, Deadline: 150 * time.Millisecond, Fall: 3},
 		},
 		gossip: gossip.Counters{StatesHeard: 7, Joins: 2, Dropped: map[gossip.DropReason]uint64{}},
@@ -81,6 +82,7 @@ func healthy(self string) *situation {
 			v.Lease = &core.LeaseStatus{Term: core.Term{Epoch: 4, Node: node, ID: 1}, Left: 440 * time.Millisecond, GrantedBy: nodes, Confirmed: nodes}
 		}
 		s.status.VIPs = append(s.status.VIPs, v)
+		s.facts.Clients[vipOf(i)] = 10 * (i + 1)
 		s.facts.VIPs = append(s.facts.VIPs, control.VIPFacts{Name: vipOf(i), Prefix: netip.PrefixFrom(netip.MustParseAddr(string(vipOf(i))), 32), Interface: "eth0", Instance: instance})
 	}
 	return s

@@ -175,6 +175,9 @@ func (r *Recorder) Ordered(at core.Instant, effect core.Effect) {
 	}
 }
 
+// Done is of no use here.
+func (*Recorder) Done(core.Effect) {}
+
 // Stepped takes the time from an event to the last of its effects.
 func (r *Recorder) Stepped(took time.Duration) { r.observe(stepTime, took.Seconds()) }
 

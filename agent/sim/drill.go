@@ -131,6 +131,10 @@ type Outage struct {
 	Struck time.Duration // longest time without an answer while the fault lasted
 	Home   time.Duration // longest gap when VIPs went home afterwards
 	Broken *Violation
+
+	// Renewing is whether a renewal was on its way when the fault struck. The voters may have granted what the holder
+	// then never heard of: its address is closed up to a heartbeat sooner than it would have been.
+	Renewing bool
 }
 
 // Run strikes once, at an instant and in a cluster that the seed picks.
@@ -158,15 +162,25 @@ func (d Drill) Run(seed uint64, trace io.Writer) Outage {
 		}
 	}
 	w.until(int64(at) - 1)
-	before := w.longestGap()
+	before, renewing := w.longestGap(), w.renewing(s)
 	w.until(int64(at + lasts))
 	struck := w.longestGap()
 	w.until(int64(at + lasts + 12*time.Second))
-	o := Outage{Shape: s, Struck: struck, Home: w.longestGap(), Broken: w.broken}
+	o := Outage{Shape: s, Struck: struck, Home: w.longestGap(), Broken: w.broken, Renewing: renewing}
 	if before < 0 && w.broken == nil {
 		o.Broken = &Violation{Rule: ruleServed, At: at, What: "not every VIP was served before the fault"}
 	}
 	return o
+}
+
+// renewing reports whether a renewal of any VIP has been sent or has arrived within the last round trip.
+func (w *World) renewing(s Shape) bool {
+	for _, v := range w.vips {
+		if w.now-v.renewed < int64(2*s.oneWay()+mostSave) {
+			return true
+		}
+	}
+	return false
 }
 
 // longestGap returns the longest time without an answer that ended since it was last asked for, of any

@@ -116,7 +116,7 @@ var faults = []fault{
 		{"agent/core/lease.go", `c.at.Add(cfg.shrink(c.length)-cfg.Margin)`, `c.at.Add(c.length+cfg.Margin)`},
 	}},
 	{"an address kept when the lease is over", "section 3", []change{
-		{"agent/core/holder.go", `if (l.role == Taking || l.role == Holding) && m.now >= l.validUntil {`, `if l.role == Taking && m.now >= l.validUntil {`},
+		{"agent/core/holder.go", `if l.held() && m.now >= l.validUntil {`, `if l.role == Taking && m.now >= l.validUntil {`},
 	}},
 	{"a foreign host keeps nobody from a free VIP", "section 6", []change{
 		{"agent/core/site.go", `case m.now < v.conflict.blockedUntil:`, `case false:`},
@@ -126,5 +126,20 @@ var faults = []fault{
 	}},
 	{"restarted voters arm the length in their file", "F5", []change{
 		{"agent/core/voter.go", `length: time.Duration(r.Length), expires: now.Add(LeaseMax)}`, `length: time.Duration(r.Length), expires: now.Add(time.Duration(r.Length) / 8)}`},
+	}},
+	{"a voter's new life goes on with the editions of the one before", "heartbeats", []change{
+		{"agent/core/edition.go", `p.incarnation, p.knows, p.edition, p.heard = incarnation, 0, 0, false
+		clear(p.views)`, `p.incarnation = incarnation`},
+	}},
+	{"what was not told anew taken for free", "heartbeats", []change{
+		{"agent/core/edition.go", `	return lateFrom(m.cfg.Lease)
+`, `	return 0
+`},
+	}},
+	{"a state taken for known that is not", "heartbeats", []change{
+		{"agent/core/voter.go", `	case n.knows(c.Life) != c.State.Version:
+		return
+`, ``},
+		{"agent/core/peer.go", `if v := c.State.Version; p.knows == v {`, `if v := c.State.Version; p.knows != 0 {`},
 	}},
 }

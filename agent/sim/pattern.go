@@ -19,8 +19,19 @@ func around(r *rand.Rand, d time.Duration) time.Duration {
 
 // patterns begin at time zero.
 var patterns = []pattern{
-	// F1: a holds by itself and b, c hears only b. A release of a's is on its way to b when b restarts.
+	// F1: a holds by itself and b, c hears only b. A release of a's is on its way to b when b restarts: because a had
+	// lost its lease; or because b's first answer came late, and a asked again.
 	{acts: func(r *rand.Rand, lease time.Duration, a, b, c int) []Act {
+		if r.IntN(2) == 0 {
+			return []Act{
+				{Kind: CutPair, A: a, B: c, For: 8 * lease},
+				{At: time.Millisecond, Kind: HoldPackets, A: a, B: releasePacket.to(b), For: 5 * lease},
+				{At: time.Millisecond, Kind: TrapHold, A: a, B: int(whenClaiming), For: 20*time.Millisecond + around(r, lease/8)},
+				{At: around(r, lease/2), Kind: Drain, A: b, For: around(r, 3*lease)},
+				{At: around(r, 2*lease), Kind: RestartAgent, A: b},
+				{At: around(r, 4*lease), Kind: RestartAgent, A: b},
+			}
+		}
 		return []Act{
 			{Kind: CutPair, A: a, B: c, For: 8 * lease},
 			{At: around(r, lease), Kind: HoldPackets, A: a, B: releasePacket.to(b), For: 5 * lease},

@@ -42,7 +42,9 @@ func (h *host) spring(now moment) {
 		h.freezeFor(t.length)
 	case TrapHold:
 		for _, o := range h.hosts {
-			h.net.hold[o.id] = held{h.now + t.length, answerPacket, h.id}
+			if o != h {
+				h.net.hold[o.id] = held{h.now + t.length, answerPacket, h.id}
+			}
 		}
 	default:
 		h.note("%s: agent killed", h.name)

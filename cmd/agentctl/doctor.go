@@ -111,7 +111,7 @@ func (o *doctorOptions) together(ctx context.Context, report control.Report, nam
 	var answers map[string][]doctor.Finding
 	var keys map[string]control.NodeKeys
 	var unreached map[string]string
-	both(func() {
+	atOnce(func() {
 		answers, unreached = askEach[[]doctor.Finding](ctx, o.agent, nodes, control.Request{Command: control.CommandDoctor})
 	}, func() {
 		list := control.KeysRequest{Action: control.KeysList}

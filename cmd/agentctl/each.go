@@ -97,10 +97,11 @@ func named(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// both does two things at once.
-func both(one, other func()) {
+// atOnce does several things at the same time.
+func atOnce(things ...func()) {
 	var doing sync.WaitGroup
-	doing.Go(one)
-	doing.Go(other)
+	for _, do := range things {
+		doing.Go(do)
+	}
 	doing.Wait()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"memvip/agent/control"
 	"memvip/agent/history"
+	"memvip/agent/trace"
 )
 
 // explainHistory is how many entries of the past an explanation has.
@@ -23,8 +25,8 @@ func explainCommand() *cobra.Command {
 		Use:   "explain VIP|NODE",
 		Short: "Say why an address is where it is, or what a node may take and why not",
 		Long: `Say why an address is where it is: who holds it and by which lease, what each node would have to do with it, what its
-hand-back waits for, who sees it where, what happened last, and how long the next failover may take. Or of a node: what it
-holds, what it may take and why not, who hears it, and what it runs.
+hand-back waits for, who sees it where, what happened last and what each step of it took, and how long the next failover
+may take. Or of a node: what it holds, what it may take and why not, who hears it, and what it runs.
 
 The holder and the other nodes are asked for their own word; that of one which does not answer is named as missing.
 
@@ -69,7 +71,9 @@ func explainSubject(ctx context.Context, agent asked, name string) (control.Expl
 			asks = []string{v.Holder}
 		}
 		a := askAround(ctx, agent, report, asks, history.Filter{VIP: v.Address})
-		return a.with(control.ExplainVIP(report, v, a.reports, a.unreached)), nil
+		e := a.with(control.ExplainVIP(report, v, a.reports, a.unreached))
+		e.VIP.Change = trace.Assemble(a.journals, v.Holder)
+		return e, nil
 	}
 	if n, ok := report.FindNode(name); ok {
 		a := askAround(ctx, agent, report, report.NodeNames(), history.Filter{Node: n.Name})
@@ -83,6 +87,7 @@ func explainSubject(ctx context.Context, agent asked, name string) (control.Expl
 type around struct {
 	reports   map[string]control.Report
 	past      []history.Entry
+	journals  []trace.Journal // of a VIP's changes of hands
 	unreached map[string]string
 }
 
@@ -108,10 +113,14 @@ func askAround(ctx context.Context, agent asked, r control.Report, reporting []s
 	remembering = loud(remembering)
 	var noReport, noHistory map[string]string
 	var past map[string][]history.Entry
-	both(func() {
+	atOnce(func() {
 		a.reports, noReport = askEach[control.Report](ctx, agent, reporting, control.Request{Command: control.CommandStatus})
 	}, func() {
 		past, noHistory = askEach[[]history.Entry](ctx, agent, remembering, control.Request{Command: control.CommandHistory, History: wanted})
+	}, func() {
+		if wanted.VIP != "" {
+			a.journals = askJournals(ctx, agent, remembering, wanted.VIP)
+		}
 	})
 	a.past = history.Gather(past, nil, wanted).Entries
 	for _, missing := range []map[string]string{noHistory, noReport} {
@@ -120,6 +129,17 @@ func askAround(ctx context.Context, agent asked, r control.Report, reporting []s
 		}
 	}
 	return a
+}
+
+// askJournals asks nodes what they remember of a VIP's changes of hands, in the order of their names. That one does not
+// answer is said of its history already, and an older agent has none.
+func askJournals(ctx context.Context, agent asked, nodes []string, vip string) []trace.Journal {
+	told, _ := askEach[trace.Journal](ctx, agent, nodes, control.Request{Command: control.CommandTrace, VIP: vip})
+	var journals []trace.Journal
+	for _, node := range slices.Sorted(maps.Keys(told)) {
+		journals = append(journals, told[node])
+	}
+	return journals
 }
 
 // with adds what is remembered.

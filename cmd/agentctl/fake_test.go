@@ -29,6 +29,8 @@ func fakeAnswer(report func() control.Report, r control.Request) control.Respons
 		return control.Reply(asSeenFrom(local, node))
 	case control.CommandHistory:
 		return control.Reply(r.History.Select(fakeHistory()[node]))
+	case control.CommandTrace:
+		return control.Reply(fakeTrace(local, node))
 	case control.CommandDoctor:
 		return control.Reply(fakeFindings(node))
 	case control.CommandKeys:

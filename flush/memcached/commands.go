@@ -1,11 +1,15 @@
 package memcached
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // The commands, as sent.
 const (
 	noopCommand  = "mn"
 	statsCommand = "stats"
+	setsCommand  = "stats settings"
 	connsCommand = "stats conns"
 	flushCommand = "flush_all"
 	crawlCommand = "lru_crawler crawl all"
@@ -44,6 +48,30 @@ func (c *Conn) Stats(ctx context.Context, group string) (map[string]string, erro
 		return err
 	})
 	return stats, err
+}
+
+// Figures returns the general figures and the settings, both asked for at once: one round trip. Of two answers that are
+// none of the wanted form, the first is the error.
+func (c *Conn) Figures(ctx context.Context) (general, settings map[string]string, err error) {
+	err = c.roundTrip(ctx, statsCommand+"\r\n"+setsCommand, func(l *lines) (err error) {
+		l.command = statsCommand
+		if general, err = readStats(l); err != nil && !answersOn(err) {
+			return err
+		}
+		var second error
+		if settings, second = readStats(&lines{r: l.r, command: setsCommand}); err == nil {
+			err = second
+		}
+		return err
+	})
+	return general, settings, err
+}
+
+// answersOn reports whether the next answer follows one that was an error: a server that is full closes instead, and
+// after anything else nothing can be read any more.
+func answersOn(err error) bool {
+	reply, ok := errors.AsType[*ReplyError](err)
+	return ok && reply.Kind() != KindFull
 }
 
 // Conns lists what the process has open on its side: listeners and accepted connections. See Client for what a line

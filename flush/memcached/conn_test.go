@@ -180,3 +180,39 @@ func TestDialEndedByContext(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Figures asks both questions at once, and leaves nothing unread whatever the answers are.
+func TestFigures(t *testing.T) {
+	const general, settings = "STAT pid 7\r\nEND\r\n", "STAT oldest 3\r\nEND\r\n"
+	for _, c := range []struct {
+		name    string
+		replies []string
+		want    string // of the error; "" for none
+		usable  bool   // the next command is answered by what is meant for it
+	}{
+		{"both", []string{general, settings, "MN\r\n"}, "", true},
+		{"a login is wanted", []string{"CLIENT_ERROR unauthenticated\r\n", "CLIENT_ERROR unauthenticated\r\n", "MN\r\n"}, `fake: stats: want "STAT ...", got "CLIENT_ERROR unauthenticated"`, true},
+		{"only the second fails", []string{general, "ERROR\r\n", "MN\r\n"}, `fake: stats settings: want "STAT ...", got "ERROR"`, true},
+		{"a server that is full says so once", []string{"ERROR Too many open connections\r\n"}, "Too many open connections", false},
+		{"garbage", []string{"STAT pid 7\r\nwhat\r\n", settings}, `got "what"`, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			conn := scripted(t, c.replies...)
+			a, b, err := conn.Figures(ctx)
+			switch {
+			case c.want == "" && (err != nil || a["pid"] != "7" || b["oldest"] != "3"):
+				t.Errorf("got %v, %v, %v", a, b, err)
+			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+			if !c.usable {
+				return
+			}
+			if err := conn.Noop(ctx); err != nil {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
+	}
+}

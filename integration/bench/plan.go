@@ -2,8 +2,9 @@ package main
 
 // round is what happens between two times that all hosts are made afresh.
 type round struct {
-	site  kind
-	steps []step
+	contender contender
+	site      kind
+	steps     []step
 }
 
 // step is one run of one fault.
@@ -13,16 +14,19 @@ type step struct {
 	vip   int // index
 }
 
-// plan puts all runs in order. Every fault has its turn before any has the next, and each time the turns begin with
-// another fault, so that a busy minute of the machine falls on all of them and nothing always follows the same
-// thing. The VIPs take turns within a round, since a home that lost its VIP again and again waits longer each
+// plan puts all runs in order. Every contender and every fault has its turn before any has the next, ours and theirs one
+// after the other, so that a busy minute of the machine falls on all of them. Each time the turns begin with another.
+// The VIPs take turns within a round, since a home that lost its VIP again and again waits longer each
 // time; fresh hosts have forgotten that. They also take turns over the runs of one fault.
-func plan(faults []fault, runs, vips int) []round {
+func plan(contenders []contender, faults []fault, runs, vips int) []round {
 	var rounds []round
 	for run := range runs {
-		for _, k := range kinds {
-			if steps := turns(ofKind(faults, k), run, vips); len(steps) > 0 {
-				rounds = append(rounds, round{site: k, steps: steps})
+		for i := range contenders {
+			c := contenders[(i+2*run)%len(contenders)] // by two, so that ours and theirs alternate from round to round
+			for _, k := range kinds {
+				if steps := turns(faultsFor(c, k, faults), run, vips); len(steps) > 0 {
+					rounds = append(rounds, round{contender: c, site: k, steps: steps})
+				}
 			}
 		}
 	}
@@ -37,12 +41,37 @@ func turns(faults []fault, run, vips int) []step {
 	return steps
 }
 
-func ofKind(faults []fault, k kind) []fault {
+func faultsFor(c contender, k kind, faults []fault) []fault {
 	var some []fault
 	for _, f := range faults {
-		if f.site == k {
+		if f.site == k && f.suits(c) {
 			some = append(some, f)
 		}
 	}
 	return some
+}
+
+// without leaves out the runs that are done.
+func without(rounds []round, done func(contender string, st step) bool) []round {
+	var left []round
+	for _, r := range rounds {
+		var steps []step
+		for _, st := range r.steps {
+			if !done(r.contender.name, st) {
+				steps = append(steps, st)
+			}
+		}
+		if len(steps) > 0 {
+			left = append(left, round{contender: r.contender, site: r.site, steps: steps})
+		}
+	}
+	return left
+}
+
+func stepsIn(rounds []round) int {
+	n := 0
+	for _, r := range rounds {
+		n += len(r.steps)
+	}
+	return n
 }

@@ -7,209 +7,218 @@ import (
 	"time"
 )
 
-// Widths of the tables: a name, a count, then groups of figures. No line is longer than pageWidth.
-const (
-	pageWidth   = 100
-	nameWidth   = 18
-	runsWidth   = 4
-	figureWidth = 6
-	gap         = " "
-)
-
-// render is the whole output.
-func render(r result) string {
+// render is the whole output, in Markdown.
+func render(r results) string {
 	var b strings.Builder
 	b.WriteString(renderHeader(r))
+	part := func(title, text string) {
+		if text != "" {
+			fmt.Fprintf(&b, "\n### %s\n\n%s", title, text)
+		}
+	}
 	rows := r.rows()
-	if len(rows) == 0 {
-		b.WriteString("\nno run was finished\n")
+	if len(rows)+len(r.Steady)+len(r.Burns) == 0 {
+		b.WriteString("\nnothing was measured\n")
 		return b.String()
 	}
-	b.WriteString("\n" + renderTimes(rows))
-	b.WriteString("\n" + renderHarm(rows))
-	b.WriteString("\n" + renderLegend(rows))
-	b.WriteString("\n" + renderAims(rows, r.faults))
-	b.WriteString("\n" + renderVerdict(r))
+	part("What was asked for", renderDemands(judge(r)))
+	part("Beside keepalived: ratios of medians, below 1 memvip is ahead", renderRatios(rows))
+	part("Times in ms: median / p95 / max", renderTimes(rows))
+	part("What clients suffered besides waiting", renderHarm(rows))
+	part("Steady cost per host", renderSteady(r.Steady))
+	part("Beside twice as many busy loops as there are cores, and no fault", renderBurns(r.strains()))
+	part("The faults", renderFaults(r))
+	if len(rows) > 0 {
+		part("How to read the figures", bullets(readings))
+	}
+	part("How to repeat them", renderRepeat())
+	part("Promises", renderPromises(r))
 	return b.String()
 }
 
-// group is one heading over some columns.
-type group struct {
-	title   string
-	columns []string
+// renderDemands lists every demand and what became of it.
+func renderDemands(all []judged) string {
+	if len(all) == 0 {
+		return ""
+	}
+	t := table{head: []string{"what", "measured, medians", "asked for", "verdict"}, left: 4}
+	for _, j := range all {
+		t.add(j.what, j.measured, j.limit, j.verdict)
+	}
+	return t.String()
 }
 
-var timeGroups = []group{
-	{"outage, open loop", []string{"median", "p95", "max"}},
-	{"to first ARP", []string{"median", "p95", "max"}},
-	{"to other host", []string{"median", "p95", "max"}},
-	{"outage, closed loop", []string{"median", "p95", "max"}},
+// renderRatios compares each of ours with each of theirs, fault by fault, and says in words where theirs is ahead.
+func renderRatios(rows []row) string {
+	t := table{head: []string{"fault", "ours", "beside"}, left: 3}
+	for _, m := range compared {
+		t.head = append(t.head, m.name)
+	}
+	t.head = append(t.head, "two hosts by ARP, ms", "stale reads", "keepalived is ahead in")
+	for _, f := range faults {
+		for _, own := range rows {
+			if own.Fault != f.name || !oursNamed(own.Contender) {
+				continue
+			}
+			for _, c := range contenders {
+				if rival, ok := rowOf(rows, c.name, f.name); ok && !c.ours() {
+					t.rows = append(t.rows, ratioCells(own, rival, c))
+				}
+			}
+		}
+	}
+	if len(t.rows) == 0 {
+		return ""
+	}
+	return t.String()
+}
+
+func ratioCells(own, rival row, c contender) []string {
+	cells := []string{own.Fault, own.Contender, rival.Contender}
+	var ahead []string
+	for _, m := range compared {
+		x := ratioOf(m.of(own), m.of(rival))
+		cell := x.String()
+		if limit, ok := limitFor(own.Fault, own.Contender, m, c); ok {
+			cell += fmt.Sprintf(" (≤ %g: %s)", limit, verdict(x.within(limit)))
+		}
+		if x.known && !x.within(1) {
+			ahead = append(ahead, m.name)
+		}
+		cells = append(cells, cell)
+	}
+	if own.Doubled.Median > rival.Doubled.Median {
+		ahead = append(ahead, "two hosts by ARP")
+	}
+	if own.Stale > rival.Stale {
+		ahead = append(ahead, "stale reads")
+	}
+	cells = append(cells, figure(own.Doubled.Median)+" : "+figure(rival.Doubled.Median), fmt.Sprintf("%d : %d", own.Stale, rival.Stale))
+	words := "nothing"
+	if len(ahead) > 0 {
+		words = "**" + strings.Join(ahead, "; ") + "**"
+	}
+	return append(cells, words)
 }
 
 // renderTimes is the table of durations.
 func renderTimes(rows []row) string {
-	var b strings.Builder
-	heading(&b, "milliseconds", timeGroups)
+	t := table{head: []string{"fault", "contender", "runs", "outage, open loop", "outage, closed loop", "outage, patient", "first ARP", "other host answers", "gap when it goes home"}, left: 2}
 	for _, r := range rows {
-		fmt.Fprintf(&b, "%-*s%*d", nameWidth, r.Fault, runsWidth, r.Runs)
-		for _, s := range []summary{r.Outage, r.FirstARP, r.Moved, r.ClosedOutage} {
-			b.WriteString(gap)
-			figures(&b, s, s.Median, s.P95, s.Max)
-		}
-		b.WriteByte('\n')
+		t.add(r.Fault, r.Contender, strconv.Itoa(r.Runs), spread(r.Outage, r.Runs), spread(r.Closed, r.Runs), spread(r.Patient, r.Runs), spread(r.FirstARP, r.Runs),
+			spread(r.Moved, r.Runs), spread(r.HomeGap, r.Runs))
 	}
-	return b.String()
-}
-
-var harmGroups = []group{
-	{"failed, open", []string{"median", "max"}},
-	{"fail, closed", []string{"median", "max"}},
-	{"2 hosts seen", []string{"median", "max"}},
-	{"2 hosts, ARP", []string{"median", "max"}},
-	{"gap go home", []string{"median", "max"}},
-	{"", []string{"stale", "stall"}},
+	return t.ifAny()
 }
 
 // renderHarm is the table of what clients suffered besides waiting.
 func renderHarm(rows []row) string {
-	var b strings.Builder
-	heading(&b, "count or ms", harmGroups)
+	t := table{head: []string{"fault", "contender", "runs", "failed, open loop", "failed, closed loop", "failed, patient", "two hosts seen by a client, ms", "two hosts by ARP, ms",
+		"stale reads", "lost", "settled after, s", "longest stall, ms"}, left: 2}
 	for _, r := range rows {
-		fmt.Fprintf(&b, "%-*s%*d", nameWidth, r.Fault, runsWidth, r.Runs)
-		for _, s := range []summary{r.Failed, r.ClosedFailed} {
-			b.WriteString(gap)
-			counts(&b, s)
-		}
-		for _, s := range []summary{r.TwoHosts, r.Doubled, r.HomeGap} {
-			b.WriteString(gap)
-			figures(&b, s, s.Median, s.Max)
-		}
-		fmt.Fprintf(&b, "%s%*d", gap, figureWidth, r.Stale)
-		figures(&b, r.Stall, r.Stall.Max)
-		b.WriteByte('\n')
+		t.add(r.Fault, r.Contender, strconv.Itoa(r.Runs), span(r.Failed), span(r.ClosedFailed), span(r.PatientFailed), span(r.TwoHosts), span(r.Doubled),
+			strconv.Itoa(r.Stale), strconv.Itoa(r.Lost), seconds(r.Settle), figure(r.Stall.Max))
 	}
-	return b.String()
+	return t.ifAny()
 }
 
-// heading writes the two lines above a table.
-func heading(b *strings.Builder, unit string, groups []group) {
-	titles := strings.Repeat(" ", nameWidth+runsWidth)
-	for _, g := range groups {
-		titles += fmt.Sprintf("%s%*s", gap, figureWidth*len(g.columns), g.title)
+// ifAny is the table unless it is empty.
+func (t table) ifAny() string {
+	if len(t.rows) == 0 {
+		return ""
 	}
-	fmt.Fprintf(b, "%s\n%-*s%*s", strings.TrimRight(titles, " "), nameWidth, unit, runsWidth, "runs")
-	for _, g := range groups {
-		b.WriteString(gap)
-		for _, c := range g.columns {
-			fmt.Fprintf(b, "%*s", figureWidth, c)
-		}
-	}
-	b.WriteByte('\n')
+	return t.String()
 }
 
-// figures writes durations, or dashes where there is nothing to sum up.
-func figures(b *strings.Builder, s summary, values ...millis) {
-	for _, v := range values {
-		text := "-"
-		if s.N > 0 {
-			text = figure(v)
-		}
-		fmt.Fprintf(b, "%*s", figureWidth, text)
+// spread is median, p95 and maximum, and how many runs they are of if some had none.
+func spread(s summary, runs int) string {
+	if s.N == 0 {
+		return "-"
 	}
+	text := fmt.Sprintf("%s / %s / %s", figure(s.Median), figure(s.P95), figure(s.Max))
+	if s.N < runs {
+		text += fmt.Sprintf(" (%d)", s.N)
+	}
+	return text
 }
 
-func counts(b *strings.Builder, s summary) {
-	for _, v := range []millis{s.Median, s.Max} {
-		fmt.Fprintf(b, "%*s", figureWidth, strconv.FormatFloat(float64(v), 'f', -1, 64))
-	}
-}
-
-// figure shows three digits at most before it drops the decimal.
-func figure(v millis) string {
-	if v == 0 {
+// span is median and maximum.
+func span(s summary) string {
+	if s.Max == 0 {
 		return "0"
 	}
-	if v < 99.95 {
-		return fmt.Sprintf("%.1f", float64(v))
-	}
-	return fmt.Sprintf("%.0f", float64(v))
+	return figure(s.Median) + " / " + figure(s.Max)
 }
 
-// renderLegend says what the names mean.
-func renderLegend(rows []row) string {
-	var b strings.Builder
-	for _, r := range rows {
-		fmt.Fprintf(&b, "%-*s%s\n", nameWidth+1, r.Fault, r.What)
+func seconds(s summary) string {
+	if s.N == 0 {
+		return "-"
 	}
-	b.WriteString("\n")
-	for _, note := range notes {
-		b.WriteString(wrap(note, pageWidth, "  "))
-	}
-	return b.String()
+	return fmt.Sprintf("%.1f / %.1f", float64(s.Median)/1000, float64(s.Max)/1000)
 }
 
-// notes say how to read the tables.
-var notes = []string{
-	"outage: last success to first success, of the clients of the VIP that was struck. Both clients look at every run at the same time.",
-	"to first ARP, to other host: from the fault to the first gratuitous ARP of another host than the holder, and to its first answer to the open loop; " +
-		"in hand-back from the stand-in's last answer.",
-	"failed: operations begun before the fault was healed. 2 hosts (seen by a client, by ARP) and stale: until the VIP was home again; stale: sum of both clients and all VIPs.",
-	"gap go home: from the stand-in's last answer to the home's first, when the fault was over. stall: longest time in any run that the machine held up the client itself; an outage of that length says nothing.",
-	"p95: nearest rank, so below 20 runs it is the maximum.",
+// figure shows three digits at most before it drops the decimal, and none of a whole number.
+func figure(v millis) string {
+	if v == millis(int(v)) || v >= 99.95 {
+		return fmt.Sprintf("%.0f", float64(v))
+	}
+	return fmt.Sprintf("%.1f", float64(v))
 }
 
-// renderAims compares the medians with what is aimed at.
-func renderAims(rows []row, all []fault) string {
-	var b strings.Builder
-	b.WriteString("aims for medians of the open loop, in ms (in parentheses keepalived, by a closed loop)\n")
-	for _, r := range rows {
-		for _, f := range all {
-			if f.name == r.Fault && f.aim.outage > 0 {
-				b.WriteString(aimLine(r, f.aim) + "\n")
-			}
+func renderFaults(r results) string {
+	var lines []string
+	for _, f := range faults {
+		if text := r.Faults[f.name]; text != "" {
+			lines = append(lines, f.name+": "+text)
 		}
 	}
-	return b.String()
+	return bullets(lines)
 }
 
-func aimLine(r row, a aim) string {
-	parts := []string{compare("outage", r.Outage, a.outage)}
-	if a.firstARP > 0 {
-		parts = append(parts, compare("first ARP", r.FirstARP, a.firstARP))
-	}
-	line := fmt.Sprintf("%-*s%s", nameWidth+1, r.Fault, strings.Join(parts, ", "))
-	if a.keepalived != "" {
-		line += fmt.Sprintf(" (%s)", a.keepalived)
-	}
-	return line
+// readings say how to read the tables.
+var readings = []string{
+	"outage: last success to first success, of the clients of the VIP that was struck.",
+	"first ARP, other host answers: from the fault to the first gratuitous ARP of another host than the holder, and to its first answer to the open loop; " +
+		"in hand-back from the stand-in's last answer.",
+	"failed: operations begun before the fault was healed, median / max. Two hosts and stale reads: until the VIP was home again; stale: sum of all runs, clients and VIPs.",
+	"gap when it goes home: from the stand-in's last answer to the home's first, when the fault was over.",
+	fmt.Sprintf("lost: runs after which the VIP was not served again or not at home for every client within %s (memvip) or %s (keepalived). "+
+		"The gap is then unknown, and longer than all that are.", settleOurs, settleTheirs),
+	"longest stall: that the machine held up the open loop itself in any run; an outage of that length says nothing.",
+	"p95: nearest rank, so below 20 runs it is the maximum. A number in parentheses is that of the runs in which there was anything to time.",
+	"all hosts share one kernel and its cores, and there is no network latency.",
 }
 
-func compare(what string, s summary, aim time.Duration) string {
-	limit := inMillis(aim)
-	switch {
-	case s.N == 0:
-		return what + " unknown: MISSED"
-	case s.Median < limit:
-		return fmt.Sprintf("%s %s < %.0f: met", what, figure(s.Median), float64(limit))
-	}
-	return fmt.Sprintf("%s %s, not < %.0f: MISSED", what, figure(s.Median), float64(limit))
+// renderRepeat says which commands measure what again.
+func renderRepeat() string {
+	return "```\n" + strings.Join([]string{
+		"make bench-peers     # all of it; stopped, it goes on where it was: every run is kept in bin/bench-peers.json",
+		"make bench           # memvip alone",
+		"bin/bench -list      # every fault and contender by name",
+		"",
+		"# some runs, measured apart",
+		"alone='-steady 0 -burn 0 -json bin/alone.json -page='",
+		"make bench-peers BENCH=\"$alone -contender memvip,keepalived-limit -fault memcached-kill\"",
+		"make bench-peers BENCH=\"$alone -fault none -steady 60s\"",
+		"make bench-peers BENCH=\"$alone -fault none -burn 30m -burn-contender memvip,keepalived-limit\"",
+	}, "\n") + "\n```\n"
 }
 
-// renderVerdict says whether the promises were kept.
-func renderVerdict(r result) string {
-	var b strings.Builder
-	if len(r.Samples) < r.Planned {
-		fmt.Fprintf(&b, "INCOMPLETE: %d of %d runs\n", len(r.Samples), r.Planned)
+// renderPromises says whether memvip's were kept.
+func renderPromises(r results) string {
+	var lines []string
+	for _, note := range r.Notes {
+		lines = append(lines, "not measured: "+note)
 	}
 	for _, f := range r.problems() {
-		b.WriteString(wrap(fmt.Sprintf("%s: %s", f.step, f.problem), pageWidth, "  "))
+		lines = append(lines, fmt.Sprintf("%s: %s", f.step, f.problem))
 	}
 	if n := len(r.broken()); n > 0 {
-		fmt.Fprintf(&b, "BROKEN: %d times\n", n)
-	} else {
-		b.WriteString("kept: no stale read, no two hosts, every VIP served again and home again\n")
+		lines = append(lines, fmt.Sprintf("BROKEN: %d times", n))
+	} else if len(r.Runs) > 0 {
+		lines = append(lines, "memvip kept: no stale read, no two hosts, every VIP served again and home again")
 	}
-	return b.String()
+	return bullets(lines)
 }
 
 func (p problem) String() string {
@@ -225,7 +234,7 @@ func progressLine(s sample, done, planned int, spent time.Duration) string {
 	if !s.served() {
 		return line + " not served again"
 	}
-	line += fmt.Sprintf(" %s to %s, outage %s (closed %s)", s.From, s.To, figure(s.Open.Outage), figure(s.Closed.Outage))
+	line += fmt.Sprintf(" %s to %s, outage %s (closed %s, patient %s)", s.From, s.To, figure(s.Open.Outage), figure(s.Closed.Outage), figure(s.Patient.Outage))
 	if s.FirstARP != nil {
 		line += ", ARP " + figure(*s.FirstARP)
 	}
@@ -238,5 +247,3 @@ func progressLine(s sample, done, planned int, spent time.Duration) string {
 	}
 	return line
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }

@@ -6,14 +6,17 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/cockroachdb/datadriven"
 )
 
-// What is printed, for samples that testdata writes one a line:
+// What is printed, for results that testdata writes one a line:
 //
-//	FAULT [arp=MS] [moved=MS] [open=MS] [closed=MS] [failed=N,N] [seen=MS] [doubled=MS] [home=MS] [stall=MS] [load=F]
-//	      [problem=KIND]
+//	CONTENDER FAULT [arp=MS] [moved=MS] [open=MS] [closed=MS] [patient=MS] [failed=N,N] [seen=MS] [doubled=MS] [home=MS]
+//	      [stall=MS] [stale=N] [settled=MS] [load=F] [problem=KIND]
+//	CONTENDER steady|steady-clients cpu=F scripts=F rss=F sent=F
+//	CONTENDER burn moves=N gap=MS
 //
 // A sample without "moved" was not served again.
 func TestRender(t *testing.T) {
@@ -21,16 +24,16 @@ func TestRender(t *testing.T) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			switch d.Cmd {
 			case "report":
-				out := render(readResult(t, d))
+				out := render(readResults(t, d))
 				for line := range strings.Lines(out) {
-					if n := len(strings.TrimSuffix(line, "\n")); n > pageWidth {
+					if n := utf8.RuneCountInString(line) - 1; n > pageWidth && !strings.HasPrefix(line, "|") {
 						d.Fatalf(t, "%d columns: %s", n, line)
 					}
 				}
 				return out
 			case "progress":
 				var b strings.Builder
-				for i, s := range readResult(t, d).Samples {
+				for i, s := range readResults(t, d).Runs {
 					fmt.Fprintln(&b, progressLine(s, i+1, 3, 10*time.Second))
 				}
 				return b.String()
@@ -42,14 +45,9 @@ func TestRender(t *testing.T) {
 	})
 }
 
-func readResult(t *testing.T, d *datadriven.TestData) result {
-	set := settings{faults: faults, runs: 2, fillBytes: fillDefault, linger: lingerWhole}
-	r := result{
-		Machine:  machine{Cores: 2, CPU: "Imaginary 3000", Memory: "24 GiB", Kernel: "Linux 6.18.0", Load: 0.5, Root: true},
-		Versions: versions{Agent: "v1", Memcached: "1.6.18"},
-		Settings: describe(set), LoadAtEnd: 1, faults: set.faults, set: set,
-	}
-	d.MaybeScanArgs(t, "planned", &r.Planned)
+func readResults(t *testing.T, d *datadriven.TestData) results {
+	set := settings{fillBytes: fillDefault << 20, linger: lingerWhole}
+	r := begun(set, somewhere, versions{Agent: "v1", Memcached: "1.6.18", Realtime: !d.HasArg("ordinary")})
 	if d.HasArg("connector") {
 		r.Versions.Detector = connectorWords
 	}
@@ -59,68 +57,85 @@ func readResult(t *testing.T, d *datadriven.TestData) result {
 	if d.HasArg("fallback") {
 		r.Versions.Fallback = "connection end"
 	}
-	runs := map[string]int{}
 	for line := range strings.Lines(d.Input) {
-		name, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
-		runs[name]++
-		s := sample{Fault: name, Run: runs[name], VIP: "10.77.0.101", From: "cache1"}
-		for _, field := range strings.Fields(rest) {
-			readField(t, d, &s, field)
+		fields := strings.Fields(line)
+		if len(fields) < 2 {
+			d.Fatalf(t, "%q", line)
 		}
-		r.Samples = append(r.Samples, s)
+		readLine(t, d, &r, fields[0], fields[1], fields[2:])
+	}
+	for _, c := range contenders {
+		if strings.Contains(d.Input, c.name+" ") {
+			r.Contenders[c.name] = c.describe()
+			if !c.ours() {
+				r.Versions.Keepalived = "2.2.7"
+			}
+		}
 	}
 	return r
 }
 
-func readField(t *testing.T, d *datadriven.TestData, s *sample, field string) {
-	key, text, _ := strings.Cut(field, "=")
-	number := func(text string) millis {
-		f, err := strconv.ParseFloat(text, 64)
-		if err != nil {
-			d.Fatalf(t, "%s: %v", field, err)
+func readLine(t *testing.T, d *datadriven.TestData, r *results, contender, what string, fields []string) {
+	values := map[string]float64{}
+	for _, field := range fields {
+		if key, text, _ := strings.Cut(field, "="); !strings.Contains(text, ",") && key != "problem" {
+			f, err := strconv.ParseFloat(text, 64)
+			if err != nil {
+				d.Fatalf(t, "%s: %v", field, err)
+			}
+			values[key] = f
 		}
-		return millis(f)
 	}
-	known := func() *millis {
-		v := number(text)
-		return &v
-	}
-	switch key {
-	case "arp":
-		s.FirstARP = known()
-	case "moved":
-		s.Open.Moved, s.To = known(), "cache2"
-	case "open":
-		s.Open.Outage = number(text)
-	case "closed":
-		s.Closed.Outage = number(text)
-	case "failed":
-		open, closed, _ := strings.Cut(text, ",")
-		s.Open.Failed, s.Closed.Failed = int(number(open)), int(number(closed))
-	case "seen":
-		s.Closed.TwoHosts = number(text)
-	case "doubled":
-		s.Doubled = number(text)
-	case "home":
-		s.Open.Home = known()
-	case "stall":
-		s.Open.Stall = number(text)
-	case "stale":
-		s.Stale = int(number(text))
-	case "load":
-		s.Load = float64(number(text))
-	case "problem":
-		s.add(problemKind(text), "the words of "+text)
+	switch what {
+	case "burn":
+		r.Burns = append(r.Burns, slice{Contender: contender, Seconds: 60, Moves: int(values["moves"]), Gap: millis(values["gap"]), Operations: 1000})
+	case "steady", "steady-clients":
+		h := share{CPU: values["cpu"], Scripts: values["scripts"], RSS: values["rss"], Sent: rate{values["sent"], 100 * values["sent"]}}
+		r.Steady = append(r.Steady, cost{Contender: contender, Clients: what != "steady", Seconds: 60, Hosts: []share{h}, Load: 0.25})
 	default:
-		d.Fatalf(t, "unknown field %q", field)
+		some, err := choose("fault", what, faults)
+		if err != nil {
+			d.Fatalf(t, "%v", err)
+		}
+		r.Faults[what] = some[0].words(settings{fillBytes: fillDefault << 20, linger: lingerWhole})
+		s := sample{Contender: contender, Fault: what, Run: len(r.of(contender, what)) + 1, VIP: "10.77.0.101", From: "cache1"}
+		readSample(d, &s, fields, values)
+		r.Runs = append(r.Runs, s)
+	}
+}
+
+func readSample(d *datadriven.TestData, s *sample, fields []string, values map[string]float64) {
+	known := func(key string) *millis {
+		v, ok := values[key]
+		if !ok {
+			return nil
+		}
+		ms := millis(v)
+		return &ms
+	}
+	s.FirstARP, s.Open.Moved, s.Open.Home = known("arp"), known("moved"), known("home")
+	if s.Open.Moved != nil {
+		s.To = "cache2"
+	}
+	s.Open.Outage, s.Closed.Outage, s.Patient.Outage = millis(values["open"]), millis(values["closed"]), millis(values["patient"])
+	s.Closed.TwoHosts, s.Doubled, s.Open.Stall = millis(values["seen"]), millis(values["doubled"]), millis(values["stall"])
+	s.Stale, s.Load, s.Settled = int(values["stale"]), values["load"], millis(values["settled"])
+	for _, field := range fields {
+		key, text, _ := strings.Cut(field, "=")
+		switch key {
+		case "failed":
+			fmt.Sscanf(text, "%d,%d", &s.Open.Failed, &s.Closed.Failed)
+		case "problem":
+			s.add(problemKind(text), "the words of "+text)
+		}
 	}
 }
 
 func TestFigure(t *testing.T) {
 	for v, want := range map[millis]string{
-		0: "0", 0.04: "0.0", 0.26: "0.3", 9.96: "10.0", 99.94: "99.9", 99.96: "100", 100.4: "100", 2622.6: "2623", 30000: "30000",
+		0: "0", 7: "7", 0.04: "0.0", 0.26: "0.3", 9.96: "10.0", 99.94: "99.9", 99.96: "100", 100.4: "100", 2622.6: "2623", 30000: "30000",
 	} {
-		if got := figure(v); got != want || len(got) >= figureWidth {
+		if got := figure(v); got != want {
 			t.Errorf("%v is shown as %q, want %q", float64(v), got, want)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"memvip/integration/bench/machine"
 	"memvip/integration/lab"
 )
 
@@ -25,21 +26,22 @@ type windows struct {
 func (s *site) run(ctx context.Context, st step, set settings) (sample, error) {
 	f, v := st.fault, s.lab.VIPs[st.vip]
 	s.mark()
-	out := sample{Fault: f.name, Run: st.run, VIP: v.Addr.String(), From: v.Home.Name}
+	out := sample{Contender: s.contender.name, Fault: f.name, Run: st.run, VIP: v.Addr.String(), From: v.Home.Name}
 	if err := s.prepare(ctx, f, v, set); err != nil {
 		out.add(problemUnserved, err.Error())
 		return out, fmt.Errorf("%s: prepare: %w", out.stepName(), err)
 	}
 	out.From, _, _ = s.open.Last(v.Addr)
-	out.Begun, out.Load = time.Now(), loadAverage()
-	at, err := f.strike(s, v)
+	out.Begun, out.Load = time.Now(), machine.Load()
+	at, err := f.strike(ctx, s, v)
 	if err != nil {
 		return out, fmt.Errorf("%s: %w", out.stepName(), err)
 	}
 	until, err := s.endure(ctx, f, v, &out, set)
 	end := lab.Now()
 	if err == nil {
-		err = s.open.WaitFor(ctx, openTimeout+calm) // every attempt of the fault's time has ended by then
+		// Every attempt of the fault's time has ended by then: those of closed loops when the VIP had moved.
+		err = s.open.WaitFor(ctx, max(0, openTimeout+calm-lab.Now().Sub(until)))
 	}
 	s.measure(f, v, at, until, end, &out)
 	if err != nil {
@@ -56,7 +58,12 @@ func (s *site) prepare(ctx context.Context, f fault, v lab.VIP, set settings) er
 		if err := v.Home.Instance(v.Addr).Fill(fill, set.fillBytes); err != nil {
 			return err
 		}
-		return s.settle(ctx)
+		if err := s.settle(ctx, v.Addr); err != nil {
+			return err
+		}
+	}
+	if err := s.awaitReady(ctx, v.Addr); err != nil {
+		return err
 	}
 	if f.prepare != nil {
 		return f.prepare(ctx, s, v)
@@ -73,7 +80,7 @@ func (s *site) endure(ctx context.Context, f fault, v lab.VIP, out *sample, set 
 	}
 	until := lab.Now()
 	if err == nil && f.heal != nil {
-		err = f.heal(s, v)
+		err = f.heal(ctx, s, v)
 	}
 	if err == nil {
 		err = s.settle(ctx)
@@ -96,18 +103,18 @@ func lasting(f fault, set settings) time.Duration {
 // measure fills the sample from what clients and watcher saw.
 func (s *site) measure(f fault, v lab.VIP, at, until, end lab.Instant, out *sample) {
 	w := s.split(s.open, f, v, out.From, at, until, end)
-	r := lab.Measure(s.open, s.watch, v.Addr, w.fault.since, w.fault.until)
 	out.Doubled = inMillis(s.watch.Doubled(v.Addr, at, end))
-	out.Open = see(s.open, v.Addr, w, out.Doubled > 0)
-	out.Closed = see(s.closed, v.Addr, s.split(s.closed, f, v, out.From, at, until, end), out.Doubled > 0)
-	if f.homeward {
-		out.Open.Home, out.Closed.Home = nil, nil // the way home was the fault
+	for c, seen := range map[*lab.Client]*view{s.open: &out.Open, s.closed: &out.Closed, s.patient: &out.Patient} {
+		*seen = see(c, v.Addr, s.split(c, f, v, out.From, at, until, end), out.Doubled > 0)
+		if f.homeward {
+			seen.Home = nil // the way home was the fault
+		}
 	}
-	if r.Announced {
-		d := inMillis(r.FirstARP)
+	if a, ok := s.watch.FirstAnnouncement(v.Addr, at, out.From); ok && a.At <= until {
+		d := inMillis(max(0, a.At.Sub(w.fault.since))) // a stand-in's last answer may come after it
 		out.FirstARP = &d
 	}
-	if ms := max(out.Open.TwoHosts, out.Closed.TwoHosts); ms > 0 {
+	if ms := out.twoHosts(); ms > 0 {
 		out.add(problemDouble, fmt.Sprintf("%s: two hosts answered a client in turns for %.1f ms", v.Addr, ms))
 	}
 	if out.Doubled > 0 {

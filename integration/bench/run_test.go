@@ -72,28 +72,3 @@ func TestHowLongAFaultLasts(t *testing.T) {
 		t.Error("only what lingers lasts as long as the settings say")
 	}
 }
-
-func TestMachine(t *testing.T) {
-	const cpuinfo = "processor\t: 0\nmodel name\t: Imaginary 3000 @ 2 GHz\nflags\t\t: fpu\nmodel name\t: Other\n"
-	if got := modelName(cpuinfo); got != "Imaginary 3000 @ 2 GHz" {
-		t.Errorf("model name %q", got)
-	}
-	if got := modelName("no such thing"); got != "" {
-		t.Errorf("model name %q, want none", got)
-	}
-	if got := firstFloat("1.25 0.7 0.3 2/180 77\n"); got != 1.25 {
-		t.Errorf("load average %v", got)
-	}
-	for uidMap, want := range map[string]bool{
-		"         0          0 4294967295\n": true,
-		"         0       1000          1\n": false,
-		"0 0 1\n":                            false, "": false,
-	} {
-		if allUsers(uidMap) != want {
-			t.Errorf("uid_map %q is the machine's own: %v, want %v", uidMap, !want, want)
-		}
-	}
-	if m := lookAround(); m.Cores < 1 || m.Kernel == "" {
-		t.Errorf("this machine: %+v", m)
-	}
-}

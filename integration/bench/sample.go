@@ -1,8 +1,8 @@
 package main
 
 import (
+	"fmt"
 	"math"
-	"strings"
 	"time"
 )
 
@@ -16,6 +16,8 @@ func inMillis(d time.Duration) millis {
 
 // sample is what one run of one fault showed.
 type sample struct {
+	Contender string `json:"contender"`
+
 	Fault string    `json:"fault"`
 	Run   int       `json:"run"`
 	VIP   string    `json:"vip"`
@@ -26,11 +28,13 @@ type sample struct {
 
 	FirstARP *millis `json:"first_arp_ms"`     // to the first gratuitous ARP of another host; null if there was none
 	Doubled  millis  `json:"two_hosts_arp_ms"` // two hosts answered ARP for the VIP, until it was home again
-	Stale    int     `json:"stale_reads"`      // of both clients, through every VIP, until it was home again
-	Settled  millis  `json:"settled_ms"`       // from the end of the fault until every VIP was at home and the others clean
+	Stale    int     `json:"stale_reads"`      // of all clients, through every VIP, until it was home again
+	Settled  millis  `json:"settled_ms"`       // from the end of the fault until every VIP was at home, and all calm
 
 	Open   view `json:"open_loop"`
 	Closed view `json:"closed_loop"`
+	// Patient is a closed loop with long time-outs: how soon clients with open connections get on.
+	Patient view `json:"patient_loop"`
 
 	Problems []problem `json:"problems"`
 }
@@ -89,4 +93,9 @@ func (s *sample) broken() []problem {
 func (s *sample) puzzling() bool { return len(s.Problems) > 0 }
 
 // stepName is how a run is named in progress lines and lists of problems.
-func (s *sample) stepName() string { return strings.Join([]string{s.Fault, "run", itoa(s.Run)}, " ") }
+func (s *sample) stepName() string { return fmt.Sprintf("%s: %s run %d", s.Contender, s.Fault, s.Run) }
+
+// twoHosts is for how long a client saw two hosts answer in turns, the longest of all clients.
+func (s *sample) twoHosts() millis {
+	return max(s.Open.TwoHosts, s.Closed.TwoHosts, s.Patient.TwoHosts)
+}

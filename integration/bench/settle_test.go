@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/netip"
 	"testing"
 
 	"memvip/agent/control"
@@ -22,6 +23,30 @@ func TestUnsettled(t *testing.T) {
 		change(&r)
 		return r
 	}
+	taintedOn := func(vip string) func(*control.Report) {
+		return func(r *control.Report) {
+			r.Verdict, r.VerdictText = control.Degraded, "degraded"
+			r.Problems = []control.Problem{{Code: control.ProblemTainted, Text: "b is not clean", VIPs: []string{vip}}}
+		}
+	}
+	guest := netip.MustParseAddr("10.0.0.2")
+	for _, tt := range []struct {
+		name   string
+		change func(*control.Report)
+		want   string
+	}{
+		{"another VIP's stand-in is not clean", taintedOn("10.0.0.1"), ""},
+		{"the struck VIP's is not", taintedOn("10.0.0.2"), "degraded [b is not clean]"},
+		{"its own is not, for another", func(r *control.Report) {
+			r.Nodes[0].VIPs = append(r.Nodes[0].VIPs, control.NodeVIP{Address: "10.0.0.3", Cache: control.CacheTainted})
+		}, ""},
+		{"degraded, and no problem is named", func(r *control.Report) { r.Verdict, r.VerdictText = control.Degraded, "degraded" }, "degraded"},
+	} {
+		if got := unsettled(well(tt.change), []netip.Addr{guest}); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+	all := []netip.Addr{netip.MustParseAddr("10.0.0.1"), guest}
 	tests := []struct {
 		name   string
 		change func(*control.Report)
@@ -44,7 +69,7 @@ func TestUnsettled(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := unsettled(well(tt.change)); got != tt.want {
+			if got := unsettled(well(tt.change), all); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})

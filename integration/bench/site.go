@@ -34,41 +34,43 @@ func (k kind) String() string {
 }
 
 const (
-	patience      = 30 * time.Second // for what should take a second
-	settlePatient = 2 * time.Minute  // for all VIPs to be at home and all others clean; damping may slow it
-	calm          = 300 * time.Millisecond
+	patience = 40 * time.Second       // for what should take a second: clients that nobody tells may wait half a minute for ARP
+	calm     = 300 * time.Millisecond // without anything happening
 
 	clockFormat = "15:04:05.0000"
 
-	openTimeout   = time.Second
-	closedTimeout = 100 * time.Millisecond
+	openTimeout    = time.Second
+	closedTimeout  = 100 * time.Millisecond
+	patientTimeout = 3 * time.Second
 )
 
-// site is one set of fresh hosts with the two clients and the watcher.
+// site is one set of fresh hosts with the clients and the watcher.
 type site struct {
-	lab          *lab.Lab
-	open, closed *lab.Client
-	watch        *lab.Watcher
-	build        string         // the agents' version
-	detector     string         // how they learn of memcached's death
-	memcached    string         // its version
-	marks        map[string]int // how long each agent's log was when the run began
+	contender contender
+	lab       *lab.Lab
+	open      *lab.Client
+	closed    *lab.Client
+	patient   *lab.Client
+	watch     *lab.Watcher
+	detector  string         // how agents learn of memcached's death
+	marks     map[string]int // how long each manager's log was when the run began
 }
 
+// errUnsettled is wrapped by the error of hosts that did not come to rest in time.
+var errUnsettled = errors.New("not settled")
+
 // newSite starts everything and waits until all is well.
-func newSite(ctx context.Context, k kind, set settings) (*site, error) {
-	l, err := lab.New(lab.Options{
-		Agent: set.agentPath(), AgentCtl: set.ctlPath(),
-		InstancePerVIP: true,
-		MemcachedArgs:  memoryFor(set.fillBytes),
-		VIPTOML:        fmt.Sprintf("failback_delay = %q", failbackDelay),
-	})
+func newSite(ctx context.Context, c contender, k kind, set settings) (*site, error) {
+	l, err := lab.New(c.options(set))
 	if err != nil {
 		return nil, err
 	}
-	s := &site{lab: l, marks: map[string]int{}}
-	if err := errors.Join(s.start(k), s.settle(ctx)); err != nil {
-		return nil, errors.Join(fmt.Errorf("fresh hosts, %s: %w\n%s", k, err, s.story(ctx)), s.close())
+	s := &site{contender: c, lab: l, marks: map[string]int{}}
+	if err := s.start(k); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: fresh hosts, %s: %w", c.name, k, err), s.close())
+	}
+	if err := s.settle(ctx, l.Addrs()...); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: fresh hosts, %s: %w: %w\n%s", c.name, k, errUnsettled, err, s.story(ctx)), s.close())
 	}
 	if err := s.identify(ctx); err != nil {
 		return nil, errors.Join(err, s.close())
@@ -81,60 +83,70 @@ func memoryFor(bytes int) []string { return []string{"-m", fmt.Sprint(bytes>>20*
 
 func (s *site) start(k kind) error {
 	for _, h := range s.lab.Hosts {
-		h.Agent().Inside = k == withoutConnector
+		if a := h.Agent(); a != nil {
+			a.Inside = k == withoutConnector
+		}
 	}
 	if err := s.lab.Start(); err != nil {
 		return err
 	}
+	for _, c := range []struct {
+		client  **lab.Client
+		options lab.ClientOptions
+	}{
+		{&s.open, lab.ClientOptions{AnswerTimeout: openTimeout}},
+		{&s.closed, lab.ClientOptions{Discipline: lab.ClosedLoop, DialTimeout: closedTimeout, AnswerTimeout: closedTimeout}},
+		{&s.patient, lab.ClientOptions{Discipline: lab.ClosedLoop, DialTimeout: patientTimeout, AnswerTimeout: patientTimeout}},
+	} {
+		var err error
+		if *c.client, err = s.lab.StartClient(c.options); err != nil {
+			return err
+		}
+	}
 	var err error
-	if s.open, err = s.lab.StartClient(lab.ClientOptions{AnswerTimeout: openTimeout}); err != nil {
-		return err
-	}
-	closed := lab.ClientOptions{Discipline: lab.ClosedLoop, DialTimeout: closedTimeout, AnswerTimeout: closedTimeout}
-	if s.closed, err = s.lab.StartClient(closed); err != nil {
-		return err
-	}
 	s.watch, err = s.lab.StartWatcher(lab.WatchOptions{})
 	return err
 }
 
 // close ends everything. An error of a client or the watcher makes what they saw worthless.
 func (s *site) close() error {
-	var err error
-	if s.open != nil {
-		err = errors.Join(err, s.open.Close())
-	}
-	if s.closed != nil {
-		err = errors.Join(err, s.closed.Close())
-	}
+	err := s.dismiss()
 	if s.watch != nil {
 		err = errors.Join(err, s.watch.Close())
 	}
 	return errors.Join(err, s.lab.Close())
 }
 
-// identify notes what is running.
-func (s *site) identify(ctx context.Context) error {
-	first := s.lab.Hosts[0]
-	r, err := report(ctx, first.Agent())
-	if err != nil {
-		return err
+// dismiss ends the clients.
+func (s *site) dismiss() error {
+	var err error
+	for _, c := range s.clients() {
+		err = errors.Join(err, c.Close())
 	}
-	s.build, s.detector = r.Build, r.Detector
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	session, err := first.Memcached().Open(ctx)
-	if err != nil {
-		return err
-	}
-	defer session.Close()
-	version, err := session.Do("version")
-	s.memcached = strings.TrimPrefix(version, "VERSION ")
 	return err
 }
 
-// clients are both, the open loop first.
-func (s *site) clients() []*lab.Client { return []*lab.Client{s.open, s.closed} }
+// identify notes how agents learn of memcached's death.
+func (s *site) identify(ctx context.Context) error {
+	a := s.lab.Hosts[0].Agent()
+	if a == nil {
+		return nil
+	}
+	r, err := report(ctx, a)
+	s.detector = r.Detector
+	return err
+}
+
+// clients are all that were started, the open loop first.
+func (s *site) clients() []*lab.Client {
+	var all []*lab.Client
+	for _, c := range []*lab.Client{s.open, s.closed, s.patient} {
+		if c != nil {
+			all = append(all, c)
+		}
+	}
+	return all
+}
 
 func (s *site) homes() map[netip.Addr]string {
 	m := map[netip.Addr]string{}
@@ -144,31 +156,35 @@ func (s *site) homes() map[netip.Addr]string {
 	return m
 }
 
-// awaitMoved waits until both clients are served by another host, and returns the one that the open loop saw.
+// awaitMoved waits until all clients are served by another host, and returns the one that the open loop saw.
 func (s *site) awaitMoved(ctx context.Context, vip netip.Addr, from string) (to string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if to, err = s.open.WaitMoved(ctx, vip, from); err != nil {
 		return "", err
 	}
-	_, err = s.closed.WaitMoved(ctx, vip, from)
-	return to, err
+	for _, c := range s.clients()[1:] {
+		if _, err = c.WaitMoved(ctx, vip, from); err != nil {
+			return to, err
+		}
+	}
+	return to, nil
 }
 
-// story is what a reader of a broken promise wants to know: who answered, what the agents say, and their logs
+// story is what a reader of a broken promise wants to know: who answered, what the managers say, and their logs
 // since the run began.
 func (s *site) story(ctx context.Context) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "now is %s on the lab's clock, %s on the wall's\n", lab.Now(), time.Now().Format(clockFormat))
-	for _, c := range s.clients() {
-		if c != nil {
-			s.tellOf(c, &b)
-		}
+	for i, c := range s.clients() {
+		s.tellOf([]string{"open loop", "closed loop", "patient"}[i], c, &b)
 	}
 	for _, h := range s.lab.Hosts {
-		out, code, err := h.Agent().Ctl(ctx, "status")
-		fmt.Fprintf(&b, "--- agentctl status on %s: exit code %d, %v\n%s", h.Name, code, err, out)
-		fmt.Fprintf(&b, "--- log of the agent on %s\n%s", h.Name, h.Agent().Log()[s.marks[h.Name]:])
+		if a := h.Agent(); a != nil {
+			out, code, err := a.Ctl(ctx, "status")
+			fmt.Fprintf(&b, "--- agentctl status on %s: exit code %d, %v\n%s", h.Name, code, err, out)
+		}
+		fmt.Fprintf(&b, "--- log of the manager on %s\n%s", h.Name, h.Manager().Log()[s.marks[h.Name]:])
 	}
 	return b.String()
 }
@@ -177,11 +193,7 @@ func (s *site) story(ctx context.Context) string {
 const failuresTold = 20
 
 // tellOf says who answered a client since the run began, and what failed first.
-func (s *site) tellOf(c *lab.Client, b *strings.Builder) {
-	name := "open loop"
-	if c == s.closed {
-		name = "closed loop"
-	}
+func (s *site) tellOf(name string, c *lab.Client, b *strings.Builder) {
 	for _, v := range s.lab.VIPs {
 		for _, t := range c.Turns(v.Addr, 0, lab.Now()) {
 			fmt.Fprintf(b, "%s: %s answered by %s from %s to %s, %d times\n", name, v.Addr, t.Host, t.First, t.Last, t.Answers)
@@ -196,7 +208,7 @@ func (s *site) tellOf(c *lab.Client, b *strings.Builder) {
 // mark notes where the logs stand, and forgets what was measured before.
 func (s *site) mark() {
 	for _, h := range s.lab.Hosts {
-		s.marks[h.Name] = len(h.Agent().Log())
+		s.marks[h.Name] = len(h.Manager().Log())
 	}
 	now := lab.Now()
 	for _, c := range s.clients() {

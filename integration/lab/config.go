@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
@@ -12,12 +13,17 @@ import (
 // agentConfig writes the configuration of DESIGN.md section 9 that all agents of a lab share.
 func agentConfig(o Options, hosts []*Host, vips []VIP, keyFile string) string {
 	var b strings.Builder
-	voters := make([]string, len(hosts))
+	members := make([]string, len(hosts))
 	for i, h := range hosts {
-		voters[i] = fmt.Sprintf("%s = %q", h.Name, h.Addr)
+		members[i] = fmt.Sprintf("%s = %q", h.Name, h.Addr)
 	}
+	voters := cmp.Or(o.Voters, len(hosts))
 	b.WriteString("[cluster]\nname     = \"lab\"\n")
-	fmt.Fprintf(&b, "voters   = { %s }\nkey_file = %q\n", strings.Join(voters, ", "), keyFile)
+	fmt.Fprintf(&b, "voters   = { %s }\n", strings.Join(members[:voters], ", "))
+	if voters < len(hosts) {
+		fmt.Fprintf(&b, "nodes    = { %s }\n", strings.Join(members[voters:], ", "))
+	}
+	fmt.Fprintf(&b, "key_file = %q\n", keyFile)
 	if o.Lease != 0 {
 		fmt.Fprintf(&b, "lease    = %q\n", o.Lease)
 	}

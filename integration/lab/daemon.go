@@ -27,6 +27,7 @@ type daemon struct {
 	pidPath string        // the pid of the newest process; "" for none
 	dir     string        // working directory
 	respawn time.Duration
+	family  bool // what it starts belongs to it, and shares its fate
 
 	mu     sync.Mutex
 	now    *process // nil before the first start
@@ -176,15 +177,16 @@ func (d *daemon) ExitCode() int {
 // Kill ends the process with SIGKILL and waits until it is gone. The instant is that of the signal.
 // A daemon that respawns comes back by itself.
 func (d *daemon) Kill() (Instant, error) {
-	at, p, err := d.signal(unix.SIGKILL, d.respawn > 0)
+	kin := d.kin()
+	at, p, err := d.signal(unix.SIGKILL, d.respawn > 0, kin...)
 	if err != nil {
 		return at, err
 	}
 	<-p.exited
-	return at, nil
+	return at, awaitGone(kin)
 }
 
-// Term asks the process to end with SIGTERM, without waiting; Done tells when it has.
+// Term asks the process to end with SIGTERM, without waiting; Done tells when it has. A family is its elder's to end.
 func (d *daemon) Term() (Instant, error) {
 	at, _, err := d.signal(unix.SIGTERM, false)
 	return at, err
@@ -192,23 +194,31 @@ func (d *daemon) Term() (Instant, error) {
 
 // Freeze stops the process with SIGSTOP and waits until all its threads stand still.
 func (d *daemon) Freeze() (Instant, error) {
-	at, p, err := d.signal(unix.SIGSTOP, true)
+	at, p, err := d.signal(unix.SIGSTOP, true, d.kin()...)
 	if err != nil {
 		return at, err
 	}
-	return at, d.awaitState(p, "T")
+	return at, d.awaitState(p, unix.SIGSTOP, "T")
 }
 
 // Thaw lets a frozen process go on.
 func (d *daemon) Thaw() (Instant, error) {
-	at, p, err := d.signal(unix.SIGCONT, true)
+	at, p, err := d.signal(unix.SIGCONT, true, d.kin()...)
 	if err != nil {
 		return at, err
 	}
-	return at, d.awaitState(p, "RSD")
+	return at, d.awaitState(p, unix.SIGCONT, "RSD")
 }
 
-func (d *daemon) signal(s syscall.Signal, wanted bool) (Instant, *process, error) {
+// kin are the processes that share the fate of the running one. Finding them takes a while, so it comes before the fault.
+func (d *daemon) kin() []int {
+	if pid := d.PID(); d.family && pid != 0 {
+		return kin(pid)
+	}
+	return nil
+}
+
+func (d *daemon) signal(s syscall.Signal, wanted bool, kin ...int) (Instant, *process, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.wanted = wanted
@@ -216,7 +226,7 @@ func (d *daemon) signal(s syscall.Signal, wanted bool) (Instant, *process, error
 		return Now(), nil, fmt.Errorf("lab: %s: %s: %w", d.name, s, ErrNotRunning)
 	}
 	at := Now()
-	if err := d.now.cmd.Process.Signal(s); err != nil {
+	if err := signalFamily(d.now.pid, kin, s); err != nil {
 		return at, nil, fmt.Errorf("lab: %s: %s: %w", d.name, s, err)
 	}
 	return at, d.now, nil
@@ -224,17 +234,20 @@ func (d *daemon) signal(s syscall.Signal, wanted bool) (Instant, *process, error
 
 // stop ends the process if there is one, for good.
 func (d *daemon) stop() {
-	_, p, err := d.signal(unix.SIGKILL, false)
+	kin := d.kin()
+	_, p, err := d.signal(unix.SIGKILL, false, kin...)
 	if err == nil {
 		<-p.exited
+		// Whoever is left of a family is swept with the host's namespace.
+		_ = awaitGone(kin)
 	}
 }
 
-// awaitState polls until every thread of the process is in one of the states of /proc/PID/stat.
-func (d *daemon) awaitState(p *process, states string) error {
+// awaitState polls until every thread of the process, and of its family, is in one of the states of /proc/PID/stat.
+func (d *daemon) awaitState(p *process, s syscall.Signal, states string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	return poll(ctx, func() error {
+	err := poll(ctx, func() error {
 		got, err := threadStates(p.pid)
 		if err != nil {
 			return fmt.Errorf("lab: %s: %w", d.name, err)
@@ -244,6 +257,10 @@ func (d *daemon) awaitState(p *process, states string) error {
 		}
 		return nil
 	})
+	if err != nil || !d.family {
+		return err
+	}
+	return d.awaitFamily(p, s, states)
 }
 
 // threadStates is one letter for each thread of a process.

@@ -131,8 +131,8 @@ func furnish(stage string) error {
 	if err := os.Mkdir(netnsDir, 0o755); err != nil {
 		return fmt.Errorf("lab: %w", err)
 	}
-	furnished = true
-	if stage == stageRoot {
+	furnished, rootless = true, stage == stageUser
+	if !rootless {
 		return nil
 	}
 	lo, err := netlink.LinkByName("lo")
@@ -145,8 +145,8 @@ func furnish(stage string) error {
 	return nil
 }
 
-// furnished says that Enter has done its work in this process.
-var furnished bool
+// furnished says that Enter has done its work in this process, rootless that it took a user namespace.
+var furnished, rootless bool
 
 // memcachedPath finds Debian's memcached, or says how to get it.
 func memcachedPath() (string, error) {

@@ -18,15 +18,19 @@ type Host struct {
 	Name string
 	Addr netip.Addr // on eth0
 
-	lab       *Lab
-	node      *node
-	dir       string
-	agent     *Agent
-	instances []*Memcached // one, or one for each VIP
+	lab        *Lab
+	node       *node
+	dir        string
+	agent      *Agent
+	keepalived *Keepalived
+	instances  []*Memcached // one, or one for each VIP
 }
 
 // Agent is the host's agent; nil if Options.Agent is empty.
 func (h *Host) Agent() *Agent { return h.agent }
+
+// Keepalived is the host's keepalived; nil if Options.Keepalived is.
+func (h *Host) Keepalived() *Keepalived { return h.keepalived }
 
 // Memcached is the instance that serves the host's own VIP; without Options.InstancePerVIP the only one.
 func (h *Host) Memcached() *Memcached {
@@ -69,6 +73,9 @@ func (h *Host) equip() error {
 	}
 	if o.Agent != "" {
 		h.agent = newAgent(h)
+	}
+	if o.Keepalived != nil {
+		h.keepalived = newKeepalived(h)
 	}
 	if !o.InstancePerVIP {
 		private := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), Port)
@@ -147,11 +154,14 @@ func instanceAddr(vip int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(instancePort+vip))
 }
 
-// daemons are all programs of the host, the agent first.
+// daemons are all programs of the host, the manager first.
 func (h *Host) daemons() []*daemon {
 	var all []*daemon
 	if h.agent != nil {
 		all = append(all, &h.agent.daemon)
+	}
+	if h.keepalived != nil {
+		all = append(all, &h.keepalived.daemon)
 	}
 	for _, m := range h.instances {
 		all = append(all, &m.daemon)
@@ -159,7 +169,7 @@ func (h *Host) daemons() []*daemon {
 	return all
 }
 
-// Freeze stops every process of the host, the agent first, as a hypervisor does that pauses it, but for its kernel:
+// Freeze stops every process of the host, the manager first, as a hypervisor does that pauses it, but for its kernel:
 // that goes on to answer ARP, and to count time.
 func (h *Host) Freeze() (Instant, error) {
 	at := Now()

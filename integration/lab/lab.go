@@ -15,7 +15,10 @@ import (
 // Options says what a lab is made of. The zero value is three hosts, one VIP each, one memcached each, no agent.
 type Options struct {
 	Hosts int // 3 if zero; named cache1, cache2, ... at 10.77.0.11, .12, ...
-	VIPs  int // as many as hosts if zero; 10.77.0.101, .102, ...; their homes are the hosts in turn
+	// VIPs are as many as hosts if zero, at 10.77.0.101, .102, ..., or behind the hosts if those reach that far; their
+	// homes are the hosts in turn.
+	VIPs   int
+	Voters int // the first of the hosts, which alone have votes; all if zero
 
 	// InstancePerVIP runs one memcached for each VIP on every host instead of one for all.
 	InstancePerVIP bool
@@ -34,6 +37,11 @@ type Options struct {
 	AgentCtl  string   // path of agentctl, for Agent.Status and Agent.Ctl
 	AgentArgs []string // arguments of memvip-agent behind those of DESIGN.md section 9
 	AgentEnv  []string // memvip-agent's environment, as NAME=value, beside the lab's own
+	// Ordinary starts agents in the scheduling class of everybody, as where their unit's is not allowed.
+	Ordinary bool
+
+	// Keepalived runs keepalived on every host instead of an agent; nil for none.
+	Keepalived *KeepalivedOptions
 
 	Lease         time.Duration // cluster.lease; left to the agent's default if zero
 	ClusterTOML   string        // lines for [cluster]
@@ -49,7 +57,26 @@ func (o Options) withDefaults() Options {
 	if o.VIPs == 0 {
 		o.VIPs = o.Hosts
 	}
+	if o.Voters == 0 {
+		o.Voters = o.Hosts
+	}
 	return o
+}
+
+// Bounds of a lab: all its addresses are in one /24.
+const (
+	hostsMax = 120
+	vipsMax  = 120
+)
+
+func (o Options) check() error {
+	switch {
+	case o.Hosts < 1 || o.Hosts > hostsMax || o.VIPs < 1 || o.VIPs > vipsMax:
+		return fmt.Errorf("lab: %d hosts and %d VIPs: want 1 to %d and 1 to %d", o.Hosts, o.VIPs, hostsMax, vipsMax)
+	case o.Voters < 1 || o.Voters > o.Hosts:
+		return fmt.Errorf("lab: %d voters: want 1 to %d, the number of hosts", o.Voters, o.Hosts)
+	}
+	return nil
 }
 
 // VIP is one service address of the lab.
@@ -65,15 +92,16 @@ type Lab struct {
 	Hosts []*Host
 	VIPs  []VIP
 
-	options   Options
-	dir       string
-	memcached string
-	chrt      []string // what agents are started by
-	config    string
-	base      *thread // lives in the namespace that Enter left us in
-	net       *network
-	client    *node
-	watch     *node
+	options    Options
+	dir        string
+	memcached  string
+	keepalived string   // "" without Options.Keepalived
+	chrt       []string // what agents are started by
+	config     string
+	base       *thread // lives in the namespace that Enter left us in
+	net        *network
+	client     *node
+	watch      *node
 
 	mu      sync.Mutex // guards what follows, and Host.node
 	closers []func()   // clients and watchers that still run
@@ -85,9 +113,22 @@ const (
 	clientName = "client"
 	watchName  = "watch"
 	watchPort  = 8
+	labPrefix  = "memvip-lab-"
+	clientPort = 9
 )
 
 func labAddr(last int) netip.Addr { return netip.AddrFrom4([4]byte{10, 77, 0, byte(last)}) }
+
+// Where hosts and VIPs begin.
+const (
+	hostFirst = 11
+	vipFirst  = 101
+)
+
+func hostAddr(i int) netip.Addr { return labAddr(hostFirst + i) }
+
+// vipAddr is where VIP number i is beside so many hosts.
+func vipAddr(i, hosts int) netip.Addr { return labAddr(max(vipFirst, hostFirst+hosts) + i) }
 
 // New builds the network and the hosts. Nothing runs yet: see Start, StartMemcached and StartAgents.
 func New(o Options) (*Lab, error) {
@@ -95,8 +136,8 @@ func New(o Options) (*Lab, error) {
 	if !furnished {
 		return nil, errors.New("lab: Enter must be called first thing in main or TestMain")
 	}
-	if o.Hosts < 1 || o.Hosts > 80 || o.VIPs < 1 || o.VIPs > 100 {
-		return nil, fmt.Errorf("lab: %d hosts and %d VIPs: want 1 to 80 and 1 to 100", o.Hosts, o.VIPs)
+	if err := o.check(); err != nil {
+		return nil, err
 	}
 	l := &Lab{options: o, pids: map[int]*Host{}}
 	if err := l.build(); err != nil {
@@ -110,10 +151,12 @@ func (l *Lab) build() error {
 	if l.memcached, err = memcachedPath(); err != nil {
 		return err
 	}
-	if l.chrt, err = scheduled(); err != nil {
-		return err
+	if !l.options.Ordinary {
+		if l.chrt, err = scheduled(); err != nil {
+			return err
+		}
 	}
-	if l.dir, err = os.MkdirTemp(runDir, "memvip-lab-"); err != nil {
+	if l.dir, err = os.MkdirTemp(runDir, labPrefix); err != nil {
 		return fmt.Errorf("lab: %w", err)
 	}
 	if l.base, err = newThread(func() error { return nil }); err != nil {
@@ -122,17 +165,17 @@ func (l *Lab) build() error {
 	if l.net, err = newNetwork(l); err != nil {
 		return err
 	}
-	if l.client, err = l.bystander(clientName, 9); err != nil {
+	if l.client, err = l.bystander(clientName, clientPort); err != nil {
 		return err
 	}
 	if l.watch, err = l.bystander(watchName, watchPort); err != nil {
 		return err
 	}
 	for i := range l.options.Hosts {
-		l.Hosts = append(l.Hosts, &Host{Name: fmt.Sprintf("cache%d", i+1), Addr: labAddr(11 + i), lab: l})
+		l.Hosts = append(l.Hosts, &Host{Name: fmt.Sprintf("cache%d", i+1), Addr: hostAddr(i), lab: l})
 	}
 	for i := range l.options.VIPs {
-		l.VIPs = append(l.VIPs, VIP{Index: i, Addr: labAddr(101 + i), Home: l.Hosts[i%len(l.Hosts)]})
+		l.VIPs = append(l.VIPs, VIP{Index: i, Addr: vipAddr(i, len(l.Hosts)), Home: l.Hosts[i%len(l.Hosts)]})
 	}
 	if l.options.Agent != "" {
 		if l.config, err = l.writeConfig(l.options); err != nil {
@@ -143,6 +186,9 @@ func (l *Lab) build() error {
 		if err := errors.Join(h.equip(), h.boot()); err != nil {
 			return err
 		}
+	}
+	if l.options.Keepalived != nil {
+		return l.prepareKeepalived()
 	}
 	return nil
 }
@@ -186,6 +232,9 @@ func (l *Lab) Close() error {
 	if l.base != nil {
 		l.base.close()
 	}
+	if l.keepalived != "" {
+		err = errors.Join(err, l.clearKeepalived())
+	}
 	if l.dir != "" {
 		err = errors.Join(err, os.RemoveAll(l.dir))
 	}
@@ -222,12 +271,12 @@ func (l *Lab) StartAgents() error {
 	return nil
 }
 
-// Start starts every memcached, then every agent.
+// Start starts every memcached, then every agent, or every keepalived.
 func (l *Lab) Start() error {
 	if err := l.StartMemcached(); err != nil {
 		return err
 	}
-	return l.StartAgents()
+	return l.StartManagers()
 }
 
 // Dir holds the lab's files: agent.toml, gossip.key, and a folder for each host with its logs.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -51,12 +52,24 @@ func runRole() (code int, ok bool) {
 }
 
 func busyLab() (*Lab, error) {
-	l, err := New(Options{})
+	o := Options{InstancePerVIP: true}
+	if !rootless {
+		o.Keepalived = &tuned // several processes a piece, and scripts
+	}
+	l, err := New(o)
 	if err != nil {
 		return nil, err
 	}
 	if err := l.StartMemcached(); err != nil {
 		return nil, err
+	}
+	if !rootless {
+		if err := l.StartManagers(); err != nil {
+			return nil, err
+		}
+		if err := awaitFamilies(l); err != nil {
+			return nil, err
+		}
 	}
 	if _, err := l.Hosts[0].Memcached().Freeze(); err != nil {
 		return nil, err
@@ -68,6 +81,21 @@ func busyLab() (*Lab, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// awaitFamilies waits until every keepalived's child is at work: one that has just been forked does not know yet that it is
+// to end with its parent, and nobody but the lab would tell it.
+func awaitFamilies(l *Lab) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return poll(ctx, func() error {
+		for _, h := range l.Hosts {
+			if !strings.Contains(h.Keepalived().Log(), "Entering BACKUP STATE") {
+				return fmt.Errorf("%s: keepalived's child is not at work", h.Name)
+			}
+		}
+		return nil
+	})
 }
 
 // However the program ends, nothing is left: no process, no namespace, no file. As root, as a user, and as the

@@ -127,9 +127,9 @@ func (s *Session) Stats(name string) (map[string]string, error) {
 	}
 }
 
-// fillValue is the size of the values that Fill stores: large enough to fill a gigabyte in seconds, and
+// fillValue is the size of the values that Fill stores: large enough to fill gigabytes in seconds, and
 // small enough to fit a slab chunk, so that memory is made of ordinary pages.
-const fillValue = 8 << 10
+const fillValue = 64 << 10
 
 // Fill stores at least the given number of bytes of values, on the server's private address, and fails if
 // the server holds less afterwards (its -m is too small).

@@ -18,6 +18,7 @@ type soak struct {
 
 	mu     sync.Mutex
 	next   uint64
+	tried  map[uint64]time.Time // the seeds at work, since when
 	done   uint64
 	seen   sim.Seen
 	broken int
@@ -26,9 +27,13 @@ type soak struct {
 // progressEvery is how often the progress line is written.
 const progressEvery = 10 * time.Second
 
+// tooLong is how long no seed takes: 100,000 took a fifteenth of a second each. One that does has a cluster that talks
+// for ever without time passing, which is as bad as a broken rule, and would keep a core from trying others.
+const tooLong = 5 * time.Minute
+
 // run tries the seeds until time or seeds are over, or one breaks a rule, and returns the exit code.
 func (s *soak) run() int {
-	s.next = s.from
+	s.next, s.tried = s.from, map[uint64]time.Time{}
 	begun := time.Now()
 	stop := make(chan struct{})
 	var progress sync.WaitGroup
@@ -63,14 +68,17 @@ func (s *soak) take(begun time.Time) (seed uint64, more bool) {
 	case s.broken > 0 && !s.goOn, s.count > 0 && s.next >= s.from+s.count, s.length > 0 && time.Since(begun) >= s.length:
 		return 0, false
 	}
+	seed = s.next
 	s.next++
-	return s.next - 1, true
+	s.tried[seed] = time.Now()
+	return seed, true
 }
 
 func (s *soak) put(seed uint64, seen sim.Seen, broken *sim.Violation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.done++
+	delete(s.tried, seed)
 	s.seen.Add(seen)
 	if broken != nil {
 		s.broken++
@@ -87,8 +95,25 @@ func (s *soak) report(begun time.Time, stop <-chan struct{}) {
 			return
 		case <-tick.C:
 			fmt.Fprintln(os.Stderr, s.line(begun))
+			for _, seed := range s.endless(time.Now()) {
+				fmt.Printf("BROKEN by seed %d: not at its end after %s\n  see it: %s\n%s\n", seed, tooLong, sim.Again(seed), s.line(begun))
+				os.Exit(1) // nothing stops a simulated world but its end
+			}
 		}
 	}
+}
+
+// endless returns the seeds that take too long.
+func (s *soak) endless(now time.Time) []uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []uint64
+	for seed, since := range s.tried {
+		if now.Sub(since) > tooLong {
+			list = append(list, seed)
+		}
+	}
+	return list
 }
 
 func (s *soak) line(begun time.Time) string {

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"memvip/integration/bench/keep"
+	"memvip/integration/bench/page"
+	"memvip/integration/lab"
+)
+
+// The exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// section is the report's place in BENCHMARKS.md.
+const section = "lease"
+
+func main() {
+	set, err := parse(os.Args[1:], os.Stderr)
+	switch {
+	case errors.Is(err, errHelp):
+		os.Exit(exitDone)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "bench-lease:", err)
+		os.Exit(exitUsage)
+	case set.list:
+		fmt.Print(legend())
+		os.Exit(exitDone)
+	}
+	if !set.report {
+		err = lab.Enter()
+	}
+	if err == nil {
+		err = run(set, os.Stdout, os.Stderr)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench-lease:", err)
+		os.Exit(exitFailed)
+	}
+}
+
+// run measures, unless it shall not, and reports what there is, also when it was stopped.
+func run(set settings, out, progress io.Writer) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var err error
+	if !set.report {
+		err = measure(ctx, set, progress)
+	}
+	var r record
+	if e := keep.Load(set.data, &r); e != nil {
+		return errors.Join(err, e)
+	}
+	text := render(r)
+	fmt.Fprint(out, text)
+	if err == nil && set.page != "" {
+		err = page.Replace(set.page, section, text)
+	}
+	return err
+}

@@ -1,0 +1,174 @@
+//go:build integration
+
+package integration
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"memvip/integration/lab"
+)
+
+// noRecall leaves the clients of a dead host to their own patience, in an agent built with the tag "faults".
+var noRecall = []string{"MEMVIP_FAULT=no_recall"}
+
+const (
+	// recallLease ends between two retransmissions of a request that was under way when its host died. Linux sends one
+	// again after 0.2 s, and then after twice the pause each time: it comes after 1.4 or 1.6 s for who is left to that, and the
+	// next holder is there after 0.8 to 1.2 s.
+	recallLease = 1100 * time.Millisecond
+	// recallRounds are how often a host dies each way, each time another.
+	recallRounds = 3
+	// idlers are the connections that nobody uses, beside the one of the client.
+	idlers = 5
+)
+
+// A client whose host dies while it waits for an answer is served again once the next host has the VIP, and not when it
+// would have sent its request again; and connections that are idle end with that, too. The agents that recall nobody
+// show what the clients would have had to wait.
+func TestClientsOfADeadHostAreRecalled(t *testing.T) {
+	agent := built(t, "memvip/cmd/memvip-agent", "-tags", "faults")
+	outages := map[string]time.Duration{}
+	for _, way := range []struct {
+		name  string
+		env   []string
+		reset bool
+	}{
+		{name: "left to their patience", env: noRecall},
+		{name: "recalled", reset: true},
+	} {
+		t.Run(way.name, func(t *testing.T) {
+			c := newClusterFor(t, lab.Options{
+				Agent: agent, AgentEnv: way.env, Lease: recallLease, VIPTOML: soonHome, InstancePerVIP: true,
+			}, lab.ClientOptions{Discipline: lab.ClosedLoop, DialTimeout: 3 * time.Second, AnswerTimeout: 3 * time.Second})
+			c.judge(t)
+			must(t, c.Start())
+			for _, v := range c.VIPs[:recallRounds] {
+				outages[way.name] += c.hostDies(t, v, way.reset)
+			}
+		})
+	}
+	with, without := outages["recalled"], outages["left to their patience"]
+	t.Logf("outage of a client with a request under way, lease %s: %v recalled, %v left to its patience: %.2f of it",
+		recallLease, with/recallRounds, without/recallRounds, float64(with)/float64(without))
+	if with == 0 || with > without*85/100 {
+		t.Errorf("recalled clients went without for %v, others for %v", with, without)
+	}
+}
+
+// A killed memcached holds its connections for as long as the kernel takes to free its memory, while the VIP has moved
+// long since. Its clients are reset before the address goes, by the holder: with nobody to recall them, they would wait.
+func TestClientsOfADyingMemcachedAreReset(t *testing.T) {
+	t.Parallel()
+	const fill = 256 << 20 // bytes, of some 30 ms
+	c := newCluster(t, lab.Options{
+		Agent: built(t, "memvip/cmd/memvip-agent", "-tags", "faults"), AgentEnv: noRecall,
+		VIPTOML: soonHome, InstancePerVIP: true, MemcachedArgs: []string{"-m", "512"},
+	})
+	c.judge(t)
+	must(t, c.Start())
+	c.awaitHome(t)
+	v := c.VIPs[0]
+	must(t, v.Home.Instance(v.Addr).Fill(within(t), fill))
+	idle := c.idlers(t, v.Addr)
+
+	at := struck(t)(v.Home.Instance(v.Addr).Kill())
+	c.judgeIdlers(t, v, idle, at, true)
+}
+
+// hostDies cuts a VIP's home off and returns how long its client went without. It holds the idle connections of that VIP
+// to having been reset, or not.
+func (c *cluster) hostDies(t *testing.T, v lab.VIP, reset bool) time.Duration {
+	t.Helper()
+	c.awaitHome(t)
+	idle := c.idlers(t, v.Addr)
+	c.awaitKnown(t, v)
+
+	at := struck(t)(c.Cut(v.Home))
+	gap := c.judgeIdlers(t, v, idle, at, reset)
+
+	struck(t)(c.HealHost(v.Home))
+	return gap
+}
+
+// judgeIdlers waits until a VIP has moved for what happened at an instant, holds the idle connections to having been reset,
+// or not, and returns how long the client went without.
+func (c *cluster) judgeIdlers(t *testing.T, v lab.VIP, idle []*idler, at lab.Instant, reset bool) time.Duration {
+	t.Helper()
+	c.awaitAway(t, v.Addr, v.Home.Name)
+	outage := c.client.Outage(v.Addr, at, lab.Now())
+	t.Logf("%v", outage)
+	must(t, c.client.WaitFor(within(t), outage.Gap)) // who is idle has as long again to notice
+	for _, s := range idle {
+		s.judge(t, at, reset)
+	}
+	return outage.Gap
+}
+
+// awaitKnown waits until every other host knows all connections of a VIP: the client's, and the idle ones.
+func (c *cluster) awaitKnown(t *testing.T, v lab.VIP) {
+	t.Helper()
+	for _, h := range c.Hosts {
+		if h == v.Home {
+			continue
+		}
+		known := -1
+		await(t, h.Name+" knows the clients of "+v.Addr.String(), func() bool {
+			r, _ := c.status(t, h)
+			if now := r.VIPs[v.Index].Clients; now != known {
+				known = now
+				t.Logf("%v: %s knows %d clients of %s", lab.Now(), h.Name, known, v.Addr)
+			}
+			return known == idlers+1
+		})
+	}
+}
+
+// idler is a connection that waits for what nobody sends.
+type idler struct {
+	ended chan struct{} // closed when the connection is over
+	at    lab.Instant   // when that was
+	err   error
+}
+
+// idlers opens connections to a VIP that stay idle. They end with the test.
+func (c *cluster) idlers(t *testing.T, vip netip.Addr) []*idler {
+	t.Helper()
+	var list []*idler
+	for range idlers {
+		session, err := c.OpenVIP(within(t), vip)
+		must(t, err)
+		if _, _, err := session.Get("nothing"); err != nil {
+			t.Fatal(err)
+		}
+		i := &idler{ended: make(chan struct{})}
+		go func() {
+			defer close(i.ended)
+			_, i.err = session.Line()
+			i.at = lab.Now()
+		}()
+		t.Cleanup(func() { session.Close(); <-i.ended })
+		list = append(list, i)
+	}
+	return list
+}
+
+// judge holds an idle connection to having been reset by now, or to being unaware of what happened.
+func (i *idler) judge(t *testing.T, since lab.Instant, reset bool) {
+	t.Helper()
+	select {
+	case <-i.ended:
+		t.Logf("an idle connection ended %v after the host: %v", i.at.Sub(since), i.err)
+		if !reset || !errors.Is(i.err, unix.ECONNRESET) {
+			t.Errorf("an idle connection ended with %v; want reset: %v", i.err, reset)
+		}
+	default:
+		if reset {
+			t.Error("an idle connection was not reset")
+		}
+	}
+}
