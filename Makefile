@@ -49,11 +49,12 @@ soak:
 faults:
 	$(GO) test -timeout 2h ./agent/sim -run TestFaultsAreCaught -v -all-faults
 
-## integration: real agents and memcacheds in network namespaces; what failed is told again at the end, all the rest is in
-## bin/integration.json
+## integration: real agents and memcacheds in network namespaces. What failed is told again at the end, all the rest is in
+## bin/integration.json. A few failures are tried again alone, up to twice: the machine may have stood still for a lease
+RERUN := --rerun-fails=2 --rerun-fails-max-failures=6 --rerun-fails-report $(BIN)/integration-again.txt
 integration: need-bench-peers build
-	$(LAB_ENV) $(GO) tool gotestsum --format testname --jsonfile $(BIN)/integration.json -- \
-	  -tags integration -count=1 -timeout 20m -p 1 -parallel 3 ./integration/...
+	$(LAB_ENV) $(GO) tool gotestsum --format testname --jsonfile $(BIN)/integration.json $(RERUN) --packages ./integration/... -- \
+	  -tags integration -count=1 -timeout 20m -p 1 -parallel 3
 
 ## bench: outage per fault as a client sees it
 bench: need-demo build

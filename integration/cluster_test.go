@@ -19,6 +19,10 @@ import (
 // patience is how long a test waits for what must happen; only a failing test waits that long.
 const patience = 30 * time.Second
 
+// patientLease is for whatever is not about how soon a lease ends: long enough for a process to start on a busy machine,
+// and for a host that stands still meanwhile, as virtual ones do, not to lose its lease for that alone.
+const patientLease = 2 * time.Second
+
 // soonHome shortens the time that a home must be well before it gets its VIP back, which doubles with each loss.
 const soonHome = `failback_delay = "100ms"`
 
@@ -39,6 +43,7 @@ func newCluster(t *testing.T, o lab.Options) *cluster {
 // newClusterFor is newCluster with another client.
 func newClusterFor(t *testing.T, o lab.Options, client lab.ClientOptions) *cluster {
 	t.Helper()
+	tellStalls(t)
 	o.Agent, o.AgentCtl = cmp.Or(o.Agent, agentPath), ctlPath
 	l, err := lab.New(o)
 	must(t, err)

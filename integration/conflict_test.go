@@ -21,7 +21,7 @@ const conflictLine = "cause=foreign_host"
 // answers at once and then no more than once in 10 s, however often the other announces itself, and keeps the VIP.
 func TestForeignHostOnAHeldVIP(t *testing.T) {
 	t.Parallel()
-	c := startCluster(t, lab.Options{Lease: 2 * time.Second}) // a peer that is starved for less is not announced to anew
+	c := startCluster(t, lab.Options{Lease: patientLease}) // a peer that is starved for less is not announced to anew
 	v := c.VIPs[0]
 	home := v.Home
 	c.awaitEarlyAnnouncements(t, v)
@@ -68,7 +68,7 @@ func TestForeignHostOnAHeldVIP(t *testing.T) {
 // it has gone, the VIP is served again.
 func TestForeignHostOnAFreeVIP(t *testing.T) {
 	t.Parallel()
-	c := startCluster(t, lab.Options{VIPTOML: soonHome})
+	c := startCluster(t, lab.Options{Lease: patientLease, VIPTOML: soonHome})
 	v := c.VIPs[0]
 	stranger, err := c.AddStranger(within(t))
 	must(t, err)

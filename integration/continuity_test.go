@@ -7,14 +7,9 @@ import (
 	"net/netip"
 	"strconv"
 	"testing"
-	"time"
 
 	"memvip/integration/lab"
 )
-
-// patientLease is long enough for a process to start on a busy machine, and for a starved one not to lose
-// its lease for that alone.
-const patientLease = 1500 * time.Millisecond
 
 // An agent that is killed and started again within the lease goes on where it was: its VIP stays, and the cache with it.
 func TestAgentRestartWithinLease(t *testing.T) {

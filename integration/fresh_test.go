@@ -24,7 +24,7 @@ const (
 // home, and from then on nothing moves.
 func TestFreshCluster(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t, lab.Options{})
+	c := newCluster(t, lab.Options{Lease: patientLease})
 	c.judge(t)
 	must(t, c.StartMemcached())
 	start := lab.Now()

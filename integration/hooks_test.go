@@ -106,7 +106,7 @@ func (c *cluster) failovers(t *testing.T) []time.Duration {
 // TestHooks has every hook hang until it is killed. Addresses move as fast as without hooks, and each kind of hook is
 // told what happened. The hooks themselves come with a reload, by which nothing moves.
 func TestHooks(t *testing.T) {
-	c := &hooked{dir: t.TempDir(), cluster: startCluster(t, lab.Options{VIPTOML: soonHome, InstancePerVIP: true, ExtraTOML: "[agent]\nlog = \"json\""})}
+	c := &hooked{dir: t.TempDir(), cluster: startCluster(t, lab.Options{Lease: patientLease, VIPTOML: soonHome, InstancePerVIP: true, ExtraTOML: "[agent]\nlog = \"json\""})}
 	here := c.Hosts[2]
 	without := c.failovers(t)
 	before := c.awaitStatus(t, here, int(control.AllWell))

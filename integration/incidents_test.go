@@ -71,7 +71,8 @@ func TestIncidents(t *testing.T) {
 // measured here.
 func startScene(t *testing.T, o lab.Options) *scene {
 	t.Helper()
-	o.Agent, o.AgentCtl = agentPath, ctlPath
+	tellStalls(t)
+	o.Agent, o.AgentCtl, o.Lease = agentPath, ctlPath, patientLease
 	l, err := lab.New(o)
 	must(t, err)
 	t.Cleanup(func() {

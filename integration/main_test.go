@@ -24,6 +24,7 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
+		go watchStalls()
 		return m.Run()
 	})
 	if err != nil {

@@ -86,7 +86,7 @@ const (
 // homes tell why they let go, what they waited for and how they were proved. A reload tells elsewhere.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	c := startCluster(t, lab.Options{VIPTOML: soonHome, ExtraTOML: fmt.Sprintf("[metrics]\nlisten = \":%d\"", metricsPort)})
+	c := startCluster(t, lab.Options{Lease: patientLease, VIPTOML: soonHome, ExtraTOML: fmt.Sprintf("[metrics]\nlisten = \":%d\"", metricsPort)})
 	dead, hung, here := c.Hosts[0], c.Hosts[1], c.Hosts[2]
 	c.awaitStatus(t, here, int(control.AllWell))
 	flushed := c.metrics(t, hung, metricsPort).of(hung, "flushes_total", metricsOf, "result=proved")

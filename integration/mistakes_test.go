@@ -25,7 +25,7 @@ import (
 // second agent: it is refused with the exit code and in the very words, and the agent goes on as it was.
 func TestRunningAgentIsNotHarmed(t *testing.T) {
 	t.Parallel()
-	c := startCluster(t, lab.Options{})
+	c := startCluster(t, lab.Options{Lease: patientLease})
 	since, h := lab.Now(), c.Hosts[0]
 	for _, h := range c.Hosts {
 		c.awaitStatus(t, h, int(control.AllWell))

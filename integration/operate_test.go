@@ -40,7 +40,7 @@ func (c *cluster) ctl(t *testing.T, h *lab.Host, code int, says string, args ...
 // it twice.
 func TestOperator(t *testing.T) {
 	t.Parallel()
-	c := startCluster(t, lab.Options{VIPTOML: soonHome, InstancePerVIP: true})
+	c := startCluster(t, lab.Options{Lease: patientLease, VIPTOML: soonHome, InstancePerVIP: true})
 	here, v := c.Hosts[2], c.VIPs[0]
 	home, other := v.Home.Name, c.Hosts[1].Name
 	address := v.Addr.String()
@@ -88,7 +88,7 @@ func TestOperator(t *testing.T) {
 // nothing.
 func TestReload(t *testing.T) {
 	t.Parallel()
-	c := startCluster(t, lab.Options{VIPTOML: soonHome, InstancePerVIP: true})
+	c := startCluster(t, lab.Options{Lease: patientLease, VIPTOML: soonHome, InstancePerVIP: true})
 	here := c.Hosts[2]
 	before := c.awaitStatus(t, here, int(control.AllWell))
 	text, err := os.ReadFile(c.Config())
@@ -117,7 +117,7 @@ func TestReload(t *testing.T) {
 // happens to those that no change is about.
 func TestReloadOfVIPs(t *testing.T) {
 	t.Parallel()
-	c := startCluster(t, lab.Options{VIPTOML: soonHome, InstancePerVIP: true})
+	c := startCluster(t, lab.Options{Lease: patientLease, VIPTOML: soonHome, InstancePerVIP: true})
 	here, last := c.Hosts[2], c.VIPs[2]
 	epochs := map[string]uint64{}
 	for _, v := range c.awaitStatus(t, here, int(control.AllWell)).VIPs {
@@ -169,7 +169,7 @@ func TestReloadOfVIPs(t *testing.T) {
 // in its time and says whose fault it is.
 func TestOperatorMeetsTheDead(t *testing.T) {
 	t.Parallel()
-	c := startCluster(t, lab.Options{VIPTOML: soonHome, InstancePerVIP: true})
+	c := startCluster(t, lab.Options{Lease: patientLease, VIPTOML: soonHome, InstancePerVIP: true})
 	here, there, v := c.Hosts[0], c.Hosts[1], c.VIPs[1]
 	// What each command does that is about a node which does not answer: its exit codes, and whose fault it is.
 	try := func(says string) {
@@ -208,7 +208,7 @@ func TestOperatorMeetsTheDead(t *testing.T) {
 // TestLookingDeeper asks the three commands that look deeper, while memcached on one host is dead.
 func TestLookingDeeper(t *testing.T) {
 	t.Parallel()
-	c := startCluster(t, lab.Options{VIPTOML: soonHome})
+	c := startCluster(t, lab.Options{Lease: patientLease, VIPTOML: soonHome})
 	here, v := c.Hosts[1], c.VIPs[0]
 	home, address := v.Home.Name, v.Addr.String()
 	c.awaitStatus(t, here, int(control.AllWell))

@@ -17,7 +17,7 @@ const noAgent = 3
 
 // What status says, and its exit code, from all well to nobody there.
 func TestStatus(t *testing.T) {
-	c := startCluster(t, lab.Options{VIPTOML: soonHome})
+	c := startCluster(t, lab.Options{Lease: patientLease, VIPTOML: soonHome})
 	for _, h := range c.Hosts {
 		r := c.awaitStatus(t, h, int(control.AllWell))
 		for _, v := range r.VIPs {
