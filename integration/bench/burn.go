@@ -12,7 +12,7 @@ import (
 	"memvip/integration/lab"
 )
 
-// sliceLength is for how long a contender stands busy loops at a stretch before the next has its turn.
+// sliceLength is for how long contenders stand busy loops before they get fresh hosts.
 const sliceLength = time.Minute
 
 // slice is one stretch beside busy loops, on fresh hosts that nothing else happens to. Every move in it is a false one.
@@ -42,28 +42,13 @@ func stretches(total time.Duration) (n int, each time.Duration) {
 	return int((total + each - 1) / each), each
 }
 
-// runBurns goes through the slices that are not done yet, the contenders in turns.
+// runBurns goes through the slices that are not done yet. In each the contenders stand the same loops at the same time,
+// on hosts of their own.
 func (s *series) runBurns(ctx context.Context) error {
 	n, each := stretches(s.set.burn)
 	for number := 1; number <= n; number++ {
-		for i := range s.set.burners {
-			c := s.set.burners[(i+number)%len(s.set.burners)]
-			if s.found.burned(c.name, number) {
-				continue
-			}
-			got, err := s.burnOnce(ctx, c, number, each)
-			if s.givesUp(c, err) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			s.found.Burns = append(s.found.Burns, got)
-			fmt.Fprintf(s.progress, "%s: slice %d of %d beside busy loops: %d false moves, longest gap %s ms, %d of %d failed\n",
-				c.name, number, n, got.Moves, figure(got.Gap), got.Failed, got.Operations)
-			if err := s.keep(); err != nil {
-				return err
-			}
+		if err := s.burnOnce(ctx, number, each); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -78,34 +63,66 @@ func (r results) burned(contender string, number int) bool {
 	return false
 }
 
-// burnOnce measures one slice.
-func (s *series) burnOnce(ctx context.Context, c contender, number int, length time.Duration) (got slice, err error) {
-	hosts, err := newSite(ctx, c, withConnector, s.set)
-	if err != nil {
-		return got, err
+// stand is a contender that is about to stand busy loops.
+type stand struct {
+	hosts   *site
+	got     slice
+	before  int // operations
+	holders map[netip.Addr]string
+}
+
+// burnOnce measures one slice of every contender that has not stood it.
+func (s *series) burnOnce(ctx context.Context, number int, length time.Duration) (err error) {
+	var stands []*stand
+	defer func() {
+		for _, st := range stands {
+			err = errors.Join(err, st.hosts.close())
+		}
+	}()
+	for _, c := range s.set.burners {
+		if s.found.burned(c.name, number) {
+			continue
+		}
+		hosts, err := newSite(ctx, c, withConnector, s.set)
+		if s.givesUp(c, err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		stands = append(stands, &stand{hosts: hosts, got: slice{Contender: c.name, Number: number, Seconds: length.Seconds()}})
 	}
-	defer func() { err = errors.Join(err, hosts.close()) }()
-	hosts.mark()
-	got = slice{Contender: c.name, Number: number, Begun: time.Now(), Seconds: length.Seconds()}
-	before, holders := hosts.operations(), hosts.holders()
+	if len(stands) == 0 {
+		return nil
+	}
+	for _, st := range stands {
+		st.hosts.mark()
+		st.got.Begun = time.Now()
+		st.before, st.holders = st.hosts.operations(), st.hosts.holders()
+	}
 	since := lab.Now()
-	stop, err := hosts.lab.Burn(2 * runtime.NumCPU())
+	stop, err := stands[0].hosts.lab.Burn(2 * runtime.NumCPU())
 	if err != nil {
-		return got, err
+		return err
 	}
 	defer stop()
 	if err := last(ctx, length); err != nil {
-		return got, err
+		return err
 	}
 	until := lab.Now()
 	stop()
-	got.Load = machine.Load()
-	got.Operations = hosts.operations() - before
-	hosts.seeBurn(since, until, holders, &got)
-	if s.set.logs || c.ours() && got.Moves+got.Flips > 0 {
-		fmt.Fprint(s.progress, hosts.story(ctx))
+	for _, st := range stands {
+		st.got.Load = machine.Load()
+		st.got.Operations = st.hosts.operations() - st.before
+		st.hosts.seeBurn(since, until, st.holders, &st.got)
+		if got := st.got; s.set.logs || st.hosts.contender.ours() && got.Moves+got.Flips > 0 {
+			fmt.Fprint(s.progress, st.hosts.story(ctx))
+		}
+		s.found.Burns = append(s.found.Burns, st.got)
+		fmt.Fprintf(s.progress, "%s: slice %d beside busy loops: %d false moves, longest gap %s ms, %d of %d failed\n",
+			st.got.Contender, number, st.got.Moves, figure(st.got.Gap), st.got.Failed, st.got.Operations)
 	}
-	return got, nil
+	return s.keep()
 }
 
 // operations are the attempts of the open loop that have ended.

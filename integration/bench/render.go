@@ -26,7 +26,7 @@ func render(r results) string {
 	part("Times in ms: median / p95 / max", renderTimes(rows))
 	part("What clients suffered besides waiting", renderHarm(rows))
 	part("Steady cost per host", renderSteady(r.Steady))
-	part("Beside twice as many busy loops as there are cores, and no fault", renderBurns(r.strains()))
+	part("Beside twice as many busy loops as there are cores, and no fault, all at the same time", renderBurns(r.strains()))
 	part("The faults", renderFaults(r))
 	if len(rows) > 0 {
 		part("How to read the figures", bullets(readings))
