@@ -115,7 +115,7 @@ func (s *series) burnOnce(ctx context.Context, number int, length time.Duration)
 		st.got.Load = machine.Load()
 		st.got.Operations = st.hosts.operations() - st.before
 		st.hosts.seeBurn(since, until, st.holders, &st.got)
-		if got := st.got; s.set.logs || st.hosts.contender.ours() && got.Moves+got.Flips > 0 {
+		if got := st.got; s.set.logs || st.hosts.contender.ours() && got.Moves+got.Flips+got.Failed > 0 {
 			fmt.Fprint(s.progress, st.hosts.story(ctx))
 		}
 		s.found.Burns = append(s.found.Burns, st.got)

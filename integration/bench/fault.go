@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
+	"time"
 
 	"memvip/integration/lab"
 )
@@ -17,6 +19,9 @@ type fault struct {
 	oursOnly bool // it is about something that keepalived has not
 	fills    bool // the cache is filled before
 	lingers  bool // goes on for settings.linger after the VIP was served elsewhere
+	// phased: it is noticed by what is done at intervals. Hosts that have just settled are always at the same point of
+	// theirs, so each run strikes at another.
+	phased bool
 
 	// homeward: the VIP leaves its stand-in for its home. Times count from the stand-in's last answer.
 	homeward bool
@@ -46,23 +51,23 @@ var faults = []fault{
 		strike: killMemcached, heal: startMemcached,
 	},
 	{
-		name: "memcached-hang", what: "memcached hangs (SIGSTOP)",
+		name: "memcached-hang", what: "memcached hangs (SIGSTOP)", phased: true,
 		strike: freezeMemcached, heal: thawMemcached,
 	},
 	{
-		name: "host-cut", what: "host cut off from everybody, its link up",
+		name: "host-cut", what: "host cut off from everybody, its link up", phased: true,
 		strike: cutHost, heal: healHost,
 	},
 	{
-		name: "host-freeze", what: "every process of the host SIGSTOP, thawed after %s", lingers: true,
+		name: "host-freeze", what: "every process of the host SIGSTOP, thawed after %s", lingers: true, phased: true,
 		strike: freezeHost, heal: thawHost,
 	},
 	{
-		name: "manager-kill", what: "memvip-agent or keepalived kill -9, started again after %s", lingers: true,
+		name: "manager-kill", what: "memvip-agent or keepalived kill -9, started again after %s", lingers: true, phased: true,
 		strike: killManager, heal: startManager,
 	},
 	{
-		name: "manager-freeze", what: "memvip-agent or keepalived SIGSTOP, thawed after %s", lingers: true,
+		name: "manager-freeze", what: "memvip-agent or keepalived SIGSTOP, thawed after %s", lingers: true, phased: true,
 		strike: freezeManager, heal: thawManager,
 	},
 	{
@@ -81,13 +86,30 @@ var faults = []fault{
 
 // words is what the fault is, with the settings' figures.
 func (f fault) words(set settings) string {
+	words := f.what
 	switch {
 	case f.fills:
-		return fmt.Sprintf(f.what, byteSize(set.fillBytes))
+		words = fmt.Sprintf(words, byteSize(set.fillBytes))
 	case f.lingers:
-		return fmt.Sprintf(f.what, set.linger)
+		words = fmt.Sprintf(words, set.linger)
 	}
-	return f.what
+	if f.phased {
+		words += fmt.Sprintf(", at another moment of %s each time", longestInterval)
+	}
+	return words
+}
+
+// longestInterval is that of keepalived as shipped, for advertisements and for checks.
+const longestInterval = time.Second
+
+// phase is how long after the hosts have settled a run strikes: over the runs of one fault all parts of all intervals have
+// their share, the same for every contender.
+func (f fault) phase(run int) time.Duration {
+	if !f.phased {
+		return 0
+	}
+	_, part := math.Modf(float64(run) * math.Phi)
+	return time.Duration(part * float64(longestInterval))
 }
 
 // suits reports whether the fault can happen to a contender.

@@ -31,6 +31,9 @@ func (s *site) run(ctx context.Context, st step, set settings) (sample, error) {
 		out.add(problemUnserved, err.Error())
 		return out, fmt.Errorf("%s: prepare: %w", out.stepName(), err)
 	}
+	if err := last(ctx, f.phase(st.run)); err != nil {
+		return out, fmt.Errorf("%s: %w", out.stepName(), err)
+	}
 	out.From, _, _ = s.open.Last(v.Addr)
 	out.Begun, out.Load = time.Now(), machine.Load()
 	at, err := f.strike(ctx, s, v)
