@@ -14,7 +14,8 @@ import (
 )
 
 // addresses carries out what the machine orders about addresses: one goroutine for each VIP, which
-// keeps the order of that VIP's orders. Its methods but finish belong to the loop's goroutine.
+// keeps the order of that VIP's orders, and one that keeps its fence open beside an order that takes its time. Its
+// methods but finish belong to the loop's goroutine.
 type addresses struct {
 	shared
 	port    addressPort
@@ -27,10 +28,11 @@ type addresses struct {
 func newAddresses(s shared, port addressPort, where map[core.Name]vip.Address) *addresses {
 	a := &addresses{shared: s, port: port, workers: map[core.Name]*addressWorker{}, running: newCrew(s.failed)}
 	for name, address := range where {
-		w := &addressWorker{addresses: a, name: name, address: address, orders: newMailbox[*addressOrder]()}
+		w := &addressWorker{addresses: a, name: name, address: address, orders: newMailbox[*addressOrder](), behind: newMailbox[struct{}]()}
 		a.workers[name] = w
 		a.names = append(a.names, name)
 		a.running.start(w.run)
+		a.running.start(w.renew)
 	}
 	slices.Sort(a.names)
 	return a
@@ -40,6 +42,7 @@ func newAddresses(s shared, port addressPort, where map[core.Name]vip.Address) *
 func (a *addresses) finish() {
 	for _, w := range a.workers {
 		w.orders.close()
+		w.behind.close()
 	}
 	a.running.wait()
 }
@@ -50,13 +53,17 @@ type addressWorker struct {
 	name    core.Name
 	address vip.Address
 	orders  *mailbox[*addressOrder]
+	carried atomic.Uint64             // number of the order that was carried out last
+	behind  *mailbox[struct{}]        // has something while the fence is to be renewed beside an order that takes its time
+	asked   atomic.Bool               // behind has something that was not taken up yet
 	since   atomic.Pointer[time.Time] // when the address went up by this life's doing; nil while it is not
 
 	// The rest belongs to the loop's goroutine.
-	lease    *deadline     // of the newest TakeAddress; nil before the first and after a DropAddress
-	newest   *addressOrder // ordered last, nil before
-	lastTake uint64        // number of the newest TakeAddress
-	counter  uint64
+	lease       *deadline     // of the newest TakeAddress; nil before the first and after a DropAddress
+	newest      *addressOrder // ordered last, nil before
+	lastTake    uint64        // number of the newest TakeAddress
+	lastProlong uint64        // likewise, of the newest prolongation
+	counter     uint64
 }
 
 // addressOrder is one order to a worker.
@@ -110,10 +117,14 @@ func (a *addresses) prolong(e core.ProlongAddress) {
 		return
 	}
 	w.lease.until.Store(int64(e.Until))
+	if w.carried.Load() < w.lastProlong && w.asked.CompareAndSwap(false, true) { // asked before: it goes by the newest deadline
+		w.behind.put(struct{}{})
+	}
 	if w.newest.kind == orderProlong && !w.newest.done.Load() && !e.Gone {
 		return // the kernel is told often enough: the next renewal comes soon
 	}
 	w.order(&addressOrder{kind: orderProlong, gone: e.Gone})
+	w.lastProlong = w.counter
 }
 
 // drop ends the lease at once, so that nothing more is announced, and orders the address down. The
@@ -173,6 +184,21 @@ func (w *addressWorker) run() {
 			w.announce(o)
 		case orderDrop:
 			w.drop(o)
+		}
+		w.carried.Store(o.number)
+	}
+}
+
+// renew keeps the fence open while an order waits for the kernel, which changes one address of the host at a time. The lease
+// goes on meanwhile, and a fence that does not would end the service.
+func (w *addressWorker) renew() {
+	for {
+		if _, ok := w.behind.get(); !ok {
+			return
+		}
+		w.asked.Store(false)
+		if err := w.port.Renew(w.address); errors.Is(err, vip.ErrFence) {
+			w.queue.put(core.AddressLost{Name: w.name, Err: err.Error()})
 		}
 	}
 }

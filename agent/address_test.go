@@ -118,7 +118,35 @@ func TestALeaseFollowsTheMachineWithoutTheWorker(t *testing.T) {
 		}
 		close(busy)
 		r.settle()
-		r.want("started", "take 10.0.0.101", "up 10.0.0.101 1", "prolong 10.0.0.101", "drop 10.0.0.101", "down 10.0.0.101")
+		r.want("started", "take 10.0.0.101", "up 10.0.0.101 1", "prolong 10.0.0.101", "renew 10.0.0.101", "renew 10.0.0.101",
+			"drop 10.0.0.101", "down 10.0.0.101")
+	})
+}
+
+// The kernel may let an address's lifetime wait for seconds. The fence, which ends with the lease, does not wait with it.
+func TestAFenceIsRenewedBesideAStuckAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		busy := make(chan struct{})
+		r.addresses.prolong = func(vip.Address) (vip.Prolonged, error) { <-busy; return vip.ProlongedRefreshed, nil }
+		r.start()
+		until := r.now().Add(time.Second)
+		r.order(core.TakeAddress{Name: vipA, Term: termOne, Until: until})
+		r.order(core.ProlongAddress{Name: vipA, Until: until})
+		r.want("started", "take 10.0.0.101", "up 10.0.0.101 1", "prolong 10.0.0.101")
+		r.order(core.ProlongAddress{Name: vipA, Until: until.Add(time.Second)})
+		r.want("renew 10.0.0.101")
+		r.order(core.AnnounceAddress{Name: vipA}) // waits behind it
+		r.order(core.ProlongAddress{Name: vipA, Until: until.Add(2 * time.Second)})
+		r.want("renew 10.0.0.101")
+		r.addresses.renew = fmt.Errorf("%w: gone", vip.ErrFence)
+		r.order(core.ProlongAddress{Name: vipA, Until: until.Add(3 * time.Second)})
+		r.want("renew 10.0.0.101", "addresslost")
+		close(busy)
+		r.settle()
+		r.want("announce 10.0.0.101", "prolong 10.0.0.101")
+		r.order(core.ProlongAddress{Name: vipA, Until: until.Add(4 * time.Second)})
+		r.want("prolong 10.0.0.101")
 	})
 }
 

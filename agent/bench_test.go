@@ -231,6 +231,7 @@ func (n *roundNode) Prolong(vip.Address) (vip.Prolonged, error) {
 	n.prolonged.Add(1)
 	return vip.ProlongedNot, nil
 }
+func (n *roundNode) Renew(vip.Address) error                    { return nil }
 func (n *roundNode) Restore(vip.Address) (vip.Prolonged, error) { return vip.ProlongedRefreshed, nil }
 func (n *roundNode) RemovedBy(vip.Address) string               { return "" }
 func (n *roundNode) Announce(vip.Address) error                 { return nil }

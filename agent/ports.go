@@ -34,6 +34,7 @@ type messenger interface {
 type addressPort interface {
 	Take(vip.Address, vip.Lease) error
 	Prolong(vip.Address) (vip.Prolonged, error)
+	Renew(vip.Address) error
 	Restore(vip.Address) (vip.Prolonged, error)
 	RemovedBy(vip.Address) string
 	Announce(vip.Address) error

@@ -213,6 +213,7 @@ type fakeAddresses struct {
 	take    func(vip.Address, vip.Lease) error
 	prolong func(vip.Address) (vip.Prolonged, error)
 	drop    func(vip.Address) error
+	renew   error
 
 	announce error
 }
@@ -231,6 +232,11 @@ func (f *fakeAddresses) Prolong(a vip.Address) (vip.Prolonged, error) {
 		return f.prolong(a)
 	}
 	return vip.ProlongedRefreshed, nil
+}
+
+func (f *fakeAddresses) Renew(a vip.Address) error {
+	f.note("renew %s", a.Prefix.Addr())
+	return f.renew
 }
 
 func (f *fakeAddresses) Restore(a vip.Address) (vip.Prolonged, error) {

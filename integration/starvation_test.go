@@ -3,12 +3,16 @@
 package integration
 
 import (
+	"bufio"
 	"context"
 	"flag"
+	"fmt"
+	"os/exec"
 	"runtime"
 	"testing"
 	"time"
 
+	"memvip/configs"
 	"memvip/integration/lab"
 )
 
@@ -39,5 +43,69 @@ func TestEveryCoreIsBusy(t *testing.T) {
 		runtime.NumCPU(), c.Realtime())
 	if moves > 0 && c.Realtime() {
 		t.Errorf("%d moves, want none", moves)
+	}
+}
+
+// crowd is how many pairs of interfaces go at once. Beside busy processes of a better class that takes longer than a lease.
+const crowd = 1000
+
+// While the kernel removes somebody's interfaces it changes no address on the whole machine, nor starts the lifetime of one
+// anew. A VIP whose lease goes on is served all the same.
+func TestInterfacesTakeLongToGo(t *testing.T) {
+	c := startCluster(t, lab.Options{VIPTOML: soonHome})
+	c.judge(t)
+	remove := crowdedInterfaces(t)
+	stop, err := c.Burn(2 * runtime.NumCPU())
+	must(t, err)
+	since := lab.Now()
+	busy := remove()
+	must(t, c.client.WaitFor(within(t), time.Second))
+	until := lab.Now()
+	stop()
+	config, err := configs.Load(c.Config())
+	must(t, err)
+	lease := config.Cluster.Lease
+	if busy < 2*lease {
+		t.Errorf("the kernel was busy for %v, want twice the lease of %v, or this shows nothing", busy, lease)
+	}
+	for _, v := range c.VIPs {
+		r := lab.Measure(c.client, c.watcher, v.Addr, since, until)
+		t.Logf("the kernel was busy for %v: %v", busy, r)
+		if r.Gap-r.Stalled > lease/2 {
+			t.Errorf("%s: %v without an answer", v.Addr, r.Gap)
+		}
+	}
+}
+
+// crowdedInterfaces makes many interfaces in a network namespace of their own. They go when remove is called, which returns
+// how long that took.
+func crowdedInterfaces(t *testing.T) (remove func() time.Duration) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	const group = 7
+	cmd := exec.CommandContext(ctx, "unshare", "--net", "sh", "-ec", fmt.Sprintf(
+		`seq %d | sed 's/.*/link add a& group %d type veth peer name b&/' | ip -batch -; echo ready; read go; chrt --idle 0 ip link delete group %d; echo gone`, crowd, group, group))
+	in, err := cmd.StdinPipe()
+	must(t, err)
+	out, err := cmd.StdoutPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Wait() })
+	lines := bufio.NewScanner(out)
+	says := func(word string) {
+		t.Helper()
+		if !lines.Scan() || lines.Text() != word {
+			t.Fatalf("it says %q, %v, want %q", lines.Text(), lines.Err(), word)
+		}
+	}
+	says("ready")
+	return func() time.Duration {
+		t.Helper()
+		begun := time.Now()
+		_, err := fmt.Fprintln(in, "go")
+		must(t, err)
+		says("gone")
+		return time.Since(begun)
 	}
 }

@@ -67,6 +67,26 @@ type Manager struct {
 type slot struct {
 	mu   sync.Mutex // held for the whole of a call that changes the address
 	held *holding   // Invariant: not nil exactly while this Manager holds the address.
+
+	// Renew goes its own way, beside a call that has mu.
+	gate      sync.Mutex
+	renewable Lease // that of held; nil while nothing is held, and while a call may change whether it is or by which lease
+}
+
+// relet lets Renew go by the lease of what is held.
+func (s *slot) relet() {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if s.held != nil {
+		s.renewable = s.held.lease
+	}
+}
+
+// unlet waits for a Renew under way, and lets none begin.
+func (s *slot) unlet() {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	s.renewable = nil
 }
 
 // A holding is an address that was taken or adopted and not given up since.
@@ -187,6 +207,7 @@ func (s *slot) surrender() {
 	if s.held == nil {
 		return
 	}
+	s.unlet()
 	s.held.silence()
 	s.held.hush()
 	s.held = nil

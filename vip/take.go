@@ -77,6 +77,32 @@ func (m *Manager) Prolong(a Address) (Prolonged, error) { return m.prolong(a, re
 // Restore is Prolong for an address that somebody else may have removed: it always reaches the kernel.
 func (m *Manager) Restore(a Address) (Prolonged, error) { return m.prolong(a, 0) }
 
+// Renew keeps the fence of a held address open while its lease lasts, and is the part of Prolong that waits for nobody. The
+// kernel changes addresses one after the other, whoever's they are: a Prolong may stand there for longer than a lease, behind
+// a network card that is being reset or a thousand interfaces that go at once. With ErrNotHeld there is nothing to renew, or
+// a call under way is about to change that; with ErrTooLate the lease was over and the fence is closed, and the address is for
+// Prolong or Drop to remove; with ErrFence the fence could not be opened.
+func (m *Manager) Renew(a Address) error {
+	if err := a.check(); err != nil {
+		return failed(opProlong, a, err)
+	}
+	end, err := m.begin()
+	if err != nil {
+		return failed(opProlong, a, err)
+	}
+	defer end()
+	s := m.slot(a)
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	if s.renewable == nil {
+		return failed(opProlong, a, ErrNotHeld)
+	}
+	if err := m.fence.open(a.Prefix.Addr(), s.renewable); err != nil && !errors.Is(err, errOutlives) {
+		return failed(opProlong, a, err)
+	}
+	return nil
+}
+
 // RemovedBy says who removed the address last without being this Manager: a process, the kernel when its lifetime
 // ended, or "" if nobody is known to have. Only what WatchLinks hears of is known.
 func (m *Manager) RemovedBy(a Address) string {
@@ -137,6 +163,8 @@ func (m *Manager) prolong(a Address, interval time.Duration) (Prolonged, error) 
 // stood still during the write may have written for a lease that is long over.
 func (m *Manager) hold(op operation, s *slot, a Address, lease Lease) error {
 	held := s.held != nil
+	s.unlet()
+	defer s.relet()
 	if lease.over() {
 		return m.late(op, s, a, held)
 	}

@@ -4,8 +4,12 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -188,4 +192,59 @@ func TestLabelsFitTheKernel(t *testing.T) {
 			t.Errorf("label of %s: %q, want %q", a, got, c.want)
 		}
 	}
+}
+
+// A call that waits for the kernel, which changes one address of the host at a time, keeps nobody from renewing the fence.
+func TestRenewBesideAStuckProlong(t *testing.T) {
+	onFake(t, func(t *testing.T, k *fakeKernel, _ *fakeWorld, m *Manager) {
+		f := &openings{fence: m.fence}
+		m.fence = f
+		stuck, thaw := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		k.fail = func(operation string) error {
+			if strings.HasPrefix(operation, "add") {
+				k.mu.Unlock() // as the kernel lets others in meanwhile
+				defer k.mu.Lock()
+				once.Do(func() { close(stuck); <-thaw })
+			}
+			return nil
+		}
+		time.Sleep(refreshInterval) // of the bubble's time
+		prolonged := make(chan error, 1)
+		go func() { _, err := m.Prolong(service); prolonged <- err }()
+		<-stuck
+		f.opened.Store(0)
+		for range 3 {
+			if err := m.Renew(service); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := f.opened.Load(); n != 3 {
+			t.Errorf("the fence was opened %d times, want 3", n)
+		}
+		close(thaw)
+		if err := <-prolonged; err != nil {
+			t.Error(err)
+		}
+
+		if _, err := m.Drop(service); err != nil {
+			t.Fatal(err)
+		}
+		f.opened.Store(0)
+		checkError(t, m.Renew(service), "vip: prolong 10.0.0.50/32 on host0: address is not held", ErrNotHeld)
+		if n := f.opened.Load(); n != 0 {
+			t.Errorf("the fence was opened %d times for an address that was dropped", n)
+		}
+	})
+}
+
+// openings counts how often a fence is opened.
+type openings struct {
+	fence
+	opened atomic.Int64
+}
+
+func (o *openings) open(ip netip.Addr, lease Lease) error {
+	o.opened.Add(1)
+	return o.fence.open(ip, lease)
 }
