@@ -198,7 +198,7 @@ func judgeBurns(all []strain) []judged {
 	s := all[own]
 	j := judged{
 		what:     "beside busy loops: " + s.Contender + ", false failovers",
-		measured: fmt.Sprintf("%d by ARP, %d seen by the client, in %s", s.Moves, s.Flips, minutes(s.Seconds)),
+		measured: fmt.Sprintf("%d by ARP, %d seen by the client, %s ms without an answer at most, in %s", s.Moves, s.Flips, figure(s.Gap), minutes(s.Seconds)),
 		limit:    fmt.Sprintf("0 in %s, %s measured too", minutes(burnLeast.Seconds()), nameLimit),
 	}
 	rival := slices.ContainsFunc(all, func(s strain) bool { return s.Contender == nameLimit })
