@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"memvip/agent/control"
+	"memvip/configs"
 	"memvip/integration/lab"
 )
 
@@ -69,6 +70,14 @@ func startCluster(t *testing.T, o lab.Options) *cluster {
 	must(t, c.Start())
 	c.awaitHome(t)
 	return c
+}
+
+// configured is what the agents' configuration says.
+func (c *cluster) configured(t *testing.T) *configs.Config {
+	t.Helper()
+	config, err := configs.Load(c.Config())
+	must(t, err)
+	return config
 }
 
 // homes says where every VIP belongs.

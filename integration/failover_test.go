@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"memvip/configs"
 	"memvip/integration/lab"
 )
 
@@ -127,12 +126,10 @@ func oneHostFails(t *testing.T, c *cluster, v lab.VIP, f fault) {
 // With one direction between two hosts cut, a majority is still left to every host, so every VIP stays served.
 func onePairParted(t *testing.T, c *cluster) {
 	const leases = 5
-	config, err := configs.Load(c.Config())
-	must(t, err)
 	c.awaitHome(t)
 	c.judge(t)
 	struck(t)(c.OneWayCut(c.Hosts[0], c.Hosts[1]))
-	must(t, c.client.WaitFor(within(t), leases*config.Cluster.Lease))
+	must(t, c.client.WaitFor(within(t), leases*c.configured(t).Cluster.Lease))
 	must(t, c.client.WaitAllServed(within(t), nil))
 	struck(t)(c.Heal())
 	c.awaitHome(t)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/nftables"
 
-	"memvip/configs"
 	"memvip/integration/lab"
 )
 
@@ -197,9 +196,8 @@ func (c *cluster) assertNeverLeft(t *testing.T, v lab.VIP, since lab.Instant) {
 func TestCarrierFlaps(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t, lab.Options{VIPTOML: soonHome})
-	config, err := configs.Load(c.Config())
-	must(t, err)
-	rise := time.Duration(config.Health.Rise) * config.Health.Interval
+	health := c.configured(t).Health
+	rise := time.Duration(health.Rise) * health.Interval
 	v := c.VIPs[0]
 	j := c.judge(t)
 	at := struck(t)(c.Unplug(v.Home))

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"memvip/configs"
 	"memvip/integration/lab"
 )
 
@@ -34,15 +33,20 @@ func TestEveryCoreIsBusy(t *testing.T) {
 	until := lab.Now()
 	stop()
 
-	moves := 0
+	moves, longest := 0, time.Duration(0)
 	for _, v := range c.VIPs {
 		moves += len(c.client.Turns(v.Addr, since, until)) - 1
-		t.Logf("%v", lab.Measure(c.client, c.watcher, v.Addr, since, until))
+		r := lab.Measure(c.client, c.watcher, v.Addr, since, until)
+		longest = max(longest, r.Gap-r.Stalled)
+		t.Logf("%v", r)
 	}
 	t.Logf("%d moves in %v beside %d processes on %d cores, agents of their unit's class: %v", moves, *burn, 2*runtime.NumCPU(),
 		runtime.NumCPU(), c.Realtime())
 	if moves > 0 && c.Realtime() {
 		t.Errorf("%d moves, want none", moves)
+	}
+	if lease := c.configured(t).Cluster.Lease; longest > lease/2 && c.Realtime() {
+		t.Errorf("%v without an answer, though nothing moved and the lease is %v", longest, lease)
 	}
 }
 
@@ -62,9 +66,7 @@ func TestInterfacesTakeLongToGo(t *testing.T) {
 	must(t, c.client.WaitFor(within(t), time.Second))
 	until := lab.Now()
 	stop()
-	config, err := configs.Load(c.Config())
-	must(t, err)
-	lease := config.Cluster.Lease
+	lease := c.configured(t).Cluster.Lease
 	if busy < 2*lease {
 		t.Errorf("the kernel was busy for %v, want twice the lease of %v, or this shows nothing", busy, lease)
 	}
