@@ -53,17 +53,17 @@ type addressWorker struct {
 	name    core.Name
 	address vip.Address
 	orders  *mailbox[*addressOrder]
-	carried atomic.Uint64             // number of the order that was carried out last
 	behind  *mailbox[struct{}]        // has something while the fence is to be renewed beside an order that takes its time
 	asked   atomic.Bool               // behind has something that was not taken up yet
 	since   atomic.Pointer[time.Time] // when the address went up by this life's doing; nil while it is not
+	unswept bool                      // a drop has left a sweep to do; run's alone
 
 	// The rest belongs to the loop's goroutine.
-	lease       *deadline     // of the newest TakeAddress; nil before the first and after a DropAddress
-	newest      *addressOrder // ordered last, nil before
-	lastTake    uint64        // number of the newest TakeAddress
-	lastProlong uint64        // likewise, of the newest prolongation
-	counter     uint64
+	lease    *deadline     // of the newest TakeAddress; nil before the first and after a DropAddress
+	newest   *addressOrder // ordered last, nil before
+	prolongs *addressOrder // the newest prolongation, nil before
+	lastTake uint64        // number of the newest TakeAddress
+	counter  uint64
 }
 
 // addressOrder is one order to a worker.
@@ -85,7 +85,12 @@ const (
 	orderProlong
 	orderAnnounce
 	orderDrop
+	orderSweep
 )
+
+// sweepAfter is how long after a drop its sweep begins, unless a take comes first. The search keeps a processor from everything
+// else for about a millisecond, and right after a drop this node is asked as a voter who may have the address now.
+const sweepAfter = 100 * time.Millisecond
 
 // deadline is how long one acquisition's lease lasts. The address that was taken for it asks for as
 // long as it is up, from any goroutine.
@@ -117,14 +122,14 @@ func (a *addresses) prolong(e core.ProlongAddress) {
 		return
 	}
 	w.lease.until.Store(int64(e.Until))
-	if w.carried.Load() < w.lastProlong && w.asked.CompareAndSwap(false, true) { // asked before: it goes by the newest deadline
+	if w.prolongs != nil && !w.prolongs.done.Load() && w.asked.CompareAndSwap(false, true) { // asked before: it goes by the newest deadline
 		w.behind.put(struct{}{})
 	}
 	if w.newest.kind == orderProlong && !w.newest.done.Load() && !e.Gone {
 		return // the kernel is told often enough: the next renewal comes soon
 	}
 	w.order(&addressOrder{kind: orderProlong, gone: e.Gone})
-	w.lastProlong = w.counter
+	w.prolongs = w.newest
 }
 
 // drop ends the lease at once, so that nothing more is announced, and orders the address down. The
@@ -173,10 +178,12 @@ func (w *addressWorker) run() {
 	for {
 		o, ok := w.orders.get()
 		if !ok {
+			w.sweep()
 			return
 		}
 		switch o.kind {
 		case orderTake:
+			w.sweep()
 			w.take(o)
 		case orderProlong:
 			w.prolong(o)
@@ -184,8 +191,9 @@ func (w *addressWorker) run() {
 			w.announce(o)
 		case orderDrop:
 			w.drop(o)
+		case orderSweep:
+			w.sweep()
 		}
-		w.carried.Store(o.number)
 	}
 }
 
@@ -271,6 +279,25 @@ func (w *addressWorker) drop(o *addressOrder) {
 	}
 	// Once a newer take was ordered, this says nothing about what the address is by now.
 	w.queue.putIf(down, func() bool { return w.lastTake < o.number })
+	if dropped.Unswept {
+		w.unswept = true
+		time.AfterFunc(sweepAfter, func() { w.orders.put(&addressOrder{kind: orderSweep}) })
+	}
+}
+
+// sweep does what a drop has left.
+func (w *addressWorker) sweep() {
+	if w.unswept {
+		w.unswept = false
+		w.lookAgain()
+	}
+}
+
+// lookAgain looks once more for connections of an address that was dropped.
+func (w *addressWorker) lookAgain() {
+	if _, err := w.port.Sweep(w.address); err != nil {
+		w.diary.trouble(logrus.Fields{fieldVIP: w.name}, "connections of a dropped address are left", err)
+	}
 }
 
 // isDown reports whether an error of Drop only says that connections are left, or the fence open, while the
@@ -298,10 +325,14 @@ func (a *addresses) letGo() error {
 			w.lease.until.Store(0)
 		}
 		all.Go(func() {
-			if _, err := a.port.Drop(w.address); err != nil && !isDown(err) {
+			dropped, err := a.port.Drop(w.address)
+			if err != nil && !isDown(err) {
 				errs[i] = err
 			}
 			w.since.Store(nil)
+			if dropped.Unswept {
+				w.lookAgain()
+			}
 		})
 	}
 	all.Wait()

@@ -176,6 +176,30 @@ func TestAStuckAddressDelaysNoOther(t *testing.T) {
 	})
 }
 
+// What a drop has left to look for is looked for when others have done what they were waiting to do, or before the next take.
+func TestASweepComesLaterOrBeforeTheNextTake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.addresses.sweep = func(vip.Address) error { return nil }
+		r.start()
+		r.order(core.DropAddress{Name: vipA})
+		r.want("started", "drop 10.0.0.101", "down 10.0.0.101")
+		r.order(core.TakeAddress{Name: vipA, Term: termTwo, Until: r.now().Add(time.Second)})
+		r.want("sweep 10.0.0.101", "take 10.0.0.101", "up 10.0.0.101 2")
+		pass(2 * sweepAfter)
+		r.settle()
+		r.want()
+		r.order(core.DropAddress{Name: vipA})
+		r.want("drop 10.0.0.101", "down 10.0.0.101")
+		pass(2 * sweepAfter)
+		r.settle()
+		r.want("sweep 10.0.0.101")
+		r.order(core.DropAddress{Name: vipA})
+		r.loop.addresses.finish()
+		r.want("drop 10.0.0.101", "down 10.0.0.101", "sweep 10.0.0.101")
+	})
+}
+
 // A late answer to an old drop must not be taken for the answer to a newer one: the address may be up.
 func TestADownFromBeforeATakeIsNotHeardAfterIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

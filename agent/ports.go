@@ -41,6 +41,7 @@ type addressPort interface {
 	AnnounceOnce(vip.Address) error
 	Drop(vip.Address) (vip.Dropped, error)
 	Expel(vip.Address) (vip.Dropped, error)
+	Sweep(vip.Address) (int, error)
 }
 
 // instancePort is the package flush.

@@ -213,6 +213,7 @@ type fakeAddresses struct {
 	take    func(vip.Address, vip.Lease) error
 	prolong func(vip.Address) (vip.Prolonged, error)
 	drop    func(vip.Address) error
+	sweep   func(vip.Address) error // unless nil, a drop leaves it to do
 	renew   error
 
 	announce error
@@ -264,7 +265,12 @@ func (f *fakeAddresses) Drop(a vip.Address) (vip.Dropped, error) {
 	if f.drop != nil {
 		return vip.Dropped{}, f.drop(a)
 	}
-	return vip.Dropped{Took: time.Millisecond}, nil
+	return vip.Dropped{Took: time.Millisecond, Unswept: f.sweep != nil}, nil
+}
+
+func (f *fakeAddresses) Sweep(a vip.Address) (int, error) {
+	f.note("sweep %s", a.Prefix.Addr())
+	return 0, f.sweep(a)
 }
 
 func (f *fakeAddresses) Expel(a vip.Address) (vip.Dropped, error) {

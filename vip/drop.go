@@ -15,10 +15,12 @@ const roundsMax = 64
 type Dropped struct {
 	Sockets int           // TCP connections destroyed
 	Took    time.Duration // from the call to the end
+	Unswept bool          // Sweep is to be called, when nobody waits
 }
 
 // Drop gives an address up, held or left over: announcements stop, its TCP connections are reset, it
-// comes off the link, and what connected meanwhile is destroyed. Listening sockets stay. To drop what is
+// comes off the link, and what connected meanwhile is destroyed. Where a fence has refused new connections
+// from the begin, none did, and the second look for them is left to Sweep. Listening sockets stay. To drop what is
 // not there is no error, and destroys what connections are left of it; an address that somebody else
 // added is left alone, with ErrForeign.
 //
@@ -31,8 +33,27 @@ func (m *Manager) Drop(a Address) (Dropped, error) { return m.release(a, m.drop)
 // by the next holder, which does not know their connections.
 func (m *Manager) Expel(a Address) (Dropped, error) { return m.release(a, m.expel) }
 
+// Sweep destroys what connections are left of an address, unless it is held again, and returns how many there were. After
+// Drop there are none, but for a packet that was past the fence when that began to refuse and was still on its way to
+// its socket when connections were looked for. What it came to could neither hear nor say anything since.
+//
+// It fails with ErrNoSocketDestroy or ErrSocketsLeft as Drop does.
+func (m *Manager) Sweep(a Address) (int, error) {
+	s, err := m.enter(opDestroy, a)
+	if err != nil {
+		return 0, err
+	}
+	defer m.leave(s)
+	if s.held != nil {
+		return 0, nil
+	}
+	sockets, err := m.destroyConnections(a)
+	m.stepped(a, StepSwept)
+	return sockets, err
+}
+
 // release gives an address up by the steps given.
-func (m *Manager) release(a Address, steps func(a Address, held bool) (int, error)) (Dropped, error) {
+func (m *Manager) release(a Address, steps func(a Address, held bool) (Dropped, error)) (Dropped, error) {
 	begun := time.Now()
 	s, err := m.enter(opDrop, a)
 	if err != nil {
@@ -42,46 +63,52 @@ func (m *Manager) release(a Address, steps func(a Address, held bool) (int, erro
 	held := s.held != nil
 	s.surrender()
 	m.stepped(a, StepDropping)
-	sockets, err := steps(a, held)
+	dropped, err := steps(a, held)
 	err = joined(err, m.shut(a, both))
 	m.stepped(a, StepClosed)
-	return Dropped{Sockets: sockets, Took: time.Since(begun)}, err
+	dropped.Took = time.Since(begun)
+	return dropped, err
 }
 
 // drop carries out the steps of a release in their order; see the package comment for its reasons. Connections are looked
 // for while they are still served: the search walks the kernel's whole table of sockets, for about a millisecond that no client
-// has to wait. Those that come in between are only destroyed at the end, where what failed before is made good, too.
-func (m *Manager) drop(a Address, held bool) (sockets int, err error) {
-	connected, _ := m.kernel.sockets(a.Prefix.Addr())
+// has to wait. Where none can come in between, that search will do. Otherwise those are only destroyed at the end, where what
+// failed before is made good, too.
+func (m *Manager) drop(a Address, held bool) (d Dropped, err error) {
+	whole := held && m.fence.refuse(a.Prefix.Addr())
+	connected, unseen := m.kernel.sockets(a.Prefix.Addr())
 	m.stepped(a, StepListed)
 	shut := m.shut(a, inbound)
 	m.stepped(a, StepShut)
 	link, err := m.findToRemove(a, held)
 	if err != nil {
-		return 0, joined(shut, failed(opDrop, a, err))
+		return Dropped{}, joined(shut, failed(opDrop, a, err))
 	}
-	reset, _ := m.destroy(connected)
+	reset, failure := m.destroy(connected)
 	m.stepped(a, StepReset)
 	removed := m.remove(link, a)
 	m.stepped(a, StepRemoved)
+	if whole && unseen == nil && failure == nil {
+		return Dropped{Sockets: reset, Unswept: true}, joined(shut, removed)
+	}
 	rest, left := m.destroyConnections(a)
 	m.stepped(a, StepSwept)
-	return reset + rest, joined(shut, removed, left)
+	return Dropped{Sockets: reset + rest}, joined(shut, removed, left)
 }
 
 // expel carries out the steps of a release that comes too late to be polite.
-func (m *Manager) expel(a Address, held bool) (sockets int, err error) {
+func (m *Manager) expel(a Address, held bool) (d Dropped, err error) {
 	shut := m.shut(a, both)
 	m.stepped(a, StepShut)
 	link, err := m.findToRemove(a, held)
 	if err != nil {
-		return 0, joined(shut, failed(opDrop, a, err))
+		return Dropped{}, joined(shut, failed(opDrop, a, err))
 	}
 	removed := m.remove(link, a)
 	m.stepped(a, StepRemoved)
-	sockets, err = m.destroyConnections(a)
+	d.Sockets, err = m.destroyConnections(a)
 	m.stepped(a, StepSwept)
-	return sockets, joined(shut, removed, err)
+	return d, joined(shut, removed, err)
 }
 
 // shut closes the fence for an address.

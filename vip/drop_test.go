@@ -33,15 +33,76 @@ func TestDropResetsBeforeItRemoves(t *testing.T) {
 	onFake(t, func(t *testing.T, k *fakeKernel, w *fakeWorld, m *Manager) {
 		m.fence = fakeFence{k}
 		w.connect(t, service.Prefix.Addr(), wildPort)
-		drop(t, m, service)
+		if dropped := drop(t, m, service); !dropped.Unswept || dropped.Sockets != 1 {
+			t.Errorf("dropped %+v, want 1 socket and the sweep left to do", dropped)
+		}
 		want := []string{
+			"refuse",
 			"list sockets", // while they are served
 			"shut inbound", "destroy 1", "remove 10.0.0.50/32",
-			"list sockets", // what came in between
 			"shut both",
 		}
 		if got := k.writes(); !slices.Equal(got, want) {
 			t.Errorf("order:\n got %q\nwant %q", got, want)
+		}
+	})
+}
+
+// Unless every connection is known to be destroyed, the address is not given up before another look.
+func TestDropSweepsUnlessNoneCanBeLeft(t *testing.T) {
+	swept := []string{
+		"refuse", "list sockets", "shut inbound", "destroy 1", "remove 10.0.0.50/32",
+		"list sockets", // what came in between
+		"shut both",
+	}
+	for _, c := range []struct {
+		name  string
+		fails string // the first time
+		want  []string
+	}{
+		{"the fence cannot refuse", "refuse", swept},
+		{"they could not be listed", "list sockets", []string{
+			"refuse", "list sockets", "shut inbound", "remove 10.0.0.50/32", "list sockets", "destroy 1", "list sockets", "shut both",
+		}},
+		{"they could not be destroyed", "destroy 1", []string{
+			"refuse", "list sockets", "shut inbound", "destroy 1", "remove 10.0.0.50/32", "list sockets", "destroy 1", "list sockets", "shut both",
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			onFake(t, func(t *testing.T, k *fakeKernel, w *fakeWorld, m *Manager) {
+				m.fence = fakeFence{k}
+				w.connect(t, service.Prefix.Addr(), wildPort)
+				failed := false
+				k.fail = func(operation string) error {
+					if failed || operation != c.fails {
+						return nil
+					}
+					failed = true
+					return unix.ENOMEM
+				}
+				if dropped := drop(t, m, service); dropped.Unswept || dropped.Sockets != 1 {
+					t.Errorf("dropped %+v, want 1 socket and no sweep left to do", dropped)
+				}
+				if got := k.writes(); !slices.Equal(got, c.want) {
+					t.Errorf("order:\n got %q\nwant %q", got, c.want)
+				}
+			})
+		})
+	}
+}
+
+func TestSweepDestroysWhatSlippedThrough(t *testing.T) {
+	onFake(t, func(t *testing.T, k *fakeKernel, w *fakeWorld, m *Manager) {
+		m.fence, k.reconnect = fakeFence{k}, true
+		w.connect(t, service.Prefix.Addr(), wildPort)
+		drop(t, m, service)
+		if n, err := m.Sweep(service); n != 1 || err != nil {
+			t.Errorf("swept %d, %v, want 1", n, err)
+		}
+		take(t, m, service)
+		w.connect(t, service.Prefix.Addr(), wildPort)
+		if n, err := m.Sweep(service); n != 0 || err != nil {
+			t.Errorf("swept %d, %v, of an address that is held again", n, err)
 		}
 	})
 }

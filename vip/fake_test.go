@@ -418,6 +418,12 @@ func (fakeFence) mode() FenceMode               { return FenceNFTables }
 func (fakeFence) open(netip.Addr, Lease) error  { return nil }
 func (fakeFence) left(netip.Addr) time.Duration { return 0 }
 
+func (f fakeFence) refuse(netip.Addr) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.step("refuse") == nil
+}
+
 func (f fakeFence) shut(_ netip.Addr, d direction) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

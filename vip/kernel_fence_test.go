@@ -420,3 +420,63 @@ func TestFenceModes(t *testing.T) {
 		return nil
 	})
 }
+
+// TestFenceRefuses: while an address is about to be given up, those who are connected are served and nobody else comes in;
+// that ends when the fence is opened anew, and leaves nothing behind when it is shut.
+func TestFenceRefuses(t *testing.T) {
+	for _, a := range []Address{service, service6} {
+		t.Run(a.Prefix.String(), func(t *testing.T) {
+			t.Parallel()
+			w := newFencedWorld(t)
+			ip := a.Prefix.Addr()
+			w.serve(t, "tcp", ":"+strconv.Itoa(wildPort))
+			m := w.open(t)
+			take(t, m, a)
+			conn := w.dial(t, ip, wildPort)
+			for range 2 {
+				if !m.fence.refuse(ip) {
+					t.Fatal("the fence does not refuse")
+				}
+				if err := w.knock(t, ip, wildPort); !errors.Is(err, unix.ECONNREFUSED) {
+					t.Errorf("connect: %v, want refused", err)
+				}
+				if err := echo(conn); err != nil {
+					t.Errorf("who was connected: %v", err)
+				}
+				if _, err := m.Prolong(a); err != nil {
+					t.Fatal(err)
+				}
+				if err := w.knock(t, ip, wildPort); err != nil {
+					t.Errorf("connect once it is open again: %v", err)
+				}
+			}
+			if dropped := drop(t, m, a); !dropped.Unswept || dropped.Sockets == 0 {
+				t.Errorf("dropped %+v, want connections destroyed, and the sweep left to do", dropped)
+			}
+			if n, err := m.Sweep(a); n != 0 || err != nil {
+				t.Errorf("the sweep found %d, %v", n, err)
+			}
+			for _, set := range []string{"closing4", "closing6"} {
+				if list := w.nft(t, "list set inet "+tableName+" "+set); strings.Contains(list, "elements") || !strings.Contains(list, set) {
+					t.Errorf("after the drop: %s", list)
+				}
+			}
+		})
+	}
+}
+
+// TestFenceThatOthersChangedIsNotReliedOn: then a drop looks for connections twice.
+func TestFenceThatOthersChangedIsNotReliedOn(t *testing.T) {
+	for _, words := range []string{"flush ruleset", "insert rule inet memvip arriving accept", "flush chain inet memvip arriving"} {
+		t.Run(words, func(t *testing.T) {
+			t.Parallel()
+			w := newFencedWorld(t)
+			m := w.open(t)
+			take(t, m, service)
+			w.nft(t, words)
+			if dropped := drop(t, m, service); dropped.Unswept {
+				t.Errorf("dropped %+v, want it swept", dropped)
+			}
+		})
+	}
+}

@@ -208,6 +208,21 @@ func (f *nftFence) renew(ip netip.Addr, left time.Duration) error {
 	return err
 }
 
+// refusal is how long connections are refused at most: longer than anybody looks for those there are.
+const refusal = 10 * time.Second
+
+func (f *nftFence) refuse(ip netip.Addr) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	closing := f.layout.closing(ip)
+	if !f.reject || f.transact(insertions([]*nftables.Set{closing}, ip, refusal)) != nil {
+		return false
+	}
+	f.known[ip] = append(slices.Clone(f.known[ip]), closing)
+	generation, err := f.askGeneration()
+	return err == nil && generation == f.generation // else somebody may have changed the rule that refuses
+}
+
 func (f *nftFence) shut(ip netip.Addr, d direction) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -224,7 +239,7 @@ func (f *nftFence) shutLocked(ip netip.Addr, d direction) error {
 	delete(f.leases, ip)
 	var those, others []*nftables.Set
 	for _, set := range f.known[ip] {
-		if slices.Contains(f.layout.setsOf(ip, d), set) {
+		if slices.Contains(f.layout.setsOf(ip, d), set) || set == f.layout.closing(ip) {
 			those = append(those, set)
 		} else {
 			others = append(others, set)

@@ -16,7 +16,9 @@ import (
 //	table inet memvip {
 //	    chain arriving { type filter hook prerouting priority raw
 //	        ip daddr @managed4 ip daddr != @in4 meta pkttype host meta l4proto tcp reject with tcp reset
-//	        ip daddr @managed4 ip daddr != @in4 drop }                          # and for ip6
+//	        ip daddr @managed4 ip daddr != @in4 drop
+//	        ip daddr @closing4 meta pkttype host meta l4proto tcp tcp flags & (syn | ack) == syn reject with tcp reset }
+//	                                                                            # and for ip6
 //	    chain leaving { type filter hook output priority raw
 //	        ip saddr @managed4 ip saddr != @out4 tcp flags & rst == rst accept
 //	        ip saddr @managed4 ip saddr != @out4 drop                           # and for ip6
@@ -27,7 +29,8 @@ import (
 //	        arp saddr ip @managed4 arp saddr ip != @out4 drop }
 //	}
 //
-// A reset passes so that connections can be ended whose address is not here any more.
+// A reset passes so that connections can be ended whose address is not here any more. An address is in a set "closing" while
+// its connections are looked for that are to be reset.
 type layout struct {
 	tables []*nftables.Table
 	ip     map[bool]family // by whether it is IPv4
@@ -36,8 +39,8 @@ type layout struct {
 	rules  []*nftables.Rule
 }
 
-// family is the sets for addresses of one family in one table; in is nil in the table of arp.
-type family struct{ managed, in, out *nftables.Set }
+// family is the sets for addresses of one family in one table; in and closing are nil in the table of arp.
+type family struct{ managed, in, out, closing *nftables.Set }
 
 func newLayout() *layout {
 	inet := &nftables.Table{Name: tableName, Family: nftables.TableFamilyINet}
@@ -45,13 +48,16 @@ func newLayout() *layout {
 	set := func(t *nftables.Table, name string, kind nftables.SetDatatype) *nftables.Set {
 		return &nftables.Set{Table: t, Name: name, KeyType: kind, HasTimeout: true}
 	}
+	ip := func(version string, kind nftables.SetDatatype) family {
+		return family{
+			managed: set(inet, "managed"+version, kind), in: set(inet, "in"+version, kind),
+			out: set(inet, "out"+version, kind), closing: set(inet, "closing"+version, kind),
+		}
+	}
 	l := &layout{
 		tables: []*nftables.Table{inet, arp},
-		ip: map[bool]family{
-			true:  {set(inet, "managed4", nftables.TypeIPAddr), set(inet, "in4", nftables.TypeIPAddr), set(inet, "out4", nftables.TypeIPAddr)},
-			false: {set(inet, "managed6", nftables.TypeIP6Addr), set(inet, "in6", nftables.TypeIP6Addr), set(inet, "out6", nftables.TypeIP6Addr)},
-		},
-		arp: family{managed: set(arp, "managed4", nftables.TypeIPAddr), out: set(arp, "out4", nftables.TypeIPAddr)},
+		ip:     map[bool]family{true: ip("4", nftables.TypeIPAddr), false: ip("6", nftables.TypeIP6Addr)},
+		arp:    family{managed: set(arp, "managed4", nftables.TypeIPAddr), out: set(arp, "out4", nftables.TypeIPAddr)},
 	}
 	chain := func(t *nftables.Table, name string, hook *nftables.ChainHook, priority *nftables.ChainPriority) *nftables.Chain {
 		c := &nftables.Chain{Table: t, Name: name, Type: nftables.ChainTypeFilter, Hooknum: hook, Priority: priority}
@@ -64,6 +70,7 @@ func newLayout() *layout {
 	for _, four := range []bool{true, false} {
 		l.rule(arriving, shutFor(l.ip[four], four, toAddress), theHost, tcp, resetBack)
 		l.rule(arriving, shutFor(l.ip[four], four, toAddress), dropped)
+		l.rule(arriving, closingFor(l.ip[four], four), theHost, tcp, newConnection, resetBack)
 		l.rule(leaving, shutFor(l.ip[four], four, fromAddress), tcp, resetFlag, accepted)
 		l.rule(leaving, shutFor(l.ip[four], four, fromAddress), dropped)
 	}
@@ -89,25 +96,33 @@ var (
 	accepted  = []expr.Any{&expr.Verdict{Kind: expr.VerdictAccept}}
 	resetBack = []expr.Any{&expr.Reject{Type: unix.NFT_REJECT_TCP_RST}}
 
-	theHost   = matches(&expr.Meta{Key: expr.MetaKeyPKTTYPE, Register: 1}, []byte{unix.PACKET_HOST})
-	tcp       = matches(&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1}, []byte{unix.IPPROTO_TCP})
-	resetFlag = []expr.Any{
-		payload(expr.PayloadBaseTransportHeader, 13, 1),
-		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{tcpReset}, Xor: []byte{0}},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{tcpReset}},
-	}
+	theHost       = matches(&expr.Meta{Key: expr.MetaKeyPKTTYPE, Register: 1}, []byte{unix.PACKET_HOST})
+	tcp           = matches(&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1}, []byte{unix.IPPROTO_TCP})
+	resetFlag     = flags(tcpReset, tcpReset)
+	newConnection = flags(tcpSyn|tcpAck, tcpSyn)
 	advertisement = append(
 		matches(&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1}, []byte{unix.IPPROTO_ICMPV6}),
 		matches(payload(expr.PayloadBaseTransportHeader, 0, 1), []byte{neighbourAdvertisement})...)
 )
 
 const (
+	tcpSyn                 = 1 << 1
 	tcpReset               = 1 << 2
+	tcpAck                 = 1 << 4
 	neighbourAdvertisement = 136
 )
 
 func matches(load expr.Any, value []byte) []expr.Any {
 	return []expr.Any{load, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: value}}
+}
+
+// flags matches TCP segments which of those flags have these alone.
+func flags(of, these byte) []expr.Any {
+	return []expr.Any{
+		payload(expr.PayloadBaseTransportHeader, 13, 1),
+		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{of}, Xor: []byte{0}},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{these}},
+	}
 }
 
 func payload(base expr.PayloadBase, offset, length uint32) *expr.Payload {
@@ -124,14 +139,27 @@ var (
 
 // shutFor matches packets of one IP family whose address on that side is managed and not open.
 func shutFor(f family, four bool, s side) []expr.Any {
-	protocol, load, open := byte(unix.NFPROTO_IPV6), payload(expr.PayloadBaseNetworkHeader, s.six, 16), f.out
-	if four {
-		protocol, load = unix.NFPROTO_IPV4, payload(expr.PayloadBaseNetworkHeader, s.four, 4)
-	}
+	open := f.out
 	if s == toAddress {
 		open = f.in
 	}
-	return append(matches(&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1}, []byte{protocol}), shutWhere(load, f.managed, open)...)
+	protocol, load := s.of(four)
+	return append(protocol, shutWhere(load, f.managed, open)...)
+}
+
+// closingFor matches packets of one IP family to an address that is about to be given up.
+func closingFor(f family, four bool) []expr.Any {
+	protocol, load := toAddress.of(four)
+	return append(protocol, load, &expr.Lookup{SourceRegister: 1, SetName: f.closing.Name, SetID: f.closing.ID})
+}
+
+// of matches packets of one IP family, and loads the address on that side.
+func (s side) of(four bool) (protocol []expr.Any, load *expr.Payload) {
+	family, load := byte(unix.NFPROTO_IPV6), payload(expr.PayloadBaseNetworkHeader, s.six, 16)
+	if four {
+		family, load = unix.NFPROTO_IPV4, payload(expr.PayloadBaseNetworkHeader, s.four, 4)
+	}
+	return matches(&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1}, []byte{family}), load
 }
 
 // shutWhere matches a loaded address that is managed and not open.
@@ -183,7 +211,7 @@ func (l *layout) writable(canReject bool) []*nftables.Rule {
 func (l *layout) sets() []*nftables.Set {
 	var list []*nftables.Set
 	for _, f := range []family{l.ip[true], l.ip[false], l.arp} {
-		for _, s := range []*nftables.Set{f.managed, f.in, f.out} {
+		for _, s := range []*nftables.Set{f.managed, f.in, f.out, f.closing} {
 			if s != nil {
 				list = append(list, s)
 			}
@@ -200,6 +228,9 @@ func (l *layout) manage(c *nftables.Conn, ip netip.Addr, length time.Duration) {
 	}
 	addTo(c, sets, ip, length)
 }
+
+// closing is the set that holds an address while connections to it are refused.
+func (l *layout) closing(ip netip.Addr) *nftables.Set { return l.ip[ip.Is4()].closing }
 
 // setsOf are the sets that hold an address while packets of a direction pass.
 func (l *layout) setsOf(ip netip.Addr, d direction) []*nftables.Set {

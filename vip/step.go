@@ -3,7 +3,8 @@ package vip
 // A Step of a call that puts an address up or takes it down. The set is closed.
 type Step string
 
-// The steps of Take and Adopt, in their order, and then those of Drop. Expel takes the latter in its own order. A step
+// The steps of Take and Adopt, in their order, and then those of Drop and Sweep. Expel, and a Drop that sweeps itself, take
+// the latter in an order of their own. A step
 // that failed is told too: what came of the call is said by its error.
 const (
 	StepTaking    Step = "taking"    // the call has the address to itself
@@ -16,6 +17,6 @@ const (
 	StepShut     Step = "shut"     // the fence is closed for packets to the address
 	StepReset    Step = "reset"    // connections are destroyed while a reset can leave
 	StepRemoved  Step = "removed"  // the address is off its link
-	StepSwept    Step = "swept"    // connections that are left then are destroyed too
 	StepClosed   Step = "closed"   // the fence is closed both ways
+	StepSwept    Step = "swept"    // connections that are left then are destroyed too
 )

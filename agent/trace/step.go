@@ -14,8 +14,8 @@ const (
 	Shut     Step = "shut"     // the fence is closed for packets to the address
 	Reset    Step = "reset"    // its connections are destroyed, while a reset can leave
 	Removed  Step = "removed"  // the address is off its link
-	Swept    Step = "swept"    // what had connected meanwhile is destroyed too
 	Closed   Step = "closed"   // the fence is closed both ways
+	Swept    Step = "swept"    // what had connected meanwhile is destroyed too; nobody waits for it where a fence refused that
 	Down     Step = "down"     // the machine knows that it is down
 
 	ReleaseSent  Step = "release_sent"
@@ -83,8 +83,8 @@ var steps = map[Step]step{
 	Shut:     {kind: Netlink, after: []Step{Listed, Dropping}, words: "fence shut to new packets"},
 	Reset:    {kind: Netlink, after: []Step{Shut, Removed}, words: "connections reset"},
 	Removed:  {kind: Netlink, after: []Step{Reset, Shut}, words: "address removed"},
-	Swept:    {kind: Netlink, after: []Step{Removed, Reset}, words: "none left"},
 	Closed:   {kind: Netlink, after: []Step{Swept, Removed, Reset, Shut}, words: "fence shut"},
+	Swept:    {kind: Netlink, after: []Step{Closed, Removed, Reset}, words: "none left"},
 	Down:     {kind: Deciding, after: []Step{Closed, Swept, Removed}, words: "known to be down"},
 
 	ReleaseSent:  {kind: Packets, after: []Step{Down, Decided}, words: "release to %s"},

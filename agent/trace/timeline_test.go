@@ -19,8 +19,7 @@ const whole = `0 a failed +0
 560 a shut +40
 660 a reset +100
 760 a removed +100
-860 a swept +100
-960 a closed +100
+960 a closed +200
 980 a down +20
 990 a release_sent +10
 1070 b release_heard +80

@@ -90,12 +90,13 @@ func (w *world) die(holder string, number uint64, others ...string) core.Release
 	for _, s := range []struct {
 		step Step
 		took int64
-	}{{Dropping, 100}, {Listed, 60}, {Shut, 40}, {Reset, 100}, {Removed, 100}, {Swept, 100}, {Closed, 100}} {
+	}{{Dropping, 100}, {Listed, 60}, {Shut, 40}, {Reset, 100}, {Removed, 100}, {Closed, 200}} {
 		w.pass(s.took)
 		n.Address(service, s.step)
 	}
 	w.pass(20)
 	n.hear(core.AddressDown{Name: service})
+	n.Address(service, Swept) // nobody has waited
 	r := core.Release{From: core.Claimant{Node: holder, Start: 1}, Counter: number, Entries: []core.ReleaseEntry{{Name: service, Successor: "c"}}}
 	for _, to := range others {
 		n.order(core.Send{To: to, Msg: r})
