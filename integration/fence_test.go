@@ -136,7 +136,7 @@ func TestOtherHands(t *testing.T) {
 		v := c.VIPs[1]
 		j := c.judge(t)
 		mark, at := len(v.Home.Agent().Log()), lab.Now()
-		must(t, v.Home.Run(within(t), "ip", "address", "flush", "dev", "eth0", "to", v.Addr.String()))
+		flushAddresses(t, v.Home, "to", v.Addr.String())
 		c.awaitCounter(t, v.Home, "address_restored", 1)
 		must(t, c.client.WaitServed(within(t), v.Addr, v.Home.Name))
 		j.report(t, "address flushed", v.Addr, at)
@@ -149,10 +149,7 @@ func TestOtherHands(t *testing.T) {
 		v := c.VIPs[2]
 		j := c.judge(t)
 		at := lab.Now()
-		err := v.Home.Run(within(t), "ip", "address", "flush", "dev", "eth0")
-		if err != nil && !strings.Contains(err.Error(), "Flush remains incomplete") { // the agent put its own back each time
-			t.Fatal(err)
-		}
+		flushAddresses(t, v.Home)
 		c.awaitAway(t, v.Addr, v.Home.Name)
 		j.report(t, "all addresses flushed", v.Addr, at)
 		back := lab.Now()
@@ -160,6 +157,15 @@ func TestOtherHands(t *testing.T) {
 		c.awaitHome(t)
 		j.report(t, "back", v.Addr, back)
 	})
+}
+
+// flushAddresses is `ip address flush dev eth0` on a host. That gives up where the agent has put its own back each time.
+func flushAddresses(t *testing.T, h *lab.Host, which ...string) {
+	t.Helper()
+	err := h.Run(within(t), append([]string{"ip", "address", "flush", "dev", "eth0"}, which...)...)
+	if err != nil && !strings.Contains(err.Error(), "Flush remains incomplete") {
+		t.Fatal(err)
+	}
 }
 
 // flushRuleset is `nft flush ruleset` in the namespace of the calling thread.

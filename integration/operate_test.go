@@ -120,7 +120,7 @@ func TestReloadOfVIPs(t *testing.T) {
 	c := startCluster(t, lab.Options{Lease: patientLease, VIPTOML: soonHome, InstancePerVIP: true})
 	here, last := c.Hosts[2], c.VIPs[2]
 	epochs := map[string]uint64{}
-	for _, v := range c.awaitStatus(t, here, int(control.AllWell)).VIPs {
+	for _, v := range c.awaitTerms(t, here).VIPs {
 		epochs[v.Address] = v.Epoch
 	}
 	text, err := os.ReadFile(c.Config())
