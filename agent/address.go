@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -88,7 +89,8 @@ const (
 	orderSweep
 )
 
-// sweepAfter is how long after a drop its sweep begins, unless a take comes first. The search keeps a processor from everything
+// sweepAfter is how long after a drop its sweep begins, unless a take comes first: before a flush finds its instance quiet.
+// The search keeps a processor from everything
 // else for about a millisecond, and right after a drop this node is asked as a voter who may have the address now.
 const sweepAfter = 100 * time.Millisecond
 
@@ -295,7 +297,11 @@ func (w *addressWorker) sweep() {
 
 // lookAgain looks once more for connections of an address that was dropped.
 func (w *addressWorker) lookAgain() {
-	if _, err := w.port.Sweep(w.address); err != nil {
+	n, err := w.port.Sweep(w.address)
+	if n > 0 {
+		w.diary.change(logrus.Fields{fieldVIP: w.name, fieldDetail: strconv.Itoa(n)}, "connections destroyed that came about while the address was given up")
+	}
+	if err != nil {
 		w.diary.trouble(logrus.Fields{fieldVIP: w.name}, "connections of a dropped address are left", err)
 	}
 }

@@ -280,3 +280,18 @@ func TestLettingGoGoesOnPastErrors(t *testing.T) {
 		}
 	})
 }
+
+func TestLettingGoSweeps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.addresses.sweep = func(vip.Address) error { return nil }
+		if err := r.loop.addresses.letGo(); err != nil {
+			t.Error(err)
+		}
+		for _, line := range []string{"sweep 10.0.0.101", "sweep 10.0.0.102"} {
+			if !r.heard(line) {
+				t.Errorf("no %q in %q", line, r.journal)
+			}
+		}
+	})
+}

@@ -15,12 +15,12 @@ const roundsMax = 64
 type Dropped struct {
 	Sockets int           // TCP connections destroyed
 	Took    time.Duration // from the call to the end
-	Unswept bool          // Sweep is to be called, when nobody waits
+	Unswept bool          // Sweep is to be called, when nobody waits or before the next Take
 }
 
 // Drop gives an address up, held or left over: announcements stop, its TCP connections are reset, it
 // comes off the link, and what connected meanwhile is destroyed. Where a fence has refused new connections
-// from the begin, none did, and the second look for them is left to Sweep. Listening sockets stay. To drop what is
+// from the beginning, none should have, and the second look for them is left to Sweep. Listening sockets stay. To drop what is
 // not there is no error, and destroys what connections are left of it; an address that somebody else
 // added is left alone, with ErrForeign.
 //
@@ -34,8 +34,9 @@ func (m *Manager) Drop(a Address) (Dropped, error) { return m.release(a, m.drop)
 func (m *Manager) Expel(a Address) (Dropped, error) { return m.release(a, m.expel) }
 
 // Sweep destroys what connections are left of an address, unless it is held again, and returns how many there were. After
-// Drop there are none, but for a packet that was past the fence when that began to refuse and was still on its way to
-// its socket when connections were looked for. What it came to could neither hear nor say anything since.
+// Drop there are none, but for what the one look did not see: a packet that was past the fence when that began to refuse and
+// still on its way, or a client that answers a SYN cookie, of which the kernel keeps nothing until then. Such a connection
+// could neither hear nor say anything since Drop returned.
 //
 // It fails with ErrNoSocketDestroy or ErrSocketsLeft as Drop does.
 func (m *Manager) Sweep(a Address) (int, error) {
@@ -88,8 +89,8 @@ func (m *Manager) drop(a Address, held bool) (d Dropped, err error) {
 	m.stepped(a, StepReset)
 	removed := m.remove(link, a)
 	m.stepped(a, StepRemoved)
-	if whole && unseen == nil && failure == nil {
-		return Dropped{Sockets: reset, Unswept: true}, joined(shut, removed)
+	if whole && joined(unseen, shut, failure, removed) == nil {
+		return Dropped{Sockets: reset, Unswept: true}, nil
 	}
 	rest, left := m.destroyConnections(a)
 	m.stepped(a, StepSwept)

@@ -64,6 +64,7 @@ func TestDropSweepsUnlessNoneCanBeLeft(t *testing.T) {
 		{"they could not be listed", "list sockets", []string{
 			"refuse", "list sockets", "shut inbound", "remove 10.0.0.50/32", "list sockets", "destroy 1", "list sockets", "shut both",
 		}},
+		{"the fence could not be shut", "shut inbound", swept},
 		{"they could not be destroyed", "destroy 1", []string{
 			"refuse", "list sockets", "shut inbound", "destroy 1", "remove 10.0.0.50/32", "list sockets", "destroy 1", "list sockets", "shut both",
 		}},
@@ -80,7 +81,11 @@ func TestDropSweepsUnlessNoneCanBeLeft(t *testing.T) {
 					failed = true
 					return unix.ENOMEM
 				}
-				if dropped := drop(t, m, service); dropped.Unswept || dropped.Sockets != 1 {
+				dropped, err := m.Drop(service)
+				if told := c.fails == "shut inbound"; told != errors.Is(err, unix.ENOMEM) || !told && err != nil {
+					t.Errorf("drop: %v", err)
+				}
+				if dropped.Unswept || dropped.Sockets != 1 {
 					t.Errorf("dropped %+v, want 1 socket and no sweep left to do", dropped)
 				}
 				if got := k.writes(); !slices.Equal(got, c.want) {

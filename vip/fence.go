@@ -37,8 +37,8 @@ type fence interface {
 	// open lets packets of an address pass for as long as its lease lasts, both ways, in place of whatever was
 	// in force. The lease is asked again after the write: with ErrTooLate it was over, and the fence is closed.
 	open(ip netip.Addr, lease Lease) error
-	// refuse keeps connections to an address from coming about, until it is opened or shut; those there are go on.
-	// It reports false if that cannot be relied on.
+	// refuse keeps connections to an address from coming about until it is opened or shut, for some seconds at most; those
+	// there are go on. It reports false if that cannot be relied on.
 	refuse(ip netip.Addr) bool
 	// shut keeps packets to an address from passing, and in direction both also those from it.
 	shut(ip netip.Addr, d direction) error

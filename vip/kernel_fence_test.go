@@ -465,6 +465,21 @@ func TestFenceRefuses(t *testing.T) {
 	}
 }
 
+// TestFenceThatCannotRefuse: a kernel without reject before routing, and an address that nobody said is to be guarded.
+func TestFenceThatCannotRefuse(t *testing.T) {
+	t.Parallel()
+	w := newFencedWorld(t)
+	m := w.open(t)
+	if m.fence.refuse(netip.MustParseAddr("10.0.0.77")) {
+		t.Error("it refuses for an address that is not managed")
+	}
+	m.fence.(*nftFence).reject = false
+	take(t, m, service)
+	if dropped := drop(t, m, service); dropped.Unswept {
+		t.Errorf("dropped %+v, want it swept", dropped)
+	}
+}
+
 // TestFenceThatOthersChangedIsNotReliedOn: then a drop looks for connections twice.
 func TestFenceThatOthersChangedIsNotReliedOn(t *testing.T) {
 	for _, words := range []string{"flush ruleset", "insert rule inet memvip arriving accept", "flush chain inet memvip arriving"} {

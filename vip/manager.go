@@ -28,7 +28,7 @@ type Options struct {
 	// Managed are the addresses that this host may be asked to take. The fence guards no others. If there are
 	// none, those that the fence of an earlier life guarded.
 	Managed []netip.Addr
-	// Stepped, if not nil, is told of every step of a Take, Adopt, Drop or Expel when it is done, and of every
+	// Stepped, if not nil, is told of every step of a Take, Adopt, Drop, Sweep or Expel when it is done, and of every
 	// announcement that begins a schedule, on the goroutine of the call. It must be quick, and must not call the Manager.
 	Stepped func(Address, Step)
 	// Former, unless nil, is asked who was connected to an address when that comes up here and was not here before. Those

@@ -208,14 +208,16 @@ func (f *nftFence) renew(ip netip.Addr, left time.Duration) error {
 	return err
 }
 
-// refusal is how long connections are refused at most: longer than anybody looks for those there are.
+// refusal is how long connections are refused at most. It is longer than any lease, so a call that stands still between
+// refusing and shutting finds the fence closed by itself before anybody new comes in.
 const refusal = 10 * time.Second
 
 func (f *nftFence) refuse(ip netip.Addr) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.forget(ip)
 	closing := f.layout.closing(ip)
-	if !f.reject || f.transact(insertions([]*nftables.Set{closing}, ip, refusal)) != nil {
+	if !f.reject || !slices.Contains(f.managed, ip) || f.transact(insertions([]*nftables.Set{closing}, ip, refusal)) != nil {
 		return false
 	}
 	f.known[ip] = append(slices.Clone(f.known[ip]), closing)
@@ -233,10 +235,7 @@ func (f *nftFence) shut(ip netip.Addr, d direction) error {
 }
 
 func (f *nftFence) shutLocked(ip netip.Addr, d direction) error {
-	if _, open := f.leases[ip]; open {
-		f.counts.fenceClosed.Add(1)
-	}
-	delete(f.leases, ip)
+	f.forget(ip)
 	var those, others []*nftables.Set
 	for _, set := range f.known[ip] {
 		if slices.Contains(f.layout.setsOf(ip, d), set) || set == f.layout.closing(ip) {
@@ -252,10 +251,21 @@ func (f *nftFence) shutLocked(ip netip.Addr, d direction) error {
 	if errors.Is(err, unix.ENOENT) {
 		err = f.removeEach(those, ip)
 	}
+	if err != nil {
+		return err // whatever is still there is to be known the next time
+	}
 	if f.known[ip] = others; len(others) == 0 {
 		delete(f.known, ip)
 	}
-	return err
+	return nil
+}
+
+// forget has an address open no more after the tables were made anew.
+func (f *nftFence) forget(ip netip.Addr) {
+	if _, open := f.leases[ip]; open {
+		f.counts.fenceClosed.Add(1)
+	}
+	delete(f.leases, ip)
 }
 
 // removeEach takes an address out of sets that may not have it, one after the other.
