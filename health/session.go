@@ -78,7 +78,7 @@ func (s *session) run(ctx context.Context) {
 		s.tell(ctx, event{what: opened, sent: sent, err: err})
 		return
 	}
-	conn := memcached.New(nc, s.addr.String())
+	conn := memcached.New(unwatched(nc), s.addr.String())
 	defer func() { _ = conn.Close() }() // Its end is what is wanted, whatever the kernel says to it.
 	h, err := watchHangup(nc)
 	if err != nil {
@@ -160,7 +160,7 @@ func askFresh(ctx context.Context, addr netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
-	conn := memcached.New(nc, addr.String())
+	conn := memcached.New(unwatched(nc), addr.String())
 	err = conn.Noop(ctx)
 	_ = conn.Close() // The answer is what counts.
 	return err
