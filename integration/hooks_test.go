@@ -109,7 +109,7 @@ func TestHooks(t *testing.T) {
 	c := &hooked{dir: t.TempDir(), cluster: startCluster(t, lab.Options{Lease: patientLease, VIPTOML: soonHome, InstancePerVIP: true, ExtraTOML: "[agent]\nlog = \"json\""})}
 	here := c.Hosts[2]
 	without := c.failovers(t)
-	before := c.awaitStatus(t, here, int(control.AllWell))
+	before := c.awaitTerms(t, here)
 	c.addHooks(t, here)
 	for i, v := range c.awaitStatus(t, here, int(control.AllWell)).VIPs {
 		if v.Epoch != before.VIPs[i].Epoch {

@@ -90,7 +90,7 @@ func TestReload(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t, lab.Options{Lease: patientLease, VIPTOML: soonHome, InstancePerVIP: true})
 	here := c.Hosts[2]
-	before := c.awaitStatus(t, here, int(control.AllWell))
+	before := c.awaitTerms(t, here)
 	text, err := os.ReadFile(c.Config())
 	must(t, err)
 	must(t, os.WriteFile(c.Config(), append(slices.Clone(text), "\n[health]\nfalls = 3\n"...), 0o644))
