@@ -90,8 +90,8 @@ const (
 )
 
 // sweepAfter is how long after a drop its sweep begins, unless a take comes first: before a flush finds its instance quiet.
-// The search keeps a processor from everything
-// else for about a millisecond, and right after a drop this node is asked as a voter who may have the address now.
+// The search keeps a processor from everything else for about a millisecond, and right after a drop this node is asked as a
+// voter who may have the address now.
 const sweepAfter = 100 * time.Millisecond
 
 // deadline is how long one acquisition's lease lasts. The address that was taken for it asks for as

@@ -4,8 +4,7 @@ package vip
 type Step string
 
 // The steps of Take and Adopt, in their order, and then those of Drop and Sweep. Expel, and a Drop that sweeps itself, take
-// the latter in an order of their own. A step
-// that failed is told too: what came of the call is said by its error.
+// the latter in an order of their own. A step that failed is told too: what came of the call is said by its error.
 const (
 	StepTaking    Step = "taking"    // the call has the address to itself
 	StepOpened    Step = "opened"    // the fence is open

@@ -12,9 +12,9 @@
 // 100 ms, and another with time-outs of 3 s, as clients have that nobody tuned. Contenders and faults take turns, so
 // that noise of the machine falls on all of them, and every round begins with fresh hosts. Each VIP has an instance
 // of its own, and a run begins only when every VIP is at home and every other host is proved clean for the one that
-// is struck. With -json every run is kept, and a series that was stopped goes on where it was. measured/peers.json is what
-// there is of a series that is to become the next BENCHMARKS.md: copied to bin/bench-peers.json, make bench-peers goes on
-// with it, on the same kind of machine and for as long as the programs stay as they are.
+// is struck. With -json every run is kept, and a series that was stopped goes on where it was. measured/peers.json is the
+// series that BENCHMARKS.md shows, and names its program: copied to bin/bench-peers.json, make bench-peers goes on with it, on
+// the same kind of machine and for as long as the programs stay as they are.
 //
 // What it decides: whether a promise of memvip's was broken. Its exit code is 1 if a stale value was read or two hosts
 // answered for one VIP, if a VIP was not served again, or if the series could not be finished; 2 if it was called
