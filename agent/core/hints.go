@@ -8,41 +8,69 @@ import (
 // Who is told that a name is free, and when. A hint grants nothing: lost, doubled or wrong, it only
 // changes when somebody claims.
 
-// candidates ranks the nodes that are alive and say that they may take the name.
-func (v *voter) candidates(now Instant, s *slot) []candidate {
+// candidates are the nodes that are alive and say that they may take the name, in no order.
+func (v *voter) candidates(now Instant, s *slot, load loads) []candidate {
 	if s.vip.Name == HandbackSlot {
 		return nil
 	}
-	var cs []candidate
-	load := v.load(s)
+	cs := make([]candidate, 0, len(v.known))
 	for _, h := range v.known {
-		if now.Sub(h.at) >= h.alive || h.at <= h.deals[s.no].gaveUp {
-			continue // dead, or what it last said is older than its release
-		}
-		if c, ok := h.account(v.names).rate(s.vip, s.no, s.last); ok {
-			c.held = max(c.held, load[c.node])
+		if c, ok := v.candidate(now, s, h, load); ok {
 			cs = append(cs, c)
 		}
 	}
-	return rank(s.vip, cs)
+	return cs
 }
 
-// load counts what each node has or may be about to take, as this voter knows without being told: other names that
-// it granted to the node, keeps for it or has just named it for. When a host dies its VIPs run out within
-// milliseconds, and what the survivors say of themselves is older than that.
-func (v *voter) load(but *slot) map[string]int {
-	load := map[string]int{}
-	for _, s := range v.all {
-		if s == but || s.vip.Name == HandbackSlot {
-			continue
-		}
-		for i, node := range [...]string{s.grant.to.Node, s.reserved.node, s.nameTold()} {
-			if node != "" && (i == 0 || node != s.grant.to.Node) {
-				load[node]++
-			}
+// cleanHome is the home of a name alone, if it is a candidate and clean.
+func (v *voter) cleanHome(now Instant, s *slot, load loads) []candidate {
+	if h := v.nodes[s.vip.Home]; h != nil {
+		if c, ok := v.candidate(now, s, h, load); ok && c.clean {
+			return []candidate{c}
 		}
 	}
+	return nil
+}
+
+// candidate is what a node is for a name, unless it is dead or what it last said is older than its release.
+func (v *voter) candidate(now Instant, s *slot, h *neighbour, load loads) (candidate, bool) {
+	if now.Sub(h.at) >= h.alive || h.at <= h.deals[s.no].gaveUp {
+		return candidate{}, false
+	}
+	c, ok := h.account(v.names).rate(s.vip, s.no, s.last)
+	c.held = max(c.held, load[c.node])
+	return c, ok
+}
+
+// loads count what each node has or may be about to take, as a voter knows without being told: names that
+// it granted to the node, keeps for it or has just named it for. When a host dies its VIPs run out within
+// milliseconds, and what the survivors say of themselves is older than that.
+type loads map[string]int
+
+func (v *voter) loads() loads {
+	load := loads{}
+	for _, s := range v.all {
+		load.count(s, 1)
+	}
 	return load
+}
+
+// without does something while a name does not count, since it is that name that is to be placed.
+func (l loads) without(s *slot, do func()) {
+	l.count(s, -1)
+	do()
+	l.count(s, 1)
+}
+
+func (l loads) count(s *slot, by int) {
+	if s.vip.Name == HandbackSlot {
+		return
+	}
+	for i, node := range [...]string{s.grant.to.Node, s.reserved.node, s.nameTold()} {
+		if node != "" && (i == 0 || node != s.grant.to.Node) {
+			l[node] += by
+		}
+	}
 }
 
 // nameTold is the node that the newest hint named for a name that is free, "" if it is not or none did.
@@ -85,18 +113,21 @@ func (v *voter) hints(now Instant, stagger time.Duration, trust Instant) []addre
 		return nil
 	}
 	var out []addressed
+	load := v.loads()
 	for _, s := range v.all {
 		if !s.hintDue(now) {
 			continue
 		}
-		ranked := v.candidates(now, s)
-		if now < v.homesUntil && !s.last.Known() {
-			ranked = slices.DeleteFunc(ranked, func(c candidate) bool { return c.node != s.vip.Home || !c.clean })
-		}
-		if h, ok := v.turn(now, s, ranked, stagger, trust); ok {
-			s.named = h.to
-			out = append(out, h)
-		}
+		load.without(s, func() {
+			field := v.candidates
+			if now < v.homesUntil && !s.last.Known() {
+				field = v.cleanHome
+			}
+			if h, ok := v.turn(now, s, field(now, s, load), stagger, trust); ok {
+				s.named = h.to
+				out = append(out, h)
+			}
+		})
 	}
 	return out
 }
@@ -111,23 +142,26 @@ func (s *slot) hintDue(now Instant) bool {
 }
 
 // turn picks the candidate whose turn it is and sets the time of the next.
-func (v *voter) turn(now Instant, s *slot, ranked []candidate, stagger time.Duration, trust Instant) (addressed, bool) {
+func (v *voter) turn(now Instant, s *slot, field []candidate, stagger time.Duration, trust Instant) (addressed, bool) {
 	hint := v.hint(now, s)
-	placeable := slices.DeleteFunc(slices.Clone(ranked), func(c candidate) bool { return !c.placeable() })
-	if len(placeable) == 0 {
+	if !slices.ContainsFunc(field, candidate.placeable) {
 		s.starve(now)
 		s.hintRank, s.nextHint = 0, now.Add(v.lease/4)
-		if len(ranked) == 0 || now.Sub(s.noCleanSince) < 2*v.lease {
+		if len(field) == 0 || now.Sub(s.noCleanSince) < 2*v.lease {
 			return addressed{}, false
 		}
 		hint.Tainted = true
-		return addressed{ranked[0].node, hint}, true
+		return addressed{best(s.vip, field).node, hint}, true
 	}
-	if at := s.gather(now, trust, Heartbeat(v.lease)*3/2, placeable[0]); at > now {
+	placeable := slices.DeleteFunc(field, func(c candidate) bool { return !c.placeable() })
+	next := best(s.vip, placeable)
+	if at := s.gather(now, trust, Heartbeat(v.lease)*3/2, next); at > now {
 		s.nextHint = at
 		return addressed{}, false
 	}
-	next := placeable[min(s.hintRank, len(placeable)-1)]
+	if s.hintRank > 0 {
+		next = rank(s.vip, placeable)[min(s.hintRank, len(placeable)-1)]
+	}
 	s.hintRank++
 	s.nextHint = now.Add(stagger)
 	if next.continues {

@@ -292,7 +292,7 @@ func (m *Machine) successorHeard(v *site, spare bool, age time.Duration) string 
 	if len(cs) == 0 {
 		return ""
 	}
-	return rank(v.VIP, cs)[0].node
+	return best(v.VIP, cs).node
 }
 
 // promised counts the VIPs that nodes were named for and may not have told of yet.

@@ -100,6 +100,12 @@ func rank(vip VIP, cs []candidate) []candidate {
 	return cs
 }
 
+// best is the first that rank would put. To find it needs no order among the others, which is what takes long where
+// there are many.
+func best(vip VIP, cs []candidate) candidate {
+	return slices.MinFunc(cs, func(a, b candidate) int { return compareCandidates(vip, a, b) })
+}
+
 // first orders those for whom a property holds before those for whom it does not.
 func first(a, b bool) int {
 	switch {

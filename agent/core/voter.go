@@ -364,7 +364,9 @@ func (v *voter) place(now Instant, s *slot, c *Claim, entry *AnswerEntry) {
 	if entry.Refused == NotRefused {
 		return
 	}
-	ranked := v.candidates(now, s)
+	load := v.loads()
+	load.count(s, -1)
+	ranked := rank(s.vip, v.candidates(now, s, load))
 	mine := slices.IndexFunc(ranked, func(x candidate) bool { return x.node == c.From.Node })
 	rival := slices.IndexFunc(ranked, func(x candidate) bool { return x.node == s.grant.to.Node })
 	entry.Rank = max(mine, 0)
