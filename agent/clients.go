@@ -22,9 +22,13 @@ const (
 	// clientsEvery is the pause between two looks at who is connected: a connection that died younger than twice that is
 	// not known to the next holder.
 	clientsEvery = time.Second
+	// clientsCalm is after how many looks that saw nobody new the pause is clientsSeldom, until one does: a look goes through
+	// the kernel's whole table of sockets, whoever is in it.
+	clientsCalm   = 3
+	clientsSeldom = 4 * time.Second
 	// clientsShare is how many times as long as a look the pause after it is at least: with 100,000 connections one takes a
-	// tenth of a second, and shall not take a tenth of a core. So it is 0.2 % of one at most.
-	clientsShare = 500
+	// tenth of a second, and shall not take a tenth of a core. So it is 0.1 % of one at most.
+	clientsShare = 1000
 	// clientPackets bounds what is told after one look. In a cluster of any size a node hears as much as it tells, on
 	// average; what is over waits.
 	clientPackets = 64
@@ -53,6 +57,7 @@ type clientele struct {
 	post     *clients.Post
 	trackers map[netip.Addr]*clients.Tracker // of addresses that are up here
 	number   uint64                          // of the newest list
+	calm     int                             // looks in a row that saw nobody new and left nobody to be told
 
 	counts clientCounts
 }
@@ -93,18 +98,29 @@ func (c *clientele) run(ctx context.Context) {
 		if !c.turn(begun) {
 			return
 		}
-		wait = max(clientsEvery, clientsShare*time.Since(begun))
+		wait = c.pace(time.Since(begun))
 	}
+}
+
+// pace is the pause after a look that took so long.
+func (c *clientele) pace(took time.Duration) time.Duration {
+	every := clientsEvery
+	if c.calm >= clientsCalm {
+		every = clientsSeldom
+	}
+	return max(every, clientsShare*took)
 }
 
 // turn is one look, and what is to be told after it. It reports whether another is of use.
 func (c *clientele) turn(now time.Time) bool {
+	c.calm++
 	held := map[netip.Addr]vip.Address{}
 	for _, a := range c.held() {
 		held[a.Prefix.Addr()] = a
 	}
 	c.keep(held)
 	if len(held) == 0 {
+		c.calm = 0
 		return true
 	}
 	if err := c.look(); err != nil {
@@ -114,7 +130,9 @@ func (c *clientele) turn(now time.Time) bool {
 	for ip := range held {
 		c.note(ip, now)
 	}
-	c.tell(held, now)
+	if !c.tell(held, now) {
+		c.calm = 0
+	}
 	return true
 }
 
@@ -129,6 +147,7 @@ func (c *clientele) keep(held map[netip.Addr]vip.Address) {
 	for ip := range held {
 		if c.trackers[ip] == nil {
 			c.trackers[ip] = &clients.Tracker{}
+			c.calm = 0
 		}
 	}
 	c.post.Keep(func(ip netip.Addr) bool { return c.trackers[ip] != nil })
@@ -152,6 +171,9 @@ func (c *clientele) note(ip netip.Addr, now time.Time) {
 	if t.End() {
 		c.post.News(ip)
 	}
+	if t.Fresh() {
+		c.calm = 0
+	}
 	conns, _ := t.List()
 	own := clients.Part{From: c.self, VIP: ip, Number: uint64(now.UnixNano()), Count: 1}
 	for _, conn := range conns {
@@ -160,13 +182,14 @@ func (c *clientele) note(ip netip.Addr, now time.Time) {
 	c.book.Hear(own, now)
 }
 
-// tell tells what is due, as far as it may now. What does not leave is told again with the rest.
-func (c *clientele) tell(held map[netip.Addr]vip.Address, now time.Time) {
+// tell tells what is due, as far as it may now, and reports whether that was all. What does not leave is told again with
+// the rest.
+func (c *clientele) tell(held map[netip.Addr]vip.Address, now time.Time) (all bool) {
 	lists := map[netip.Addr]clients.List{}
 	packets := 0
 	for _, e := range c.post.Due(now) {
 		if packets >= clientPackets {
-			return
+			return false
 		}
 		l, made := lists[e.VIP]
 		if !made {
@@ -182,6 +205,7 @@ func (c *clientele) tell(held map[netip.Addr]vip.Address, now time.Time) {
 		}
 		c.counts.told.Add(1)
 	}
+	return true
 }
 
 // list makes the list of an address, with the neighbours by whom its clients are reached where the kernel tells.

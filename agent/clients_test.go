@@ -213,6 +213,38 @@ func TestALongLookIsRare(t *testing.T) {
 	})
 }
 
+// While nobody comes looks are rare; who comes is told as soon as a look has seen them twice.
+func TestLooksAreRareWhileNobodyComes(t *testing.T) {
+	inTown(t, func(t *testing.T, w *town) {
+		w.come(2)
+		looks := func(d time.Duration) int {
+			before := w.looks
+			ctx, cancel := context.WithTimeout(t.Context(), d)
+			defer cancel()
+			w.run(ctx)
+			return w.looks - before
+		}
+		if n := looks(5 * clientsEvery); n < 4 {
+			t.Errorf("%d looks while clients had just come", n)
+		}
+		w.want(t, "h2: 2 of 10.0.0.101", "h3: 2 of 10.0.0.101")
+		looks(2 * clientsSeldom)
+		if n := looks(20 * clientsSeldom); n < 19 || n > 21 {
+			t.Errorf("%d looks while nobody came, want 20", n)
+		}
+		w.told = nil // repeats
+		w.come(1)
+		looks(clientsSeldom + 2*clientsEvery)
+		w.want(t, "h2: 3 of 10.0.0.101", "h3: 3 of 10.0.0.101")
+		w.held = nil
+		looks(2 * clientsSeldom)
+		w.held = []vip.Address{addressA}
+		w.told = nil
+		looks(clientsSeldom + 2*clientsEvery)
+		w.want(t, "h2: 3 of 10.0.0.101", "h3: 3 of 10.0.0.101")
+	})
+}
+
 func TestTooManyClients(t *testing.T) {
 	inTown(t, func(t *testing.T, w *town) {
 		w.come(clients.Max + 100)

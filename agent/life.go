@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/sirupsen/logrus"
 
 	"memvip/agent/core"
 	"memvip/agent/history"
+	"memvip/configs"
 	"memvip/health"
 )
 
@@ -62,11 +64,19 @@ func (a *agent) prober(in *instance) *health.Prober {
 	o := health.Options{
 		Address: in.address, Interval: h.Interval, Deadline: h.Deadline, Fall: h.Fall, Rise: h.Rise,
 		FreshInterval: h.FreshInterval, Connector: a.connector, Report: in.health,
+		Serving: func() bool { return a.serves(in) },
 	}
 	if a.metrics != nil {
 		o.Observed = a.metrics.Probed(in.name)
 	}
 	return health.New(o)
+}
+
+// serves reports whether an address is up here whose memcached this is.
+func (a *agent) serves(in *instance) bool {
+	return slices.ContainsFunc(a.config.VIPs, func(v configs.VIP) bool {
+		return v.Instance == in.address && a.loop.addresses.isUp(nameOf(v))
+	})
 }
 
 // keepWatching begins a watch again whenever it fails, until the agent ends.

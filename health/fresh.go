@@ -31,7 +31,7 @@ func (l *loop) dueFresh(now time.Time) {
 	if now.Before(l.nextFresh) {
 		return
 	}
-	l.nextFresh = now.Add(l.freshPace())
+	l.nextFresh = inStep(now, l.freshPace())
 	// While the kept-open connection has no answer either, a fresh one tells nothing and fills the server's backlog.
 	if l.kept != nil && l.answered && (l.asked.IsZero() || now.Sub(l.asked) < l.Deadline) {
 		l.askFresh(now)
@@ -41,6 +41,9 @@ func (l *loop) dueFresh(now time.Time) {
 func (l *loop) freshPace() time.Duration {
 	if l.judge.Inquiring() {
 		return min(l.Interval, l.FreshInterval)
+	}
+	if l.idle() {
+		return idleShare * l.FreshInterval
 	}
 	return l.FreshInterval
 }

@@ -152,7 +152,16 @@ func (l *loop) ask(now time.Time) {
 		l.kept.ask()
 	}
 	l.asked, l.window, l.lookAt = now, now.Add(l.Deadline), now.Add(l.untilLook())
-	l.next = now.Add(l.pace(now))
+	l.next = inStep(now, l.pace(now))
+}
+
+// beats are counted from here, by every prober of the process.
+var firstBeat = time.Now()
+
+// inStep is the next beat of a pace. All that go at one pace act at the same moments, so that an idle process with many
+// instances wakes up once for all of them.
+func inStep(now time.Time, pace time.Duration) time.Time {
+	return firstBeat.Add(now.Sub(firstBeat).Truncate(pace) + pace)
 }
 
 // untilLook is how long an answer may take before the process is looked at. The end of one that the connector watches is
@@ -169,7 +178,15 @@ func (l *loop) pace(now time.Time) time.Duration {
 	if now.Before(l.quickEnd) {
 		return min(quickInterval, l.Interval)
 	}
+	if l.idle() {
+		return IdleInterval(l.Interval, l.FreshInterval)
+	}
 	return l.Interval
+}
+
+// idle reports whether nothing would be lost for now if the instance hung, and nothing says that it does.
+func (l *loop) idle() bool {
+	return l.Serving != nil && !l.Serving() && l.judge.Verdict().State == Up && !l.judge.Inquiring() && !l.suspected
 }
 
 func (l *loop) handle(ev event) {

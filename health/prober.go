@@ -44,6 +44,9 @@ type Options struct {
 	Rise          int            // answers in a row that mean up after a down
 	FreshInterval time.Duration  // between two fresh connections, as long as they are answered
 
+	// Serving, if not nil, says whether clients are served by the instance now. While they are not, and nothing is wrong,
+	// questions come at IdleInterval, and fresh connections are as much seldomer.
+	Serving func() bool
 	// Connector, if not nil, tells of the process's end. Several probers may share one. It must outlive Run.
 	Connector *Connector
 	// Report is called for every change, in order, from within Run. It must not block. It must not be nil.
@@ -79,6 +82,16 @@ func New(o Options) *Prober {
 	orDefault(&o.Rise, RiseDefault)
 	orDefault(&o.FreshInterval, FreshIntervalDefault)
 	return &Prober{options: o}
+}
+
+// idleShare is how many times as long the pauses are while nobody is served.
+const idleShare = 4
+
+// IdleInterval is the time between two questions to an instance that is up and serves nobody: a hang of it costs nothing yet,
+// its end is told by the kernel, and it is looked at once more before an address goes up. Above one that is longer than
+// that between fresh connections there is nothing to save.
+func IdleInterval(interval, fresh time.Duration) time.Duration {
+	return max(interval, min(idleShare*interval, fresh))
 }
 
 func orDefault[T int | time.Duration](v *T, def T) {

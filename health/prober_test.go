@@ -57,6 +57,73 @@ func TestFirstContact(t *testing.T) {
 // TestFirstContactNeedsOneAnswer has an interval so long that a second question would never come.
 func TestFirstContactNeedsOneAnswer(t *testing.T) { serving(t, idle) }
 
+// TestPace: an instance that serves nobody is asked seldom, unless something may be wrong with it.
+func TestPace(t *testing.T) {
+	serves := false
+	p := New(Options{Report: func(Report) {}, Serving: func() bool { return serves }})
+	l := newLoop(p.options, &p.watched)
+	l.kept = &session{}
+	now := time.Now()
+	expect := func(when string, want time.Duration) {
+		t.Helper()
+		if got := l.pace(now); got != want {
+			t.Errorf("%s: %s from one question to the next, want %s", when, got, want)
+		}
+		if seldom := l.freshPace() > FreshIntervalDefault; seldom != (want == 4*IntervalDefault) {
+			t.Errorf("%s: fresh connections every %s", when, l.freshPace())
+		}
+	}
+	answer := func(err error) { l.conclude(event{what: answered, at: now, sent: now, err: err}) }
+	expect("nothing known yet", IntervalDefault)
+	answer(nil)
+	expect("up", 4*IntervalDefault)
+	serves = true
+	expect("up and serving", IntervalDefault)
+	serves = false
+	l.suspect(Exit{Kind: ExitThread})
+	expect("a thread ended", IntervalDefault)
+	answer(nil)
+	expect("and an answer came", 4*IntervalDefault)
+	l.observe(Observation{Kind: Fresh, Outcome: TimedOut, Sent: now, At: now})
+	expect("a fresh connection is overdue", IntervalDefault)
+	l.observe(Observation{Kind: Fresh, Outcome: Settled, Sent: now, At: now})
+	expect("and came to an end", 4*IntervalDefault)
+	for range FallDefault {
+		l.observe(Observation{Kind: KeptOpen, Outcome: TimedOut, Sent: now, At: now})
+	}
+	expect("just down", quickInterval)
+	now = now.Add(quickFor + time.Second)
+	expect("down", IntervalDefault)
+	for interval, want := range map[time.Duration]time.Duration{
+		100 * time.Millisecond: 400 * time.Millisecond, 500 * time.Millisecond: time.Second, 2 * time.Second: 2 * time.Second,
+	} {
+		if got := IdleInterval(interval, time.Second); got != want {
+			t.Errorf("with %s and fresh connections every second: %s, want %s", interval, got, want)
+		}
+	}
+}
+
+// TestInStep: probers that begin at any time ask together.
+func TestInStep(t *testing.T) {
+	const pace = 100 * time.Millisecond
+	beats := map[time.Time]bool{}
+	begin := firstBeat.Add(time.Hour)
+	for i := range time.Duration(100) {
+		now := begin.Add(i * time.Millisecond)
+		at := inStep(now, pace)
+		if wait := at.Sub(now); wait <= 0 || wait > pace {
+			t.Errorf("%s after a beat: the next is in %s", i*time.Millisecond, wait)
+		}
+		beats[at] = true
+		if again := inStep(at, pace); again.Sub(at) != pace {
+			t.Errorf("the beat after one is %s later", again.Sub(at))
+		}
+	}
+	if len(beats) != 1 {
+		t.Errorf("%d beats in one %s", len(beats), pace)
+	}
+}
+
 // TestWhenTheProcessIsLookedAt: at once while nothing else would tell of its end or a sign of it came; else when the answer
 // is overdue, since an answer is late on every busy host.
 func TestWhenTheProcessIsLookedAt(t *testing.T) {

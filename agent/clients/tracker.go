@@ -68,6 +68,16 @@ func (t *Tracker) End() (news bool) {
 	return news
 }
 
+// Fresh reports whether the last look saw a connection that the one before had not.
+func (t *Tracker) Fresh() bool {
+	for _, s := range t.known {
+		if s.first == t.look {
+			return true
+		}
+	}
+	return false
+}
+
 // List returns the connections that are listed, in one order, and how many had no room.
 func (t *Tracker) List() (list []Conn, over int) {
 	for c, s := range t.known {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"memvip/flush"
+	"memvip/health"
 )
 
 // rule is one option of memcached that matters. The texts follow "memcached ADDRESS".
@@ -70,7 +71,7 @@ var rules = []rule{
 		check: CheckIdleTimeout, severity: Warning,
 		broken: func(h *host, _ instance, a flush.Account) bool {
 			seconds, err := strconv.Atoi(a.Settings["idle_timeout"])
-			return err == nil && seconds > 0 && time.Duration(seconds)*time.Second <= h.config.Health.Interval
+			return err == nil && seconds > 0 && time.Duration(seconds)*time.Second <= health.IdleInterval(h.config.Health.Interval, h.config.Health.FreshInterval)
 		},
 		fine: "leaves the probes' connection open",
 		what: "closes connections that are idle for as long as probes are apart (-o idle_timeout)",

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const patience = 30 * time.Second
 
 // testLease makes memberlist notice in about a second.
-const testLease = 200 * time.Millisecond
+const testLease = 100 * time.Millisecond
 
 // addresses of the test's nodes, on loopback.
 var addresses = map[string]netip.Addr{

@@ -266,7 +266,7 @@ func (g *Gossip) Stats() Counters { return g.tally.read() }
 
 // Close says goodbye to the peers, closes the port, and returns when nothing of this node's part is
 // left running. The last of that is a probe that memberlist gives up only when its interval, at most
-// a second, is over. When ctx ends Close no longer waits for either, so a ctx that has ended skips the
+// two seconds, is over. When ctx ends Close no longer waits for either, so a ctx that has ended skips the
 // goodbye: an agent that is to be back at once wants that. Closing twice is harmless.
 func (g *Gossip) Close(ctx context.Context) error {
 	g.close.Do(func() { g.closeErr = g.shutdown(ctx) })

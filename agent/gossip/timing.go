@@ -8,15 +8,16 @@ import (
 
 // All timing of gossip, with its reasons. Nothing here enters a lease: members come and go for status,
 // and states spread, at a pace that is about a person's or a releaser's view of the cluster. It is derived from the
-// lease, within bounds that keep an idle node idle: each probe is four wake-ups on two nodes. With the default lease of 600 ms: a
-// probe every 500 ms, a silent host suspected after 0.5 s per peer in turn and gone from the members 1.5 s later, a
-// state told to everybody within 0.2 to 0.4 s.
+// lease, within bounds that keep an idle node idle: each probe is two packets and four wake-ups on two nodes. With the
+// default lease of 600 ms: a probe every 1.8 s, a silent host suspected after 1.8 s per peer in turn and gone from the
+// members 3.6 s later, a state told to everybody within 0.2 to 0.4 s.
 const (
-	// Probes: one a lease. Faster costs packets, slower makes Members lag behind leases, and Close wait.
-	probeMin, probeMax = 200 * time.Millisecond, 500 * time.Millisecond
+	// Probes: one in three leases. Faster costs packets, slower makes Members lag behind leases, and Close wait.
+	probeMin, probeMax = 200 * time.Millisecond, 2 * time.Second
 	// Gossip rounds: a third of a lease. A round with nothing to tell costs a wake-up.
 	gossipMin, gossipMax = 100 * time.Millisecond, 200 * time.Millisecond
-	// Push/pull only repairs what lost packets left behind, so it is rare: 16 leases.
+	// Push/pull only repairs what lost packets left behind and no newer state has mended, so it is rare: 50 leases. Each is
+	// a stream of a dozen packets.
 	pushPullMin, pushPullMax = 5 * time.Second, 30 * time.Second
 
 	// A stream may need one retransmission of its first packet, which comes after a second.
@@ -48,11 +49,11 @@ func configure(o Options, keys *memberlist.Keyring) *memberlist.Config {
 	c.Keyring = keys
 	c.GossipVerifyIncoming, c.GossipVerifyOutgoing = true, true
 
-	c.ProbeInterval = clamp(o.Lease, probeMin, probeMax)
+	c.ProbeInterval = clamp(3*o.Lease, probeMin, probeMax)
 	c.ProbeTimeout = c.ProbeInterval / 2 // then others are asked, in the other half
 	c.IndirectChecks = 2                 // two others: one may be cut off as well
 	c.AwarenessMaxMultiplier = 1         // never stretch a probe: Close waits for the last one, see there
-	c.SuspicionMult = 3                  // dead after 3 probe intervals without a refutation: many gossip rounds
+	c.SuspicionMult = 2                  // dead after two probe intervals without a refutation: many gossip rounds
 	c.SuspicionMaxTimeoutMult = 1        // however few are left to confirm it
 	// A TCP ping would call a node alive whose UDP is cut, and UDP is what leases travel on.
 	c.DisableTcpPings = true
@@ -62,7 +63,7 @@ func configure(o Options, keys *memberlist.Keyring) *memberlist.Config {
 	c.RetransmitMult = 2 // each state twice per node and decade of nodes, by its own node and all who heard it; and anew after a second
 	c.GossipToTheDeadTime = clamp(16*o.Lease, forgetMin, forgetMax)
 	c.DeadNodeReclaimTime = c.ProbeInterval // addresses are checked against the configuration anyway
-	c.PushPullInterval = clamp(16*o.Lease, pushPullMin, pushPullMax)
+	c.PushPullInterval = clamp(50*o.Lease, pushPullMin, pushPullMax)
 	c.TCPTimeout = streamTimeout
 
 	c.EnableCompression = false // packets are small, and a decompressor is one more thing to attack
