@@ -22,6 +22,7 @@ import (
 	"memvip/agent/history"
 	"memvip/agent/hooks"
 	"memvip/agent/metrics"
+	"memvip/agent/nowait"
 	"memvip/agent/service"
 	"memvip/agent/trace"
 	"memvip/configs"
@@ -337,6 +338,7 @@ func (a *agent) openLoop() {
 	a.loop = &loop{
 		shared: s, machine: core.New(config),
 		store: newStateFile(a.options.RuntimeDir), asks: make(chan chan core.Status), observer: observers{a.recorder},
+		ticks:     nowait.NewTimer,
 		history:   chronicle{a.history, a.hooks},
 		addresses: newAddresses(s, a.manager, a.places),
 		instances: newInstances(s, withFaults(realInstances{}, a.diary), instancesOf(a.config, a.self.Name)),

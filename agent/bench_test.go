@@ -9,6 +9,7 @@ import (
 
 	"memvip/agent/core"
 	"memvip/agent/gossip"
+	"memvip/agent/nowait"
 	"memvip/flush"
 	"memvip/vip"
 )
@@ -95,7 +96,7 @@ func newRound(b testing.TB) *round {
 		})
 		s := shared{clock: n.clock, queue: newQueue(), diary: newDiary(nil), failed: func(err error) { b.Error(err) }}
 		n.loop = &loop{
-			shared: s, machine: n, store: n, net: n, history: forgetful{}, timer: time.NewTimer(time.Hour),
+			shared: s, machine: n, store: n, net: n, history: forgetful{}, timer: nowait.NewTimer(),
 			addresses: newAddresses(s, n, places),
 			instances: newInstances(s, agreeable{}, map[string]instanceConfig{mc: {address: netip.MustParseAddrPort(mc)}}),
 		}

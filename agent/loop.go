@@ -25,7 +25,8 @@ type loop struct {
 	addresses *addresses
 	instances *instances
 
-	timer   *time.Timer
+	ticks   func() *nowait.Timer // makes timer
+	timer   *nowait.Timer
 	asks    chan chan core.Status
 	answers []core.Event // of effects that were answered at once: fed before anything else
 	changes []change     // of the event that is being fed: told when all else is done, since only people wait for them
@@ -86,7 +87,7 @@ func (l *loop) run(ctx context.Context, started core.Started) (err error) {
 		}
 	}()
 	defer l.queue.end()
-	l.timer = time.NewTimer(time.Hour)
+	l.timer = l.ticks()
 	defer l.timer.Stop()
 	l.feed(started)
 	for !l.exited {

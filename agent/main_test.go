@@ -18,7 +18,7 @@ var outside error
 
 func TestMain(m *testing.M) {
 	outside = apart.Enter()
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/hashicorp/memberlist.(*Memberlist).probeNode")) // see gossip's Close
 }
 
 // needNamespaces fails a test that would touch this machine.

@@ -16,6 +16,7 @@ import (
 
 	"memvip/agent/core"
 	"memvip/agent/history"
+	"memvip/agent/nowait"
 	"memvip/flush"
 	"memvip/vip"
 )
@@ -67,7 +68,7 @@ func newRig(t *testing.T) *rig {
 	ctx, r.cancel = context.WithCancelCause(context.Background())
 	s := shared{clock: r.now, queue: newQueue(), diary: newDiary(nil), failed: func(err error) { r.cancel(err) }}
 	r.loop = &loop{
-		shared: s, machine: r, store: r, net: r, asks: make(chan chan core.Status), history: forgetful{},
+		shared: s, machine: r, store: r, net: r, asks: make(chan chan core.Status), history: forgetful{}, ticks: nowait.PlainTimer,
 		addresses: newAddresses(s, r.addresses, map[core.Name]vip.Address{vipA: addressA, vipB: addressB}),
 		instances: newInstances(s, r.instances, map[string]instanceConfig{
 			mc: {address: netip.MustParseAddrPort(mc), command: []string{"restart", "it"}},

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"memvip/agent/nowait"
 )
 
 // loop is one Run. Its goroutine owns all fields; the goroutines it starts tell it events.
@@ -58,8 +60,9 @@ func (l *loop) run(ctx context.Context) {
 	defer l.unwatch()
 	defer cancel()
 	l.nextFresh = time.Now().Add(l.FreshInterval)
-	timer := time.NewTimer(0)
+	timer := nowait.NewTimer()
 	defer timer.Stop()
+	timer.Reset(0)
 	var armed time.Time // what timer waits for
 	for {
 		select {

@@ -14,7 +14,10 @@ import (
 	"memvip/agent/core"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// lastProbe may outlive Close.
+var lastProbe = goleak.IgnoreAnyFunction("github.com/hashicorp/memberlist.(*Memberlist).probeNode")
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, lastProbe) }
 
 // patience is how long a test waits for what should come at once. It is no measure of anything.
 const patience = 30 * time.Second

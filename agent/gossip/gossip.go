@@ -31,10 +31,10 @@ type Gossip struct {
 	keys       keyring
 	outgoing   outgoing
 
-	probe, round time.Duration      // memberlist's intervals
-	ctx          context.Context    // of joins, log and calls
-	cancel       context.CancelFunc // of ctx
-	wg           sync.WaitGroup     // joins, log and calls
+	round  time.Duration      // between two of memberlist's rounds
+	ctx    context.Context    // of joins, log and calls
+	cancel context.CancelFunc // of ctx
+	wg     sync.WaitGroup     // joins, log and calls
 
 	callbacks sync.RWMutex // held for reading around callbacks
 	closed    bool         // under callbacks: no callback may start
@@ -100,7 +100,7 @@ func (g *Gossip) open(filter linkFilter) error {
 	conf.Transport = g.transport
 	conf.Logger = log.New(adapter, "", 0)
 	conf.Delegate, conf.Alive = delegate{g}, delegate{g}
-	g.probe, g.round = conf.ProbeInterval, conf.GossipInterval
+	g.round = conf.GossipInterval
 	g.states.queue.RetransmitMult = conf.RetransmitMult
 	if g.list, err = memberlist.Create(conf); err != nil {
 		_ = g.transport.Shutdown()
@@ -265,9 +265,9 @@ func (g *Gossip) Members() []Member {
 func (g *Gossip) Stats() Counters { return g.tally.read() }
 
 // Close says goodbye to the peers, closes the port, and returns when nothing of this node's part is
-// left running. The last of that is a probe that memberlist gives up only when its interval, at most
-// two seconds, is over. When ctx ends Close no longer waits for either, so a ctx that has ended skips the
-// goodbye: an agent that is to be back at once wants that. Closing twice is harmless.
+// left running, but for a probe that memberlist gives up only when its interval is over: what comes of that reaches nobody.
+// When ctx ends Close no longer waits for the goodbye, so a ctx that has ended skips it: an agent that is to be back at
+// once wants that. Closing twice is harmless.
 func (g *Gossip) Close(ctx context.Context) error {
 	g.close.Do(func() { g.closeErr = g.shutdown(ctx) })
 	return g.closeErr
@@ -285,10 +285,6 @@ func (g *Gossip) shutdown(ctx context.Context) error {
 	g.callbacks.Lock()
 	g.closed = true
 	g.callbacks.Unlock()
-	select {
-	case <-ctx.Done():
-	case <-time.After(g.probe):
-	}
 	if err != nil {
 		return fmt.Errorf("gossip: close: %w", err)
 	}

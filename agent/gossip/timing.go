@@ -12,7 +12,7 @@ import (
 // default lease of 600 ms: a probe every 1.8 s, a silent host suspected after 1.8 s per peer in turn and gone from the
 // members 3.6 s later, a state told to everybody within 0.2 to 0.4 s.
 const (
-	// Probes: one in three leases. Faster costs packets, slower makes Members lag behind leases, and Close wait.
+	// Probes: one in three leases. Faster costs packets, slower makes Members lag behind leases.
 	probeMin, probeMax = 200 * time.Millisecond, 2 * time.Second
 	// Gossip rounds: a third of a lease. A round with nothing to tell costs a wake-up.
 	gossipMin, gossipMax = 100 * time.Millisecond, 200 * time.Millisecond
@@ -52,7 +52,7 @@ func configure(o Options, keys *memberlist.Keyring) *memberlist.Config {
 	c.ProbeInterval = clamp(3*o.Lease, probeMin, probeMax)
 	c.ProbeTimeout = c.ProbeInterval / 2 // then others are asked, in the other half
 	c.IndirectChecks = 2                 // two others: one may be cut off as well
-	c.AwarenessMaxMultiplier = 1         // never stretch a probe: Close waits for the last one, see there
+	c.AwarenessMaxMultiplier = 1         // never stretch a probe: leases tell whether this node is slow
 	c.SuspicionMult = 2                  // dead after two probe intervals without a refutation: many gossip rounds
 	c.SuspicionMaxTimeoutMult = 1        // however few are left to confirm it
 	// A TCP ping would call a node alive whose UDP is cut, and UDP is what leases travel on.
