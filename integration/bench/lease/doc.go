@@ -9,7 +9,7 @@
 //
 // `make bench-lease` builds and runs it, and `make bench-lease BENCH="-minutes 1"` passes flags. What was measured is kept
 // after every slice (-data), and a further call goes on from there; -report prints what there is, and -page writes it
-// into BENCHMARKS.md.
+// into BENCHMARKS.md. ../measured/lease.json is what the section there was written from.
 //
 // What it decides: which of the measured lengths is the shortest that lost nothing under the stresses that an ordinary day
 // may bring. It changes no default.
