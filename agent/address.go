@@ -20,7 +20,8 @@ import (
 type addresses struct {
 	shared
 	port    addressPort
-	names   []core.Name // sorted
+	names   []core.Name     // sorted
+	tookUp  func(core.Name) // that an address went up, from any goroutine; may be nil
 	workers map[core.Name]*addressWorker
 	running *crew
 }
@@ -234,6 +235,9 @@ func (w *addressWorker) take(o *addressOrder) {
 	now := time.Now()
 	w.since.Store(&now)
 	w.queue.put(core.AddressUp{Name: w.name, Term: o.term})
+	if w.tookUp != nil {
+		w.tookUp(w.name)
+	}
 }
 
 // prolong tells the machine of what others did to the address and of a fence that cannot be renewed. The rest is

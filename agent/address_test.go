@@ -23,6 +23,27 @@ func TestAnAddressIsTakenProlongedAndDroppedInOrder(t *testing.T) {
 	})
 }
 
+func TestWhatGoesUpIsToldOnceItIsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		var told []core.Name
+		r.loop.addresses.tookUp = func(name core.Name) {
+			if !r.loop.addresses.isUp(name) {
+				t.Errorf("%s is told of before it is up", name)
+			}
+			told = append(told, name)
+		}
+		r.start()
+		r.order(core.TakeAddress{Name: vipB, Term: termOne, Until: r.now()}) // its lease is over
+		r.settle()
+		r.order(core.TakeAddress{Name: vipA, Term: termOne, Until: r.now().Add(time.Second)})
+		r.settle()
+		if fmt.Sprint(told) != fmt.Sprint([]core.Name{vipA}) {
+			t.Errorf("told of %q, want %s", told, vipA)
+		}
+	})
+}
+
 func TestALateDropTakesTheAddressOffFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)

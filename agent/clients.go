@@ -19,16 +19,18 @@ import (
 // known when one of theirs comes here. The machine has no part in it: nobody's lease does.
 
 const (
-	// clientsEvery is the pause between two looks at who is connected: a connection that died younger than twice that is
-	// not known to the next holder.
-	clientsEvery = time.Second
-	// clientsCalm is after how many looks that saw nobody new the pause is clientsSeldom, until one does: a look goes through
-	// the kernel's whole table of sockets, whoever is in it.
+	// clientsEvery is the pause between two looks at who is connected. A look goes through the kernel's whole table of sockets,
+	// whoever is in it; so after clientsCalm looks that saw nobody new the pause is clientsSeldom, until one does. A
+	// connection is told once two looks have seen it: one that died younger than five seconds may not be known to the
+	// next holder.
+	clientsEvery  = time.Second
 	clientsCalm   = 3
 	clientsSeldom = 4 * time.Second
 	// clientsShare is how many times as long as a look the pause after it is at least: with 100,000 connections one takes a
-	// tenth of a second, and shall not take a tenth of a core. So it is 0.1 % of one at most.
-	clientsShare = 1000
+	// tenth of a second, and shall not take a tenth of a core. So it is 0.1 % of one at most, but for a look that took
+	// very long: its pause ends at clientsLongest, well before the next holders forget what they were told.
+	clientsShare   = 1000
+	clientsLongest = clients.Lifetime / 4
 	// clientPackets bounds what is told after one look. In a cluster of any size a node hears as much as it tells, on
 	// average; what is over waits.
 	clientPackets = 64
@@ -58,6 +60,7 @@ type clientele struct {
 	trackers map[netip.Addr]*clients.Tracker // of addresses that are up here
 	number   uint64                          // of the newest list
 	calm     int                             // looks in a row that saw nobody new and left nobody to be told
+	next     time.Time                       // no look before, unless an address came up
 
 	counts clientCounts
 }
@@ -88,17 +91,11 @@ func newClientele(c *configs.Config, self string, d *diary) *clientele {
 
 // run looks and tells until ctx ends.
 func (c *clientele) run(ctx context.Context) {
-	wait := clientsEvery
 	for {
-		pause(ctx, wait)
-		if ctx.Err() != nil {
+		pause(ctx, clientsEvery)
+		if ctx.Err() != nil || !c.turn() {
 			return
 		}
-		begun := time.Now()
-		if !c.turn(begun) {
-			return
-		}
-		wait = c.pace(time.Since(begun))
 	}
 }
 
@@ -108,22 +105,25 @@ func (c *clientele) pace(took time.Duration) time.Duration {
 	if c.calm >= clientsCalm {
 		every = clientsSeldom
 	}
-	return max(every, clientsShare*took)
+	return max(every, min(clientsShare*took, clientsLongest))
 }
 
-// turn is one look, and what is to be told after it. It reports whether another is of use.
-func (c *clientele) turn(now time.Time) bool {
-	c.calm++
+// turn is one look, if it is time for one, and what is to be told after it. It reports whether another is of use.
+func (c *clientele) turn() bool {
+	now := time.Now()
 	held := map[netip.Addr]vip.Address{}
 	for _, a := range c.held() {
 		held[a.Prefix.Addr()] = a
 	}
-	c.keep(held)
-	if len(held) == 0 {
-		c.calm = 0
+	if came := c.keep(held); len(held) == 0 || !came && now.Before(c.next) {
 		return true
 	}
-	if err := c.look(); err != nil {
+	c.calm++
+	err := c.look()
+	took := time.Since(now)
+	defer func() { c.next = now.Add(c.pace(took)) }()
+	if err != nil {
+		c.calm = 0
 		c.diary.trouble(logrus.Fields{}, "clients of own VIPs not found: the next holder cannot have them reset", err)
 		return !errors.Is(err, vip.ErrNoSocketDestroy)
 	}
@@ -137,8 +137,8 @@ func (c *clientele) turn(now time.Time) bool {
 }
 
 // keep begins with addresses that came up and forgets those that went: who was connected when another holder had one
-// is nothing to go by.
-func (c *clientele) keep(held map[netip.Addr]vip.Address) {
+// is nothing to go by. It reports whether one came up.
+func (c *clientele) keep(held map[netip.Addr]vip.Address) (came bool) {
 	for ip := range c.trackers {
 		if _, up := held[ip]; !up {
 			delete(c.trackers, ip)
@@ -147,10 +147,11 @@ func (c *clientele) keep(held map[netip.Addr]vip.Address) {
 	for ip := range held {
 		if c.trackers[ip] == nil {
 			c.trackers[ip] = &clients.Tracker{}
-			c.calm = 0
+			c.calm, came = 0, true
 		}
 	}
 	c.post.Keep(func(ip netip.Addr) bool { return c.trackers[ip] != nil })
+	return came
 }
 
 func (c *clientele) look() error {

@@ -36,9 +36,13 @@ func (a *agent) live(ctx context.Context, started core.Started) error {
 	a.tellers.start(a.watchLinks)
 	a.tellers.start(a.watchClaims)
 	a.tellers.start(a.watchClients)
-	for _, in := range a.loop.instances.all {
-		a.tellers.start(func() { a.prober(in).Run(a.ctx) })
+	probers := map[string]*health.Prober{}
+	for name, in := range a.loop.instances.all {
+		p := a.prober(in)
+		probers[name] = p
+		a.tellers.start(func() { p.Run(a.ctx) })
 	}
+	a.loop.addresses.tookUp = func(name core.Name) { probers[a.instanceOf(name)].Hurry() }
 	a.tellers.start(func() { a.awaitStop(ctx) })
 	err := a.loop.run(a.ctx, started)
 	if err != nil {
@@ -77,6 +81,12 @@ func (a *agent) serves(in *instance) bool {
 	return slices.ContainsFunc(a.config.VIPs, func(v configs.VIP) bool {
 		return v.Instance == in.address && a.loop.addresses.isUp(nameOf(v))
 	})
+}
+
+// instanceOf names the instance that serves a VIP.
+func (a *agent) instanceOf(name core.Name) string {
+	i := slices.IndexFunc(a.config.VIPs, func(v configs.VIP) bool { return nameOf(v) == name })
+	return a.config.VIPs[i].Instance.String()
 }
 
 // keepWatching begins a watch again whenever it fails, until the agent ends.

@@ -28,8 +28,9 @@ var (
 	clockDriftSetting = setting[float64]{value: 0.01, floor: 0.0001, ceiling: 0.1}
 
 	// Time between two probes of a memcached on the connection that is kept open. A probe is four bytes, so
-	// ten a second cost nothing; a hang is noticed after about interval + fall × deadline. A memcached that
-	// exits is noticed at once, whatever this says.
+	// ten a second cost nothing; a hang is noticed after about interval + fall × deadline (or interval, if that is
+	// longer). A memcached that exits is noticed at once, whatever this says. One that serves nobody here is asked every
+	// fourth time.
 	intervalSetting = setting[time.Duration]{value: 100 * time.Millisecond, floor: 20 * time.Millisecond, ceiling: 10 * time.Second}
 
 	// How long one probe waits for its answer. A healthy memcached answers in well under a millisecond,
@@ -44,7 +45,7 @@ var (
 
 	// Time between two probes on a fresh connection. They rotate over memcached's workers and find a worker
 	// that hangs, or a listener that accepts no more, which the kept connection does not see. Each costs
-	// memcached an accept, hence ten times rarer.
+	// memcached an accept, hence ten times rarer; one that serves nobody here gets every fourth.
 	freshIntervalSetting = setting[time.Duration]{value: time.Second, floor: 100 * time.Millisecond, ceiling: time.Minute}
 
 	// How long a home must be up, quorate and proved clean before it gets its address back: long enough that

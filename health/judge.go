@@ -113,6 +113,11 @@ func (j *Judge) Verdict() Verdict { return j.verdict }
 // kept-open one, until it ends.
 func (j *Judge) Inquiring() bool { return j.overdue > 0 || j.freshBads > 0 || j.freshWant > 0 }
 
+// Doubts reports whether anything but a healthy instance was seen last.
+func (j *Judge) Doubts() bool {
+	return j.verdict.State != Up || j.misses > 0 || j.lost || j.Inquiring()
+}
+
 // Overdue is how many fresh connections count as unanswered. When it is zero, those still waited for are of no use.
 func (j *Judge) Overdue() int { return j.overdue }
 

@@ -15,6 +15,7 @@ type loop struct {
 	Options
 	ctx     context.Context
 	watched *atomic.Bool
+	hurry   <-chan struct{}
 	judge   *Judge
 	events  chan event
 	notices *notices
@@ -42,11 +43,12 @@ type loop struct {
 	detail    string
 }
 
-func newLoop(o Options, watched *atomic.Bool) *loop {
+func newLoop(p *Prober) *loop {
 	return &loop{
-		Options: o,
-		watched: watched,
-		judge:   NewJudge(o.Fall, o.Rise),
+		Options: p.options,
+		watched: &p.watched,
+		hurry:   p.hurry,
+		judge:   NewJudge(p.options.Fall, p.options.Rise),
 		events:  make(chan event),
 		notices: newNotices(),
 		fresh:   make(map[int]*freshProbe),
@@ -72,12 +74,14 @@ func (l *loop) run(ctx context.Context) {
 			l.handle(ev)
 		case <-l.notices.wake:
 			l.handleExits()
+		case <-l.hurry:
+			l.hasten(time.Now())
 		case <-timer.C:
 			armed = time.Time{}
 			l.drain()
 			l.due(time.Now())
 		}
-		// To set a timer anew wakes a thread, so one that is right is left as it is.
+		// To set a timer is a system call, so one that is right is left as it is.
 		now := time.Now()
 		if at := l.wake(now); !at.Equal(armed) {
 			armed = at
@@ -187,9 +191,16 @@ func (l *loop) pace(now time.Time) time.Duration {
 	return l.Interval
 }
 
-// idle reports whether nothing would be lost for now if the instance hung, and nothing says that it does.
+// idle reports whether nothing would be lost for now if the instance hung, and nothing says that it does. Without the
+// connector questions are what notices the death of a big one.
 func (l *loop) idle() bool {
-	return l.Serving != nil && !l.Serving() && l.judge.Verdict().State == Up && !l.judge.Inquiring() && !l.suspected
+	return l.Serving != nil && !l.Serving() && l.watching() && !l.suspected && !l.judge.Doubts()
+}
+
+// hasten ends a pause that was meant for an instance which served nobody.
+func (l *loop) hasten(now time.Time) {
+	l.next = earliest(l.next, inStep(now, l.pace(now)))
+	l.nextFresh = earliest(l.nextFresh, inStep(now, l.freshPace()))
 }
 
 func (l *loop) handle(ev event) {

@@ -44,8 +44,9 @@ type Options struct {
 	Rise          int            // answers in a row that mean up after a down
 	FreshInterval time.Duration  // between two fresh connections, as long as they are answered
 
-	// Serving, if not nil, says whether clients are served by the instance now. While they are not, and nothing is wrong,
-	// questions come at IdleInterval, and fresh connections are as much seldomer.
+	// Serving, if not nil, says whether clients are served by the instance now. While they are not, nothing is wrong and the
+	// connector watches the process, questions come at IdleInterval, and fresh connections are as much seldomer. When it
+	// begins to be true Hurry is to be called.
 	Serving func() bool
 	// Connector, if not nil, tells of the process's end. Several probers may share one. It must outlive Run.
 	Connector *Connector
@@ -72,6 +73,7 @@ type Report struct {
 type Prober struct {
 	options Options
 	watched atomic.Bool // the connector watches the present process
+	hurry   chan struct{}
 }
 
 // New returns a prober that does nothing until Run.
@@ -81,7 +83,7 @@ func New(o Options) *Prober {
 	orDefault(&o.Fall, FallDefault)
 	orDefault(&o.Rise, RiseDefault)
 	orDefault(&o.FreshInterval, FreshIntervalDefault)
-	return &Prober{options: o}
+	return &Prober{options: o, hurry: make(chan struct{}, 1)}
 }
 
 // idleShare is how many times as long the pauses are while nobody is served.
@@ -115,9 +117,18 @@ func (p *Prober) Source() string {
 	return SourceConnection
 }
 
+// Hurry tells that Serving has become true: the next question does not wait for the end of a long pause. It may be called at
+// any time, and never waits.
+func (p *Prober) Hurry() {
+	select {
+	case p.hurry <- struct{}{}:
+	default: // told, and not taken up yet
+	}
+}
+
 // Run probes until ctx ends. When it has returned, nothing of it runs any more and Report is not called again. A Prober
 // runs once at a time.
 func (p *Prober) Run(ctx context.Context) {
-	l := newLoop(p.options, &p.watched)
+	l := newLoop(p)
 	l.run(ctx)
 }

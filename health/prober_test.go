@@ -57,12 +57,14 @@ func TestFirstContact(t *testing.T) {
 // TestFirstContactNeedsOneAnswer has an interval so long that a second question would never come.
 func TestFirstContactNeedsOneAnswer(t *testing.T) { serving(t, idle) }
 
-// TestPace: an instance that serves nobody is asked seldom, unless something may be wrong with it.
+// TestPace: an instance that serves nobody is asked seldom, unless something may be wrong with it or its end would not be told.
 func TestPace(t *testing.T) {
+	connector := &Connector{done: make(chan struct{})}
 	serves := false
-	p := New(Options{Report: func(Report) {}, Serving: func() bool { return serves }})
-	l := newLoop(p.options, &p.watched)
+	p := New(Options{Report: func(Report) {}, Serving: func() bool { return serves }, Connector: connector})
+	l := newLoop(p)
 	l.kept = &session{}
+	l.stopWatch = func() {}
 	now := time.Now()
 	expect := func(when string, want time.Duration) {
 		t.Helper()
@@ -73,27 +75,42 @@ func TestPace(t *testing.T) {
 			t.Errorf("%s: fresh connections every %s", when, l.freshPace())
 		}
 	}
-	answer := func(err error) { l.conclude(event{what: answered, at: now, sent: now, err: err}) }
+	answer := func() { l.conclude(event{what: answered, at: now, sent: now}) }
+	observe := func(k Kind, o Outcome) { l.observe(Observation{Kind: k, Outcome: o, Sent: now, At: now}) }
 	expect("nothing known yet", IntervalDefault)
-	answer(nil)
+	answer()
 	expect("up", 4*IntervalDefault)
 	serves = true
 	expect("up and serving", IntervalDefault)
 	serves = false
 	l.suspect(Exit{Kind: ExitThread})
 	expect("a thread ended", IntervalDefault)
-	answer(nil)
+	answer()
 	expect("and an answer came", 4*IntervalDefault)
-	l.observe(Observation{Kind: Fresh, Outcome: TimedOut, Sent: now, At: now})
+	observe(Fresh, TimedOut)
 	expect("a fresh connection is overdue", IntervalDefault)
-	l.observe(Observation{Kind: Fresh, Outcome: Settled, Sent: now, At: now})
+	observe(Fresh, Settled)
 	expect("and came to an end", 4*IntervalDefault)
+	observe(KeptOpen, BadReply)
+	expect("an answer was wrong", IntervalDefault)
+	answer()
+	expect("and the next one right", 4*IntervalDefault)
+	l.stopWatch = nil
+	expect("not watched", IntervalDefault)
+	l.stopWatch = func() {}
+	expect("watched again", 4*IntervalDefault)
 	for range FallDefault {
-		l.observe(Observation{Kind: KeptOpen, Outcome: TimedOut, Sent: now, At: now})
+		observe(KeptOpen, TimedOut)
 	}
 	expect("just down", quickInterval)
 	now = now.Add(quickFor + time.Second)
 	expect("down", IntervalDefault)
+	for range RiseDefault {
+		answer()
+	}
+	expect("up again", 4*IntervalDefault)
+	close(connector.done)
+	expect("the connector failed", IntervalDefault)
 	for interval, want := range map[time.Duration]time.Duration{
 		100 * time.Millisecond: 400 * time.Millisecond, 500 * time.Millisecond: time.Second, 2 * time.Second: 2 * time.Second,
 	} {
@@ -101,6 +118,56 @@ func TestPace(t *testing.T) {
 			t.Errorf("with %s and fresh connections every second: %s, want %s", interval, got, want)
 		}
 	}
+}
+
+// TestHurry: an instance that begins to serve is asked at once as if it had served before.
+func TestHurry(t *testing.T) {
+	connector := &Connector{done: make(chan struct{})}
+	serves := false
+	p := New(Options{Report: func(Report) {}, Serving: func() bool { return serves }, Connector: connector})
+	l := newLoop(p)
+	l.kept = &session{asks: make(chan struct{}, 1)}
+	l.stopWatch = func() {}
+	now := firstBeat.Add(time.Hour)
+	l.conclude(event{what: answered, at: now, sent: now})
+	l.ask(now)
+	l.nextFresh = inStep(now, l.freshPace())
+	expect := func(when string, next, fresh time.Duration) {
+		t.Helper()
+		if l.next.Sub(now) != next || l.nextFresh.Sub(now) != fresh {
+			t.Errorf("%s: the next question in %s, a fresh connection in %s, want %s and %s", when, l.next.Sub(now), l.nextFresh.Sub(now), next, fresh)
+		}
+	}
+	expect("idle", 4*IntervalDefault, 4*FreshIntervalDefault)
+	serves = true
+	p.Hurry()
+	p.Hurry() // no more than once
+	<-l.hurry
+	l.hasten(now)
+	expect("serving", IntervalDefault, FreshIntervalDefault)
+	select {
+	case <-l.hurry:
+		t.Error("it is to hurry twice")
+	default:
+	}
+}
+
+// TestHurryIsHeard has a loop whose next question would come in an hour.
+func TestHurryIsHeard(t *testing.T) {
+	s := startScripted(t, always(serves))
+	p := New(Options{Address: s.addr, Interval: 20 * time.Millisecond, FreshInterval: time.Hour, Report: func(Report) {}})
+	l := newLoop(p)
+	l.next = time.Now().Add(time.Hour)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		l.run(ctx)
+	}()
+	p.Hurry()
+	s.awaitConnections(1)
+	cancel()
+	<-ended
 }
 
 // TestInStep: probers that begin at any time ask together.
@@ -129,7 +196,7 @@ func TestInStep(t *testing.T) {
 func TestWhenTheProcessIsLookedAt(t *testing.T) {
 	connector := &Connector{done: make(chan struct{})}
 	p := New(Options{Connector: connector})
-	l := newLoop(p.options, &p.watched)
+	l := newLoop(p)
 	l.kept = &session{asks: make(chan struct{}, 1)}
 	now := time.Now()
 	ask := func() time.Duration {

@@ -1,6 +1,7 @@
 package health
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -55,6 +56,39 @@ func TestUnwatchedReadsAsAnyOther(t *testing.T) {
 				t.Errorf("read: %v, want %v", err, c.want)
 			}
 		})
+	}
+}
+
+// It writes as any other does: all of it, even if that has to wait for the other side to read.
+func TestUnwatchedWritesAsAnyOther(t *testing.T) {
+	server, client := tcpPair(t)
+	conn := unwatched(client)
+	long := bytes.Repeat([]byte("mn\r\n"), 1<<20) // more than both ends hold
+	wrote := make(chan error)
+	go func() {
+		n, err := conn.Write(long)
+		if err == nil && n != len(long) {
+			err = io.ErrShortWrite
+		}
+		wrote <- err
+	}()
+	got := make([]byte, len(long))
+	if _, err := io.ReadFull(server, got); err != nil || !bytes.Equal(got, long) {
+		t.Errorf("something else arrived, %v", err)
+	}
+	check(t, <-wrote)
+	check(t, client.SetWriteDeadline(time.Unix(1, 0)))
+	if _, err := conn.Write(long); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the time is over: %v", err)
+	}
+	check(t, client.SetWriteDeadline(time.Time{}))
+	check(t, client.CloseWrite())
+	if n, err := conn.Write(long); n != 0 || !errors.Is(err, unix.EPIPE) {
+		t.Errorf("wrote %d bytes to a connection that is shut, %v", n, err)
+	}
+	check(t, client.Close())
+	if _, err := conn.Write(long); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("it is closed here: %v", err)
 	}
 }
 

@@ -49,14 +49,14 @@ func outages(s Settings) Outages {
 // BoundsOf reckons the bounds of a configuration. A lease that was renewed right before the holder
 // died runs out on the slowest voter's clock after lease x (1 + drift); one candidate that died with
 // it costs a stagger; a hint, a claim and its grant are one round trip and a half. A hang right after
-// a probe was sent well is noticed by the fall-th deadline after the next one; giving up and taking
-// over is two round trips and a half.
+// a probe was answered is noticed once the next one is fall deadlines old, or intervals where those are longer; giving up
+// and taking over is two round trips and a half.
 func BoundsOf(s Settings) Bounds {
 	b := Bounds{RoundTrip: roundTripAssumed, OnHost: onHostAssumed}
 	stagger := max(staggerLeast, 3*b.RoundTrip)
 	move := b.RoundTrip*5/2 + b.OnHost
 	b.HostLost = time.Duration(float64(s.Lease)*(1+s.Drift)) + b.RoundTrip*2 + stagger + b.OnHost
-	b.Hung = s.Interval + time.Duration(s.Fall)*s.Deadline + move
+	b.Hung = s.Interval + s.Deadline + time.Duration(s.Fall-1)*max(s.Interval, s.Deadline) + move
 	b.Exited = exitNoticed + move
 	b.Planned = move
 	return b

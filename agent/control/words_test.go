@@ -116,15 +116,19 @@ func TestEveryRoleLeavesItUnserved(t *testing.T) {
 }
 
 func TestBounds(t *testing.T) {
-	b := BoundsOf(Settings{Lease: 600 * time.Millisecond, Drift: 0.01, Interval: 100 * time.Millisecond, Deadline: 150 * time.Millisecond, Fall: 3})
+	s := Settings{Lease: 600 * time.Millisecond, Drift: 0.01, Interval: 100 * time.Millisecond, Deadline: 150 * time.Millisecond, Fall: 3}
+	b := BoundsOf(s)
+	s.Interval = time.Second
+	seldom := BoundsOf(s)
 	for _, c := range []struct {
 		what      string
 		got, want time.Duration
 	}{
-		{"host lost", b.HostLost, 626 * time.Millisecond}, // 606 + 4 + 6 + 10
-		{"hung", b.Hung, 565 * time.Millisecond},          // 100 + 450 + 15
-		{"exited", b.Exited, 20 * time.Millisecond},       // 5 + 15
-		{"planned", b.Planned, 15 * time.Millisecond},     // 5 + 10
+		{"host lost", b.HostLost, 626 * time.Millisecond},            // 606 + 4 + 6 + 10
+		{"hung", b.Hung, 565 * time.Millisecond},                     // 100 + 450 + 15
+		{"hung, asked seldom", seldom.Hung, 3165 * time.Millisecond}, // 1,000 + 150 + 2,000 + 15
+		{"exited", b.Exited, 20 * time.Millisecond},                  // 5 + 15
+		{"planned", b.Planned, 15 * time.Millisecond},                // 5 + 10
 	} {
 		if c.got != c.want {
 			t.Errorf("%s: %s, want %s", c.what, c.got, c.want)

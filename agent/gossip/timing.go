@@ -12,11 +12,11 @@ import (
 // default lease of 600 ms: a probe every 1.8 s, a silent host suspected after 1.8 s per peer in turn and gone from the
 // members 3.6 s later, a state told to everybody within 0.2 to 0.4 s.
 const (
-	// Probes: one in three leases. Faster costs packets, slower makes Members lag behind leases.
+	// Probes: one in three leases, or in two seconds. Faster costs packets, slower makes Members lag behind leases.
 	probeMin, probeMax = 200 * time.Millisecond, 2 * time.Second
 	// Gossip rounds: a third of a lease. A round with nothing to tell costs a wake-up.
 	gossipMin, gossipMax = 100 * time.Millisecond, 200 * time.Millisecond
-	// Push/pull only repairs what lost packets left behind and no newer state has mended, so it is rare: 50 leases. Each is
+	// Push/pull only repairs what lost packets left behind and no newer state has mended, so it is rare: 50 leases, or half a minute. Each is
 	// a stream of a dozen packets.
 	pushPullMin, pushPullMax = 5 * time.Second, 30 * time.Second
 

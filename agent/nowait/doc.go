@@ -5,6 +5,6 @@
 // some hundred times a second for a few microseconds of work, and spent a quarter of its time on that.
 //
 // What is here must never wait: a thread that did would keep a core's share of the program from running, and a garbage
-// collection from beginning. So sockets are asked with MSG_DONTWAIT, and nothing else belongs here but clocks.
-// It decides nothing and keeps nothing.
+// collection from beginning. So sockets are asked with MSG_DONTWAIT, and nothing else belongs here but clocks and timers, for
+// which the runtime's netpoller waits. It decides nothing.
 package nowait

@@ -50,16 +50,24 @@ func port(field *uint16) uint16 { return binary.BigEndian.Uint16((*[2]byte)(unsa
 
 // Send hands a packet to a socket. It fails with EAGAIN if there is no room now.
 func Send(fd uintptr, packet []byte, to *Address) error {
+	_, err := send(fd, packet, &to.raw, to.length)
+	return err
+}
+
+// Write hands bytes to a socket that is connected, as many as it has room for. It fails with EAGAIN if there is none now.
+func Write(fd uintptr, b []byte) (n int, err error) { return send(fd, b, nil, 0) }
+
+func send(fd uintptr, b []byte, to *unix.RawSockaddrInet6, length uintptr) (n int, err error) {
 	for {
-		_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(packet))), uintptr(len(packet)),
-			unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(&to.raw)), to.length)
+		n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)),
+			unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, uintptr(unsafe.Pointer(to)), length)
 		switch errno {
 		case 0:
-			return nil
+			return int(n), nil
 		case unix.EINTR:
 			continue
 		}
-		return errno
+		return 0, errno
 	}
 }
 

@@ -32,6 +32,9 @@ func NewTimer() *Timer {
 	t := newTimer()
 	t.fd, t.file, t.ended = uintptr(fd), os.NewFile(uintptr(fd), "timer"), make(chan struct{})
 	raw, err := t.file.SyscallConn()
+	if err == nil {
+		err = t.file.SetReadDeadline(time.Time{}) // fails if the runtime cannot wait for it
+	}
 	if err != nil {
 		_ = t.file.Close()
 		return PlainTimer()
