@@ -90,6 +90,10 @@ func TestMetrics(t *testing.T) {
 	dead, hung, here := c.Hosts[0], c.Hosts[1], c.Hosts[2]
 	c.awaitStatus(t, here, int(control.AllWell))
 	flushed := c.metrics(t, hung, metricsPort).of(hung, "flushes_total", metricsOf, "result=proved")
+	for _, h := range []*lab.Host{dead, hung} {
+		// For how long nobody held a VIP is known to those who have heard that it was held for longer than a heartbeat.
+		await(t, h.Name+" has renewed its lease three times", func() bool { return c.metrics(t, h, metricsPort).of(h, "lease_renewal_left_ratio_count") >= 3 })
+	}
 
 	struck(t)(dead.Memcached().Kill())
 	struck(t)(hung.Memcached().Freeze())
