@@ -60,7 +60,8 @@ type clientele struct {
 	trackers map[netip.Addr]*clients.Tracker // of addresses that are up here
 	number   uint64                          // of the newest list
 	calm     int                             // looks in a row that saw nobody new and left nobody to be told
-	next     time.Time                       // no look before, unless an address came up
+	next     time.Time                       // of the next look
+	came     chan struct{}                   // has something when an address came up
 
 	counts clientCounts
 }
@@ -86,16 +87,38 @@ func newClientele(c *configs.Config, self string, d *diary) *clientele {
 	}
 	return &clientele{
 		self: self, diary: d, book: clients.NewBook(mine), post: clients.NewPost(readers), trackers: map[netip.Addr]*clients.Tracker{},
+		came: make(chan struct{}, 1),
 	}
 }
 
 // run looks and tells until ctx ends.
 func (c *clientele) run(ctx context.Context) {
+	c.next = time.Now().Add(clientsEvery)
 	for {
-		pause(ctx, clientsEvery)
-		if ctx.Err() != nil || !c.turn() {
+		timer := time.NewTimer(time.Until(c.next))
+		select {
+		case <-timer.C:
+			if !c.turn() {
+				return
+			}
+		case <-c.came:
+			timer.Stop()
+			if soon := time.Now().Add(clientsEvery); soon.Before(c.next) {
+				c.next = soon
+			}
+		case <-ctx.Done():
+			timer.Stop()
 			return
 		}
+	}
+}
+
+// cameUp tells that an address is up here, from any goroutine. The next look does not wait for the end of a long pause, but
+// neither does it take the processor from those who need it at such a moment.
+func (c *clientele) cameUp() {
+	select {
+	case c.came <- struct{}{}:
+	default: // told, and not taken up yet
 	}
 }
 
@@ -108,20 +131,22 @@ func (c *clientele) pace(took time.Duration) time.Duration {
 	return max(every, min(clientsShare*took, clientsLongest))
 }
 
-// turn is one look, if it is time for one, and what is to be told after it. It reports whether another is of use.
+// turn is one look, and what is to be told after it. It reports whether another is of use.
 func (c *clientele) turn() bool {
 	now := time.Now()
+	var took time.Duration
+	defer func() { c.next = now.Add(c.pace(took)) }()
 	held := map[netip.Addr]vip.Address{}
 	for _, a := range c.held() {
 		held[a.Prefix.Addr()] = a
 	}
-	if came := c.keep(held); len(held) == 0 || !came && now.Before(c.next) {
+	c.calm++
+	c.keep(held)
+	if len(held) == 0 {
 		return true
 	}
-	c.calm++
 	err := c.look()
-	took := time.Since(now)
-	defer func() { c.next = now.Add(c.pace(took)) }()
+	took = time.Since(now)
 	if err != nil {
 		c.calm = 0
 		c.diary.trouble(logrus.Fields{}, "clients of own VIPs not found: the next holder cannot have them reset", err)
@@ -137,8 +162,8 @@ func (c *clientele) turn() bool {
 }
 
 // keep begins with addresses that came up and forgets those that went: who was connected when another holder had one
-// is nothing to go by. It reports whether one came up.
-func (c *clientele) keep(held map[netip.Addr]vip.Address) (came bool) {
+// is nothing to go by.
+func (c *clientele) keep(held map[netip.Addr]vip.Address) {
 	for ip := range c.trackers {
 		if _, up := held[ip]; !up {
 			delete(c.trackers, ip)
@@ -147,11 +172,10 @@ func (c *clientele) keep(held map[netip.Addr]vip.Address) (came bool) {
 	for ip := range held {
 		if c.trackers[ip] == nil {
 			c.trackers[ip] = &clients.Tracker{}
-			c.calm, came = 0, true
+			c.calm = 0
 		}
 	}
 	c.post.Keep(func(ip netip.Addr) bool { return c.trackers[ip] != nil })
-	return came
 }
 
 func (c *clientele) look() error {

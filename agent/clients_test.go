@@ -250,6 +250,7 @@ func TestLooksAreRareWhileNobodyComes(t *testing.T) {
 		w.held = nil
 		looks(2 * clientsEvery)
 		w.held = []vip.Address{addressA}
+		w.cameUp()
 		if n := looks(3*clientsEvery + clientsEvery/2); n != 3 || known() != 3 {
 			t.Errorf("%d looks at an address that came up, %d clients known, want 3 of both", n, known())
 		}

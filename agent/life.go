@@ -42,7 +42,10 @@ func (a *agent) live(ctx context.Context, started core.Started) error {
 		probers[name] = p
 		a.tellers.start(func() { p.Run(a.ctx) })
 	}
-	a.loop.addresses.tookUp = func(name core.Name) { probers[a.instanceOf(name)].Hurry() }
+	a.loop.addresses.tookUp = func(name core.Name) {
+		probers[a.instanceOf(name)].Hurry()
+		a.clients.cameUp()
+	}
 	a.tellers.start(func() { a.awaitStop(ctx) })
 	err := a.loop.run(a.ctx, started)
 	if err != nil {

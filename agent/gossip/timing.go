@@ -10,12 +10,12 @@ import (
 // and states spread, at a pace that is about a person's or a releaser's view of the cluster. It is derived from the
 // lease, within bounds that keep an idle node idle: each probe is two packets and four wake-ups on two nodes. With the
 // default lease of 600 ms: a probe every 1.8 s, a silent host suspected after 1.8 s per peer in turn and gone from the
-// members 3.6 s later, a state told to everybody within 0.2 to 0.4 s.
+// members 3.6 s later, a state told to everybody within 0.3 to 0.6 s.
 const (
 	// Probes: one in three leases, or in two seconds. Faster costs packets, slower makes Members lag behind leases.
 	probeMin, probeMax = 200 * time.Millisecond, 2 * time.Second
-	// Gossip rounds: a third of a lease. A round with nothing to tell costs a wake-up.
-	gossipMin, gossipMax = 100 * time.Millisecond, 200 * time.Millisecond
+	// Gossip rounds: half a lease. A round with nothing to tell costs a wake-up.
+	gossipMin, gossipMax = 100 * time.Millisecond, 300 * time.Millisecond
 	// Push/pull only repairs what lost packets left behind and no newer state has mended, so it is rare: 50 leases, or half a minute. Each is
 	// a stream of a dozen packets.
 	pushPullMin, pushPullMax = 5 * time.Second, 30 * time.Second
@@ -58,7 +58,7 @@ func configure(o Options, keys *memberlist.Keyring) *memberlist.Config {
 	// A TCP ping would call a node alive whose UDP is cut, and UDP is what leases travel on.
 	c.DisableTcpPings = true
 
-	c.GossipInterval = clamp(o.Lease/3, gossipMin, gossipMax)
+	c.GossipInterval = clamp(o.Lease/2, gossipMin, gossipMax)
 	c.GossipNodes = 3    // all peers at once in a cluster of four
 	c.RetransmitMult = 2 // each state twice per node and decade of nodes, by its own node and all who heard it; and anew after a second
 	c.GossipToTheDeadTime = clamp(16*o.Lease, forgetMin, forgetMax)
