@@ -100,10 +100,11 @@ func TestMetrics(t *testing.T) {
 	for _, v := range c.VIPs[:2] {
 		c.tellsTheMove(t, here, v)
 	}
-	m := c.metrics(t, dead, metricsPort)
-	if m.of(dead, "memcached_up", metricsOf) != 0 || m.of(dead, "memcached_stats_up", metricsOf) != 0 || m.of(dead, "vip_released_total", vipLabel(c.VIPs[0]), "cause=instance_down") == 0 {
-		t.Errorf("%s does not tell that memcached is dead, and that it let go for that", dead.Name)
-	}
+	var m scrape
+	await(t, dead.Name+" tells that memcached is dead, also when asked for its figures, and that it let go for that", func() bool {
+		m = c.metrics(t, dead, metricsPort)
+		return m.of(dead, "memcached_up", metricsOf) == 0 && m.of(dead, "memcached_stats_up", metricsOf) == 0 && m.of(dead, "vip_released_total", vipLabel(c.VIPs[0]), "cause=instance_down") > 0
+	})
 
 	must(t, dead.Memcached().Start())
 	struck(t)(hung.Memcached().Thaw())
