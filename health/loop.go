@@ -162,7 +162,7 @@ func (l *loop) ask(now time.Time) {
 	l.next = inStep(now, l.pace(now))
 }
 
-// beats are counted from here, by every prober of the process.
+// firstBeat is where beats are counted from, by every prober of the process.
 var firstBeat = time.Now()
 
 // inStep is the next beat of a pace. All that go at one pace act at the same moments, so that an idle process with many

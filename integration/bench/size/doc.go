@@ -8,7 +8,7 @@
 //
 // `make bench-size` builds and runs it, and `make bench-size BENCH="-real 3,10 -sim 3,10"` passes flags. Each size is
 // kept when it is done (-data), and a further call goes on from there; -report prints what there is, and -page writes it
-// into BENCHMARKS.md.
+// into BENCHMARKS.md. ../measured/size.json is what the section there was written from.
 //
 // What it decides: nothing. It says which of the aims are met.
 //
