@@ -94,20 +94,20 @@ func newClientele(c *configs.Config, self string, d *diary) *clientele {
 // run looks and tells until ctx ends.
 func (c *clientele) run(ctx context.Context) {
 	c.next = time.Now().Add(clientsEvery)
+	timer := time.NewTimer(clientsEvery)
+	defer timer.Stop()
 	for {
-		timer := time.NewTimer(time.Until(c.next))
+		timer.Reset(time.Until(c.next))
 		select {
 		case <-timer.C:
 			if !c.turn() {
 				return
 			}
 		case <-c.came:
-			timer.Stop()
 			if soon := time.Now().Add(clientsEvery); soon.Before(c.next) {
 				c.next = soon
 			}
 		case <-ctx.Done():
-			timer.Stop()
 			return
 		}
 	}

@@ -43,7 +43,7 @@ func (a *agent) live(ctx context.Context, started core.Started) error {
 		a.tellers.start(func() { p.Run(a.ctx) })
 	}
 	a.loop.addresses.tookUp = func(name core.Name) {
-		probers[a.instanceOf(name)].Hurry()
+		probers[a.instanceName(name)].Hurry()
 		a.clients.cameUp()
 	}
 	a.tellers.start(func() { a.awaitStop(ctx) })
@@ -84,12 +84,6 @@ func (a *agent) serves(in *instance) bool {
 	return slices.ContainsFunc(a.config.VIPs, func(v configs.VIP) bool {
 		return v.Instance == in.address && a.loop.addresses.isUp(nameOf(v))
 	})
-}
-
-// instanceOf names the instance that serves a VIP.
-func (a *agent) instanceOf(name core.Name) string {
-	i := slices.IndexFunc(a.config.VIPs, func(v configs.VIP) bool { return nameOf(v) == name })
-	return a.config.VIPs[i].Instance.String()
 }
 
 // keepWatching begins a watch again whenever it fails, until the agent ends.

@@ -90,8 +90,8 @@ func New(o Options) *Prober {
 const idleShare = 4
 
 // IdleInterval is the time between two questions to an instance that is up and serves nobody: a hang of it costs nothing yet,
-// its end is told by the kernel, and it is looked at once more before an address goes up. Above one that is longer than
-// that between fresh connections there is nothing to save.
+// its end is told by the kernel, and it is looked at once more before an address goes up. To make it
+// longer than that between fresh connections would save nothing.
 func IdleInterval(interval, fresh time.Duration) time.Duration {
 	return max(interval, min(idleShare*interval, fresh))
 }

@@ -55,13 +55,7 @@ func (v *voter) loads() loads {
 	return load
 }
 
-// without does something while a name does not count, since it is that name that is to be placed.
-func (l loads) without(s *slot, do func()) {
-	l.count(s, -1)
-	do()
-	l.count(s, 1)
-}
-
+// count adds a name's share, or takes it out: a name that is to be placed does not count.
 func (l loads) count(s *slot, by int) {
 	if s.vip.Name == HandbackSlot {
 		return
@@ -118,16 +112,16 @@ func (v *voter) hints(now Instant, stagger time.Duration, trust Instant) []addre
 		if !s.hintDue(now) {
 			continue
 		}
-		load.without(s, func() {
-			field := v.candidates
-			if now < v.homesUntil && !s.last.Known() {
-				field = v.cleanHome
-			}
-			if h, ok := v.turn(now, s, field(now, s, load), stagger, trust); ok {
-				s.named = h.to
-				out = append(out, h)
-			}
-		})
+		load.count(s, -1)
+		field := v.candidates
+		if now < v.homesUntil && !s.last.Known() {
+			field = v.cleanHome
+		}
+		if h, ok := v.turn(now, s, field(now, s, load), stagger, trust); ok {
+			s.named = h.to
+			out = append(out, h)
+		}
+		load.count(s, 1)
 	}
 	return out
 }

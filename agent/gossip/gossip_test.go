@@ -261,8 +261,8 @@ func TestStartFailsWhole(t *testing.T) {
 	begin(t, options(port, "a", "a", "b"))
 }
 
-// After Close nothing is left, but for memberlist's last probe: no goroutine, no port, no callback. It holds while peers are silent,
-// when probes and joins are under way.
+// After Close nothing is left, but for memberlist's last probe: no goroutine, no port, no callback. It holds while peers
+// are silent, when probes and joins are under way.
 func TestCloseLeavesNothing(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	a, b, c := three(t)

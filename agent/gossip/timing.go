@@ -16,8 +16,8 @@ const (
 	probeMin, probeMax = 200 * time.Millisecond, 2 * time.Second
 	// Gossip rounds: half a lease. A round with nothing to tell costs a wake-up.
 	gossipMin, gossipMax = 100 * time.Millisecond, 300 * time.Millisecond
-	// Push/pull only repairs what lost packets left behind and no newer state has mended, so it is rare: 50 leases, or half a minute. Each is
-	// a stream of a dozen packets.
+	// Push/pull only repairs what lost packets left behind and no newer state has mended, so it is rare: 50 leases, or half a
+	// minute. Each is a stream of a dozen packets.
 	pushPullMin, pushPullMax = 5 * time.Second, 30 * time.Second
 
 	// A stream may need one retransmission of its first packet, which comes after a second.
