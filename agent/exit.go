@@ -8,14 +8,17 @@ import (
 	"memvip/vip"
 )
 
-// The exit codes of memvip-agent.
+// The exit codes of memvip-agent. None is 2, with which the Go runtime ends a process that panicked or got SIGABRT from
+// systemd's watchdog: a restart helps then, and the unit knows by the code that it does not after the last two, which have the
+// numbers of sysexits.h.
 const (
 	ExitOK         = 0
-	ExitFailure    = 1 // it failed while running, or could not start for a reason of its own
-	ExitConfig     = 2 // the command line or the configuration will not do: a restart does not help
-	ExitRunning    = 3 // another agent has the runtime directory
-	ExitCapability = 4 // the process may not do what an agent has to
-	ExitPlace      = 5 // a VIP has no interface, as long as the host has those that it has
+	ExitFailure    = 1  // it failed while running, or could not start for a reason of its own
+	ExitRunning    = 3  // another agent has the runtime directory
+	ExitCapability = 4  // the process may not do what an agent has to
+	ExitPlace      = 5  // a VIP has no interface, as long as the host has those that it has
+	ExitUsage      = 64 // the command line makes no sense
+	ExitConfig     = 78 // the configuration will not do
 )
 
 // UsageError is a command line that makes no sense.
@@ -45,7 +48,7 @@ func ExitCode(err error) (code int, hint string) {
 		return ExitFailure, "this is a fault in memvip: please report the log's last lines"
 	}
 	if _, ok := errors.AsType[*UsageError](err); ok {
-		return ExitConfig, "see memvip-agent --help"
+		return ExitUsage, "see memvip-agent --help"
 	}
 	if _, ok := errors.AsType[*PlaceError](err); ok {
 		return ExitPlace, ""

@@ -25,11 +25,13 @@ func (c *cluster) faultScenes(t *testing.T) {
 		on(t, m, "kill -9 "+before)
 		awaitPID(t, m, "memcached", before)
 	})
-	c.scene(t, "kill -9 of the agent", fault, func(t *testing.T) {
-		before := mainPID(t, m, "memvip-agent")
-		on(t, m, "kill -9 "+before)
-		awaitPID(t, m, "memvip-agent", before)
-	})
+	for _, signal := range []string{"KILL", "ABRT"} { // the latter as systemd's watchdog does it
+		c.scene(t, "kill -"+signal+" of the agent", fault, func(t *testing.T) {
+			before := mainPID(t, m, "memvip-agent")
+			on(t, m, "kill -"+signal+" "+before)
+			awaitPID(t, m, "memvip-agent", before)
+		})
+	}
 }
 
 // powerCut is the scene that others are compared with: nothing is quicker than a lease to end.
