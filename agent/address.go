@@ -128,8 +128,8 @@ func (a *addresses) prolong(e core.ProlongAddress) {
 	if w.prolongs != nil && !w.prolongs.done.Load() && w.asked.CompareAndSwap(false, true) { // asked before: it goes by the newest deadline
 		w.behind.put(struct{}{})
 	}
-	if w.newest.kind == orderProlong && !w.newest.done.Load() && !e.Gone {
-		return // the kernel is told often enough: the next renewal comes soon
+	if (w.newest.kind == orderProlong || w.newest.kind == orderTake) && !w.newest.done.Load() && !e.Gone {
+		return // the kernel is told often enough: the next renewal comes soon, or the address is on its way up
 	}
 	w.order(&addressOrder{kind: orderProlong, gone: e.Gone})
 	w.prolongs = w.newest
@@ -216,6 +216,7 @@ func (w *addressWorker) renew() {
 
 func (w *addressWorker) take(o *addressOrder) {
 	fail := func(why string) {
+		o.done.Store(true)
 		w.queue.put(core.AddressFailed{Name: w.name, Term: o.term, Err: why})
 	}
 	if o.lease.left() <= 0 {
@@ -234,15 +235,22 @@ func (w *addressWorker) take(o *addressOrder) {
 	}
 	now := time.Now()
 	w.since.Store(&now)
+	o.done.Store(true)
 	w.queue.put(core.AddressUp{Name: w.name, Term: o.term})
 	if w.tookUp != nil {
 		w.tookUp(w.name)
 	}
 }
 
-// prolong tells the machine of what others did to the address and of a fence that cannot be renewed. The rest is
-// for people: an address that went for want of a lease is one that the machine ends by itself, and one that could
-// not be refreshed is tried again with the next renewal.
+// gone tells the machine of an address that was taken down for want of a lease. As a rule it ends that lease by itself; it
+// does not if a renewal came in at the last moment and was written down after an order had looked.
+func (w *addressWorker) gone(o *addressOrder, err error) {
+	w.since.Store(nil)
+	w.queue.putIf(core.AddressLost{Name: w.name, Err: err.Error()}, func() bool { return w.lastTake < o.number })
+}
+
+// prolong tells the machine of what others did to the address, of a fence that cannot be renewed and of an address that is
+// not there any more. One that could not be refreshed is for people: it is tried again with the next renewal.
 func (w *addressWorker) prolong(o *addressOrder) {
 	prolong := w.port.Prolong
 	if o.gone {
@@ -252,7 +260,7 @@ func (w *addressWorker) prolong(o *addressOrder) {
 	o.done.Store(true)
 	switch {
 	case errors.Is(err, vip.ErrTooLate), errors.Is(err, vip.ErrNotHeld):
-		w.since.Store(nil)
+		w.gone(o, err)
 	case errors.Is(err, vip.ErrFence):
 		w.queue.put(core.AddressLost{Name: w.name, Err: err.Error()})
 	case err != nil && !errors.Is(err, vip.ErrNotAnnounced):

@@ -144,6 +144,50 @@ func TestALeaseFollowsTheMachineWithoutTheWorker(t *testing.T) {
 	})
 }
 
+// The kernel may let a take wait for longer than the lease that it was ordered for, and renewals come in meanwhile.
+func TestALeaseIsProlongedWhileItsAddressGoesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		thaw := make(chan struct{})
+		r.addresses.take = func(_ vip.Address, lease vip.Lease) error {
+			<-thaw
+			if lease() <= 0 {
+				return vip.ErrTooLate
+			}
+			return nil
+		}
+		r.start()
+		until := r.now().Add(time.Second)
+		r.order(core.TakeAddress{Name: vipA, Term: termOne, Until: until})
+		pass(900 * time.Millisecond)
+		r.order(core.ProlongAddress{Name: vipA, Until: until.Add(time.Second)})
+		pass(900 * time.Millisecond)
+		close(thaw)
+		r.settle()
+		r.want("started", "take 10.0.0.101", "up 10.0.0.101 1")
+		r.order(core.ProlongAddress{Name: vipA, Until: until.Add(2 * time.Second)})
+		r.want("prolong 10.0.0.101")
+	})
+}
+
+// An address that was found to be without a lease, though it was renewed at that moment, is not held for ever by word alone.
+func TestAnAddressThatIsGoneIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.addresses.prolong = func(vip.Address) (vip.Prolonged, error) { return vip.ProlongedNot, vip.ErrTooLate }
+		r.start()
+		until := r.now().Add(time.Second)
+		r.order(core.TakeAddress{Name: vipA, Term: termOne, Until: until})
+		r.order(core.ProlongAddress{Name: vipA, Until: until.Add(time.Second)})
+		r.want("started", "take 10.0.0.101", "up 10.0.0.101 1", "prolong 10.0.0.101", "addresslost")
+		r.addresses.announce = vip.ErrNotHeld
+		r.order(core.AnnounceAddress{Name: vipA})
+		r.want("announce 10.0.0.101", "addresslost")
+		r.order(core.TakeAddress{Name: vipA, Term: termTwo, Until: until.Add(time.Second)})
+		r.want("take 10.0.0.101", "up 10.0.0.101 2")
+	})
+}
+
 // The kernel may let an address's lifetime wait for seconds. The fence, which ends with the lease, does not wait with it.
 func TestAFenceIsRenewedBesideAStuckAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

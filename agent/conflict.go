@@ -93,7 +93,7 @@ func (a *addresses) announce(e core.AnnounceAddress) {
 	w.order(&addressOrder{kind: orderAnnounce, once: e.Once})
 }
 
-// announce only reports to people: whether the address is still there the machine hears otherwise.
+// announce reports to people, but for an address that is not there any more.
 func (w *addressWorker) announce(o *addressOrder) {
 	say := w.port.Announce
 	if o.once {
@@ -101,7 +101,7 @@ func (w *addressWorker) announce(o *addressOrder) {
 	}
 	switch err := say(w.address); {
 	case errors.Is(err, vip.ErrTooLate), errors.Is(err, vip.ErrNotHeld):
-		w.since.Store(nil)
+		w.gone(o, err)
 	case err != nil:
 		w.diary.trouble(logrus.Fields{fieldVIP: w.name}, "address not announced", err)
 	}

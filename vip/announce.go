@@ -40,8 +40,11 @@ func (m *Manager) announceHeld(a Address, announce func(*slot, Link) error) erro
 		return m.late(opAnnounce, s, a, true)
 	}
 	link, err := m.kernel.link(a.Link)
-	if err != nil {
+	switch {
+	case err != nil:
 		return failed(opAnnounce, a, fmt.Errorf("%w: %w", ErrNotAnnounced, err))
+	case s.held.lease.over(): // the kernel may have had somebody wait for the link
+		return m.late(opAnnounce, s, a, true)
 	}
 	return announce(s, link)
 }
@@ -87,12 +90,12 @@ func (m *Manager) announceOn(a Address, lease Lease) (silence func()) {
 // announceIfLeased sends one burst. An agent that thaws finds its timers due before anything has told it
 // that another host is the holder now; announcing then would take the clients away from that host.
 func (m *Manager) announceIfLeased(a Address, lease Lease) {
-	if lease.over() {
+	link, err := m.kernel.link(a.Link) // its hardware address may have changed, as a bond's does
+	switch {
+	case lease.over(): // asked last: the kernel may have had somebody wait for the link
 		m.counts.withheld.Add(1)
 		return
-	}
-	link, err := m.kernel.link(a.Link) // its hardware address may have changed, as a bond's does
-	if err != nil {
+	case err != nil:
 		m.counts.announceFailed.Add(1)
 		return
 	}

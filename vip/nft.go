@@ -141,17 +141,29 @@ func (f *nftFence) elements(set *nftables.Set) []nftables.SetElement {
 	return list
 }
 
+// An element that is written late ends late, by as much as the write waited for a change of somebody else's to the rule set.
+// That is put right by writing it anew, so often at most.
+const (
+	lateWrite = 5 * time.Millisecond
+	writesMax = 3
+)
+
 func (f *nftFence) open(ip netip.Addr, lease Lease) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	_, renewed := f.leases[ip]
 	f.leases[ip] = lease
-	left := lease()
-	if left <= 0 {
-		return errors.Join(ErrTooLate, f.shutLocked(ip, both))
-	}
-	if err := f.renew(ip, left); err != nil {
-		return fmt.Errorf("%w: %w", ErrFence, err)
+	for range writesMax {
+		left := lease()
+		if left <= 0 {
+			return errors.Join(ErrTooLate, f.shutLocked(ip, both))
+		}
+		if err := f.renew(ip, left); err != nil {
+			return fmt.Errorf("%w: %w", ErrFence, err)
+		}
+		if left-lease() <= lateWrite {
+			break
+		}
 	}
 	// The timeout counts from the write. An agent that stood still before it has opened the fence for a lease
 	// that is over (F12).

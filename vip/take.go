@@ -159,6 +159,10 @@ func (m *Manager) prolong(a Address, interval time.Duration) (Prolonged, error) 
 	return ProlongedRestored, m.announceAnew(s, a, link, s.held.lease, time.Now())
 }
 
+// openedLong is how long a write takes at most without another look at the fence. What was opened for the lease as it was
+// then closes by itself, and the lease may have been renewed since.
+const openedLong = 10 * time.Millisecond
+
 // hold opens the fence, writes the address and announces it. The lease is asked again between the two: a process that
 // stood still during the write may have written for a lease that is long over.
 func (m *Manager) hold(op operation, s *slot, a Address, lease Lease) error {
@@ -175,6 +179,7 @@ func (m *Manager) hold(op operation, s *slot, a Address, lease Lease) error {
 		return failed(op, a, err)
 	}
 	m.stepped(a, StepOpened)
+	opened := time.Now()
 	link, added, err := m.write(a, held)
 	if err != nil && !held {
 		err = joined(err, m.fence.shut(a.Prefix.Addr(), both))
@@ -183,6 +188,15 @@ func (m *Manager) hold(op operation, s *slot, a Address, lease Lease) error {
 		return failed(op, a, err)
 	}
 	m.stepped(a, StepAdded)
+	if time.Since(opened) > openedLong {
+		switch err := m.fence.open(a.Prefix.Addr(), lease); {
+		case err == nil, errors.Is(err, errOutlives), errors.Is(err, ErrTooLate): // the last is found right below
+		case held:
+			return failed(op, a, err)
+		default:
+			return joined(failed(op, a, err), m.remove(link, a))
+		}
+	}
 	if lease.over() {
 		return m.late(op, s, a, true)
 	}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -245,4 +246,77 @@ type openings struct {
 func (o *openings) open(ip netip.Addr, lease Lease) error {
 	o.opened.Add(1)
 	return o.fence.open(ip, lease)
+}
+
+// The kernel may have a take wait for longer than the lease it was begun with. What was opened for that has closed by then.
+func TestATakeThatWaitsIsOpenedAnew(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		waits time.Duration
+		want  int64
+	}{{"at once", 0, 1}, {"after a second", time.Second, 2}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &fakeWorld{kernel: newFakeKernel()}
+				m := w.open(t)
+				f := &openings{fence: m.fence}
+				m.fence = f
+				w.kernel.delay("add", c.waits)
+				take(t, m, service)
+				if n := f.opened.Load(); n != c.want {
+					t.Errorf("the fence was opened %d times, want %d", n, c.want)
+				}
+			})
+		})
+	}
+}
+
+// A link that is waited for may come when the lease is over, and with it another holder.
+func TestAnAnnouncementThatWaitsIsWithheld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &fakeWorld{kernel: newFakeKernel()}
+		m := w.open(t)
+		begun := time.Now()
+		if err := m.Take(service, func() time.Duration { return 1500*time.Millisecond - time.Since(begun) }); err != nil {
+			t.Fatal(err)
+		}
+		sent := len(w.heardOf(service.Prefix.Addr()))
+		w.kernel.delay("get link", 2*time.Second)
+		waitFor(t, "an announcement to be withheld", func() bool { return m.Counts().Withheld > 0 })
+		if _, err := m.Prolong(service); !errors.Is(err, ErrTooLate) {
+			t.Errorf("Prolong: %v, want ErrTooLate", err)
+		}
+		if n := len(w.heardOf(service.Prefix.Addr())); n != sent {
+			t.Errorf("%d frames after the lease was over", n-sent)
+		}
+	})
+	onFake(t, func(t *testing.T, k *fakeKernel, w *fakeWorld, m *Manager) {
+		if _, err := m.Drop(service); err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		if err := m.Take(service, func() time.Duration { return 500*time.Millisecond - time.Since(begun) }); err != nil {
+			t.Fatal(err)
+		}
+		sent := len(w.heardOf(service.Prefix.Addr()))
+		k.delay("get link", 600*time.Millisecond)
+		if err := m.AnnounceOnce(service); !errors.Is(err, ErrTooLate) {
+			t.Errorf("AnnounceOnce: %v, want ErrTooLate", err)
+		}
+		if n := len(w.heardOf(service.Prefix.Addr())); n != sent {
+			t.Errorf("%d frames after the lease was over", n-sent)
+		}
+	})
+}
+
+// delay has an operation take a while, in which others come in.
+func (k *fakeKernel) delay(operation string, d time.Duration) {
+	k.fail = func(asked string) error {
+		if strings.HasPrefix(asked, operation) {
+			k.mu.Unlock()
+			defer k.mu.Lock()
+			time.Sleep(d)
+		}
+		return nil
+	}
 }

@@ -76,6 +76,13 @@ type FlushFailed struct {
 	Reason   string
 }
 
+// RestartFailed says that the command of a RestartInstance came to nothing, and why. What came of one that did not fail is told by
+// InstanceWentDown and InstanceUp.
+type RestartFailed struct {
+	Instance string
+	Reason   string
+}
+
 // InstanceChecked answers CheckInstance. Reason is "" when the proof (or the drain) stands.
 type InstanceChecked struct {
 	Instance string
@@ -170,6 +177,7 @@ func (InstanceQuiet) event()     {}
 func (InstanceBusy) event()      {}
 func (FlushDone) event()         {}
 func (FlushFailed) event()       {}
+func (RestartFailed) event()     {}
 func (InstanceChecked) event()   {}
 func (AddressUp) event()         {}
 func (AddressFailed) event()     {}

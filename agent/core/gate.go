@@ -65,8 +65,16 @@ func absent(in *instance) []Name {
 	return out
 }
 
-// wordOn is what a voter's newest answer says of continuing a VIP's last service.
-func wordOn(v *site, p *peer) continuity {
+// awaitedWord is how long a voter that says nothing keeps the last service of a VIP open while a majority answers. A VIP that
+// only this node could serve would stay down for as long as that voter is dead; after it a cache may be given up for it.
+const awaitedWord = LeaseMax
+
+// wordOn is what a voter's newest answer says of continuing a VIP's last service. One that is silent while others answer is
+// not waited for without end: nothing speaks for the service then, and to flush a cache is always safe.
+func (m *Machine) wordOn(v *site, p *peer) continuity {
+	if m.company && m.now.Sub(max(p.viewed, m.companySince)) > awaitedWord {
+		return ruledOut
+	}
 	if !p.heard {
 		return unheard
 	}
@@ -74,33 +82,20 @@ func wordOn(v *site, p *peer) continuity {
 	return judge(r.Confirmed, r.Served, p.name, p.memory, p.views[v.lease.no].Last)
 }
 
-// mayContinue reports whether this node's last service of a VIP may still be the VIP's last: a majority of
-// voters has not ruled that out.
+// mayContinue reports whether this node's last service of a VIP may still be the VIP's last.
 func (m *Machine) mayContinue(v *site) bool {
-	if v.kept == nil || !v.kept.Served.Known() {
-		return false
-	}
-	open := 0
-	for _, p := range m.seats {
-		if wordOn(v, p) != ruledOut {
-			open++
-		}
-		if open >= m.majority() {
-			return true
-		}
-	}
-	return false
+	return v.kept != nil && v.kept.Served.Known() && !m.continuityOver(v)
 }
 
-// continuityOver reports whether a majority of voters answered in a way that rules continuity out.
+// continuityOver reports whether so many voters rule continuity out that the others are no majority.
 func (m *Machine) continuityOver(v *site) bool {
-	out := 0
+	open := 0
 	for _, p := range m.seats {
-		if wordOn(v, p) == ruledOut {
-			out++
+		if m.wordOn(v, p) != ruledOut {
+			open++
 		}
 	}
-	return out >= m.majority()
+	return open < m.majority()
 }
 
 // proveInstances begins a proof wherever one is wanted and nothing speaks against it.
@@ -341,10 +336,11 @@ func (m *Machine) checkFailed(e InstanceChecked) {
 }
 
 // forceProof restarts a busy memcached for a VIP that no clean node is left for, once a majority of
-// voters says so and if the operator configured how. An idle one is flushed without being told.
+// voters says so and if the operator configured how. An idle one is flushed without being told, and one that keeps its
+// memory would not be proved by a restart.
 func (m *Machine) forceProof(v *site, voter string) {
 	in := v.in
-	if in == nil || !v.CanRestart || m.standing(v) != Eligible || v.clean() || m.mayContinue(v) {
+	if in == nil || !v.CanRestart || in.keeps || m.standing(v) != Eligible || v.clean() || m.mayContinue(v) {
 		return
 	}
 	if in.taintedHints == nil {
@@ -375,4 +371,20 @@ func (m *Machine) restartForProof(v *site) {
 	in.restarts++
 	m.emit(Transition{Name: v.Name, Instance: in.address, From: "tainted", To: "restarting", Cause: CauseTainted})
 	m.emit(RestartInstance{in.address})
+}
+
+// restartFailed keeps the reason. The command may end long after its grace has.
+func (m *Machine) restartFailed(e RestartFailed) {
+	in := m.instances[e.Instance]
+	if in == nil {
+		return
+	}
+	m.count("restart_failed")
+	m.emit(Transition{Instance: e.Instance, From: "restarting", To: "tainted", Cause: CauseRestart, Detail: e.Reason})
+	if in.stage == FlushRestarting {
+		m.endStage(in)
+	}
+	if in.stage == FlushIdle && wantsProof(in) {
+		in.trouble = e.Reason
+	}
 }

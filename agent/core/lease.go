@@ -164,7 +164,7 @@ func (l *lease) newest() (claim, bool) {
 
 // confirm notes that a voter, in this memory, answered with the held term. It reports a change.
 func (l *lease) confirm(voter string, memory uint64, last Term) bool {
-	if last != l.term || l.confirmed[voter] == memory {
+	if known, ok := l.confirmed[voter]; last != l.term || ok && known == memory {
 		return false
 	}
 	l.confirmed = maps.Clone(l.confirmed)

@@ -182,7 +182,6 @@ func (m *Machine) start(s Started) {
 		m.emit(Transition{From: "started", To: "started", Cause: CauseVoterList, Detail: m.lists.problem})
 	}
 	m.draining, m.pause = d.Draining, d.Pause
-	m.journal.memory = d.Memory
 	if m.lists.votes(m.cfg.Node) {
 		m.voter = newVoter(m.cfg, m.cfg.Node, d, s.Valid, m.now, &m.random, m.lists.id)
 		m.journal.memory = m.voter.memory
@@ -235,6 +234,8 @@ func (m *Machine) dispatch(ev Event) (calm bool) {
 		m.flushDone(e)
 	case FlushFailed:
 		m.flushFailed(e)
+	case RestartFailed:
+		m.restartFailed(e)
 	case InstanceChecked:
 		m.instanceChecked(e)
 	case AddressUp:

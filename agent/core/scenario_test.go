@@ -214,8 +214,8 @@ func command(t *testing.T, w *world, d *datadriven.TestData) string {
 		on(0).step(AddressLost{Name(args[1]), "no fence: operation not permitted"})
 	case "fence":
 		w.fence = true
-	case "slow": // "slow disk 500ms", "slow flush 500ms"
-		*map[string]*time.Duration{"disk": &w.saveTime, "flush": &w.flushTime}[args[0]] = duration(t, args[1])
+	case "slow": // "slow disk 500ms", "slow flush 500ms", "slow kernel 500ms": to put an address up
+		*map[string]*time.Duration{"disk": &w.saveTime, "flush": &w.flushTime, "kernel": &w.addTime}[args[0]] = duration(t, args[1])
 	case "disk":
 		on(0).diskBad = args[1] == "full"
 	case "voters": // a new list in the configuration; the agent is restarted to read it
@@ -242,8 +242,13 @@ func (h *host) set(t *testing.T, address, what string) {
 	case "noflush":
 		c.noFlush = true
 		h.probe(address)
+	case "norestart":
+		c.noRestart = true
+	case "restart":
+		c.noRestart = false
 	case "keepsmemory":
 		c.keepsMemory = true
+		h.probe(address)
 	case "busy":
 		c.busy = true
 	case "idle":

@@ -24,6 +24,8 @@ type voter struct {
 	known   []*neighbour // all of them, in the order in which they were first heard of
 	names   *names
 	edition uint64 // of what it says of all names
+
+	strangers []SlotRecord // of names that are not configured any more: they may be again before their grants are over
 }
 
 // neighbour is a voter's memory of one node: the newest state it put into a claim, and when it last claimed.
@@ -84,7 +86,7 @@ func (g *grant) given() bool       { return g.to.Node != "" }
 func (r *reservation) given() bool { return r.node != "" }
 
 // newVoter returns a voter with what its file held. Loaded grants are armed for the longest possible
-// lease, since renewals are not written (F5); without a valid file it stays silent that long (F4).
+// lease, since renewals are not written (F5); without a valid file, or one of a voter, it stays silent that long (F4).
 func newVoter(cfg Config, name string, d Durable, valid bool, now Instant, random *entropy, list func() ListID) *voter {
 	v := &voter{
 		name: name, incarnation: random.draw(), memory: d.Memory, lease: cfg.Lease, names: numbered(cfg.VIPs), list: list,
@@ -96,7 +98,7 @@ func newVoter(cfg Config, name string, d Durable, valid bool, now Instant, rando
 		v.all = append(v.all, s)
 	}
 	v.silentUntil = min(d.SilentUntil, now.Add(cfg.grow(LeaseMax)))
-	if !valid {
+	if valid = valid && d.Memory != 0; !valid {
 		v.memory = random.draw()
 		v.silentUntil = now.Add(cfg.grow(LeaseMax))
 	}
@@ -109,7 +111,8 @@ func newVoter(cfg Config, name string, d Durable, valid bool, now Instant, rando
 	for _, r := range d.Slots {
 		s := v.slots[r.Name]
 		if s == nil {
-			continue // no longer configured
+			v.strangers = append(v.strangers, r)
+			continue
 		}
 		s.last = r.Last
 		if r.Grant.Node != "" {
@@ -147,6 +150,7 @@ func (v *voter) keep(d *Durable) {
 		}
 		d.Slots = append(d.Slots, r)
 	}
+	d.Slots = append(d.Slots, v.strangers...)
 }
 
 // expire ends what is over at now, before any event is looked at.

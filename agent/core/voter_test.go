@@ -218,3 +218,45 @@ func number(t *testing.T, s string) uint64 {
 	}
 	return n
 }
+
+// A voter's file may have been written by a node without a vote, or for other VIPs.
+func TestVoterBeginsWithWhatItsFileHolds(t *testing.T) {
+	config := func(names ...Name) Config {
+		c := Config{Lease: 600 * time.Millisecond, DriftPPM: DefaultDriftPPM}
+		for _, n := range names {
+			c.VIPs = append(c.VIPs, VIP{Name: n})
+		}
+		return c
+	}
+	began := func(c Config, d Durable) *voter {
+		return newVoter(c, "a", d, true, 1, &entropy{1}, func() ListID { return ListID{} })
+	}
+
+	promoted := began(config("v1"), Durable{Start: 4})
+	if left, silent := promoted.silent(1); promoted.memory == 0 || !silent || left < LeaseMax {
+		t.Errorf("one that had no vote: memory %d, silent for another %v; want one of its own, and %v", promoted.memory, left, LeaseMax)
+	}
+	if before := began(config("v1"), Durable{Start: 4, Memory: 7}); before.memory != 7 || before.silentUntil > 1 {
+		t.Errorf("one that had a vote: memory %d, silent until %v", before.memory, before.silentUntil)
+	}
+
+	granted := SlotRecord{Name: "v1", Last: Term{4, "b", 7}, Grant: Claimant{Node: "b", Boot: "b", Start: 1}, Length: int64(LeaseMax)}
+	var between, after Durable
+	began(config("v2"), Durable{Memory: 7, Slots: []SlotRecord{granted}}).keep(&between)
+	v := began(config("v1", "v2"), between)
+	if s := v.slots["v1"]; !s.grant.given() || s.grant.to.Node != "b" || s.last != granted.Last {
+		t.Errorf("a VIP that was away from the configuration for one life: %+v, want it granted to b", v.slots["v1"])
+	}
+	v.keep(&after)
+	if n := len(after.Slots); n != 3 { // v1, v2 and the slot of hand-backs
+		t.Errorf("%d slots are kept, want 3: %+v", n, after.Slots)
+	}
+}
+
+// A memory of 0 is that of no voter; whoever has it is noted all the same.
+func TestConfirmNotesEveryVoter(t *testing.T) {
+	l := &lease{term: Term{4, "a", 7}}
+	if !l.confirm("b", 0, l.term) || l.confirm("b", 0, l.term) || len(l.confirmed) != 1 {
+		t.Errorf("confirmed by %v, want b once", l.confirmed)
+	}
+}

@@ -24,17 +24,17 @@ type world struct {
 	delay  time.Duration
 	voters []string
 
-	cut                 map[[2]string]bool     // from -> to
-	lose                map[string]bool        // message kinds that never arrive, as "hint" or "hint a"
-	hold                map[string]bool        // message kinds kept back, likewise
-	held                []task                 // what is kept back
-	newest              map[Name]int           // newest acknowledged version per VIP
-	lines               []string               // trace since last taken
-	verbose             bool                   // trace candidates too
-	peers               []string               // who had a part in what changed
-	twice               map[Name]time.Duration // time with two addresses up
-	moves               int                    // addresses that went up
-	saveTime, flushTime time.Duration
+	cut                          map[[2]string]bool     // from -> to
+	lose                         map[string]bool        // message kinds that never arrive, as "hint" or "hint a"
+	hold                         map[string]bool        // message kinds kept back, likewise
+	held                         []task                 // what is kept back
+	newest                       map[Name]int           // newest acknowledged version per VIP
+	lines                        []string               // trace since last taken
+	verbose                      bool                   // trace candidates too
+	peers                        []string               // who had a part in what changed
+	twice                        map[Name]time.Duration // time with two addresses up
+	moves                        int                    // addresses that went up
+	saveTime, flushTime, addTime time.Duration
 
 	downAt  map[Name]Instant        // when an address last went down
 	changed func(*host, Transition) // told of every transition, if not nil
@@ -82,6 +82,7 @@ type cache struct {
 	values        map[Name]int // version of each VIP's content, absent: a miss
 	keepsMemory   bool         // -e
 	noFlush       bool         // -F
+	noRestart     bool         // restart_command may not be run
 	busy          bool         // clients use its own address
 	queued        map[Name]int // a write received but not yet applied
 }
@@ -89,7 +90,7 @@ type cache struct {
 func newWorld(nodes, witnesses []string, vips []VIP, shared bool, lease time.Duration) *world {
 	w := &world{
 		now: 1, nodes: map[string]*host{}, vips: vips, shared: shared, lease: lease, delay: 100 * time.Microsecond,
-		saveTime: 50 * time.Microsecond, flushTime: time.Millisecond,
+		saveTime: 50 * time.Microsecond, addTime: addTime, flushTime: time.Millisecond,
 		cut: map[[2]string]bool{}, lose: map[string]bool{}, hold: map[string]bool{}, newest: map[Name]int{},
 		twice: map[Name]time.Duration{}, downAt: map[Name]Instant{}, voters: slices.Sorted(slices.Values(nodes[:min(3, len(nodes))])),
 	}
@@ -315,13 +316,14 @@ func (h *host) carryOut(e Effect) {
 		}
 	case TakeAddress:
 		life := h.life
-		w.after(addTime, func() {
-			if h.life == life && !h.isIced && w.now < e.Until {
+		h.until[e.Name] = e.Until
+		w.after(w.addTime, func() {
+			if until := h.until[e.Name]; h.life == life && !h.isIced && w.now < until {
 				h.putUp(e.Name)
-				h.guard(e.Name, e.Until)
+				h.guard(e.Name, until)
 			}
 		})
-		h.later(addTime, func() Event {
+		h.later(w.addTime, func() Event {
 			if !h.up[e.Name] {
 				return AddressFailed{e.Name, e.Term, "too late"}
 			}
@@ -337,6 +339,10 @@ func (h *host) carryOut(e Effect) {
 		h.later(w.flushTime, func() Event { return h.flush(e) })
 	case RestartInstance:
 		w.note("%s: restart command for %s", h.name, e.Instance)
+		if h.caches[e.Instance].noRestart {
+			h.later(10*time.Millisecond, func() Event { return RestartFailed{e.Instance, "access denied"} })
+			break
+		}
 		h.later(10*time.Millisecond, func() Event { h.exit(e.Instance); return InstanceWentDown{e.Instance, "exited"} })
 		w.after(50*time.Millisecond, func() { h.run(e.Instance) })
 		w.after(51*time.Millisecond, func() { h.written(e.Instance) })

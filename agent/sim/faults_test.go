@@ -74,12 +74,16 @@ var faults = []fault{
 		{"agent/core/voter.go", `if s.grant.to.Node == node && s.grant.request.Compare(req) <= 0 {`, `if s.grant.to.Node == node {`},
 	}},
 	{"the fence written late", "F12", []change{
-		{"agent/sim/kernel.go", `	lease.until = e.Until
+		{"agent/sim/kernel.go", `	if a.taking {
+		return
+	}
 	h.order(v, h.between(20*us, 200*us), func() {
 		if h.reads() >= lease.until {
 			return
 		}
-		h.guard(v, h.left(lease))`, `	lease.until = e.Until
+		h.guard(v, h.left(lease))`, `	if a.taking {
+		return
+	}
 	left := h.left(lease)
 	h.order(v, h.between(20*us, 200*us), func() {
 		h.guard(v, left)`},

@@ -20,6 +20,7 @@ type address struct {
 	lease   *deadline // of the newest take; nil: none
 	orders  int
 	take    int  // the newest take's number
+	taking  bool // a take is not done
 	dropDue bool // the newest order is a drop that is not done
 	refused bool // the kernel refuses to remove it
 
@@ -60,10 +61,11 @@ func (h *host) order(v int, takes int64, do func()) {
 func (h *host) orderTake(v int, e core.TakeAddress) {
 	a := &h.addresses[v]
 	lease := &deadline{e.Until}
-	a.lease, a.dropDue = lease, false
+	a.lease, a.dropDue, a.taking = lease, false, true
 	a.orders++
 	a.take = a.orders
 	h.order(v, h.between(50*us, 600*us), func() {
+		h.addresses[v].taking = false
 		if h.reads() >= lease.until {
 			h.feed(core.AddressFailed{Name: e.Name, Term: e.Term, Err: "its lease was over"})
 			return
@@ -90,6 +92,9 @@ func (h *host) orderProlong(v int, e core.ProlongAddress) {
 	}
 	lease := a.lease
 	lease.until = e.Until
+	if a.taking {
+		return
+	}
 	h.order(v, h.between(20*us, 200*us), func() {
 		if h.reads() >= lease.until {
 			return
