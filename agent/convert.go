@@ -85,7 +85,9 @@ func failbackOf(f configs.Failback) core.Failback {
 func instancesOf(c *configs.Config, node string) map[string]instanceConfig {
 	all := map[string]instanceConfig{}
 	for _, v := range c.Eligible(node) {
-		all[v.Instance.String()] = instanceConfig{address: v.Instance, command: v.RestartCommand}
+		in := all[v.Instance.String()]
+		in.address, in.command, in.vips = v.Instance, v.RestartCommand, append(in.vips, v.Prefix.Addr())
+		all[v.Instance.String()] = in
 	}
 	return all
 }

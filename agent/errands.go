@@ -123,7 +123,7 @@ func (s *instances) flush(e core.FlushInstance) {
 	})
 }
 
-// restart runs the operator's command. What came of it is seen by the prober; a failure is for people.
+// restart runs the operator's command. What came of it is seen by the prober; why it failed, by people.
 func (s *instances) restart(e core.RestartInstance) {
 	in := s.all[e.Instance]
 	if in == nil || !in.restarting.CompareAndSwap(false, true) {
@@ -137,6 +137,7 @@ func (s *instances) restart(e core.RestartInstance) {
 		fields := logrus.Fields{fieldInstance: in.name}
 		if err := in.port.Restart(ctx, in.command); err != nil {
 			s.diary.trouble(fields, "restart command failed", err)
+			s.queue.put(core.RestartFailed{Instance: in.name, Reason: why(err)})
 			return
 		}
 		fields[fieldTook] = time.Since(begun).Milliseconds()

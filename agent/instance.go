@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -38,6 +39,7 @@ type instance struct {
 	name    string // as the machine knows it
 	address netip.AddrPort
 	command []string // restart_command; nil if there is none
+	vips    []netip.Addr
 
 	// reported counts the reports of its health. What was learnt under an earlier one is void.
 	reported atomic.Uint64
@@ -69,17 +71,18 @@ func (l *lifetime) begin(parent context.Context) context.Context {
 	return ctx
 }
 
-// instanceConfig is where a memcached is and how it is restarted.
+// instanceConfig is where a memcached is, how it is restarted, and what it may serve on this node.
 type instanceConfig struct {
 	address netip.AddrPort
 	command []string
+	vips    []netip.Addr
 }
 
 func newInstances(s shared, port instancePort, configured map[string]instanceConfig) *instances {
 	all := &instances{shared: s, port: port, all: map[string]*instance{}, running: newCrew(s.failed)}
 	all.ctx, all.cancel = context.WithCancel(context.Background())
 	for name, c := range configured {
-		all.all[name] = &instance{instances: all, name: name, address: c.address, command: c.command}
+		all.all[name] = &instance{instances: all, name: name, address: c.address, command: c.command, vips: c.vips}
 	}
 	return all
 }
@@ -134,7 +137,11 @@ func (in *instance) introduce(ctx context.Context, number uint64, r health.Repor
 			if current() {
 				in.figures.Store(&figures)
 			}
-			in.queue.putIf(in.up(figures, r), current)
+			up := in.up(figures, r)
+			if up.Note == "" {
+				up.Note = in.deaf(ctx)
+			}
+			in.queue.putIf(up, current)
 			return
 		}
 		if up, ok := in.upWithout(err, r); ok && !told {
@@ -146,6 +153,24 @@ func (in *instance) introduce(ctx context.Context, number uint64, r health.Repor
 		}
 		pause(ctx, inspectRetry)
 	}
+}
+
+// deaf says which VIPs the process takes no connections to; "" if there are none, or that cannot be told.
+func (in *instance) deaf(ctx context.Context) string {
+	at, err := in.port.Listeners(ctx, in.address)
+	if err != nil {
+		return ""
+	}
+	var missed []string
+	for _, ip := range in.vips {
+		if _, ok := flush.ListenerFor(ip, at); !ok {
+			missed = append(missed, ip.String())
+		}
+	}
+	if len(missed) == 0 {
+		return ""
+	}
+	return control.NotListening + strings.Join(missed, ", ")
 }
 
 // up is what figures say to the machine, of the process that the report is of or of one that took its place.

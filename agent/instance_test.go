@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -275,6 +277,38 @@ func TestAStoppedWatchIsNotHeard(t *testing.T) {
 	})
 }
 
+// A memcached that does not listen on what it may have to serve is up, and said to be of no use there.
+func TestAVIPThatMemcachedDoesNotListenOn(t *testing.T) {
+	at := func(list ...string) (out []netip.AddrPort) {
+		for _, text := range list {
+			out = append(out, netip.MustParseAddrPort(text))
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name      string
+		listeners []netip.AddrPort
+		note      string
+	}{
+		{"everywhere", at("0.0.0.0:11211", "[::]:11211"), ""},
+		{"on each", at("127.0.0.1:11301", "10.0.0.101:11211", "[fd00::101]:11211"), ""},
+		{"IPv4 only", at("0.0.0.0:11211"), "it does not listen on fd00::101"},
+		{"on loopback only", at("127.0.0.1:11211"), "it does not listen on 10.0.0.101, fd00::101"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				r.instances.inspect, r.instances.listeners = inspects(used), c.listeners
+				r.loop.instances.all[mc].vips = []netip.Addr{netip.MustParseAddr("10.0.0.101"), netip.MustParseAddr("fd00::101")}
+				r.start()
+				r.loop.instances.all[mc].health(health.Report{Up: true})
+				r.settle()
+				r.want("started", "inspect", fmt.Sprintf(`instance up pid=40 restart=false note=%q unprovable=""`, c.note))
+			})
+		})
+	}
+}
+
 func TestAWatchThatFailsBeginsAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -300,6 +334,7 @@ func TestARestartRunsOnceAtATime(t *testing.T) {
 		r.want("started", "restart [restart it]")
 		pass(restartTimeout)
 		r.settle()
+		r.want("restart failed: stopped: context deadline exceeded")
 		set(r, &r.instances.restart, nil)
 		r.order(core.RestartInstance{Instance: mc})
 		r.want("restart [restart it]")

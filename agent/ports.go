@@ -47,6 +47,7 @@ type addressPort interface {
 // instancePort is the package flush.
 type instancePort interface {
 	Inspect(context.Context, netip.AddrPort) (flush.Figures, error)
+	Listeners(context.Context, netip.AddrPort) ([]netip.AddrPort, error)
 	Drained(context.Context, netip.AddrPort, []netip.Addr, time.Duration) error
 	Verify(context.Context, netip.AddrPort, flush.Certificate, bool) error
 	WatchQuiet(context.Context, netip.AddrPort, flush.QuietOptions) (flush.Figures, error)
@@ -60,6 +61,10 @@ type realInstances struct{}
 
 func (realInstances) Inspect(ctx context.Context, a netip.AddrPort) (flush.Figures, error) {
 	return flush.Inspect(ctx, a)
+}
+
+func (realInstances) Listeners(ctx context.Context, a netip.AddrPort) ([]netip.AddrPort, error) {
+	return flush.Listeners(ctx, a)
 }
 
 func (realInstances) Drained(ctx context.Context, a netip.AddrPort, vips []netip.Addr, patience time.Duration) error {

@@ -202,6 +202,8 @@ func eventLine(ev core.Event) string {
 		return fmt.Sprintf("flush %d done pid=%d", e.Attempt, e.Proof.PID)
 	case core.FlushFailed:
 		return fmt.Sprintf("flush %d failed: %s", e.Attempt, e.Reason)
+	case core.RestartFailed:
+		return "restart failed: " + e.Reason
 	case core.InstanceChecked:
 		return strings.TrimSuffix(fmt.Sprintf("checked %s void=%t: %s", e.Name, e.Void, e.Reason), ": ")
 	}
@@ -288,11 +290,17 @@ type fakeInstances struct {
 	quiet   func(context.Context, flush.QuietOptions) (flush.Figures, error)
 	prove   func(context.Context, flush.Figures) (flush.Certificate, error)
 	restart func(context.Context) error
+
+	listeners []netip.AddrPort
 }
 
 func (f *fakeInstances) Inspect(ctx context.Context, _ netip.AddrPort) (flush.Figures, error) {
 	f.note("inspect")
 	return get(f.rig, &f.inspect)(ctx)
+}
+
+func (f *fakeInstances) Listeners(context.Context, netip.AddrPort) ([]netip.AddrPort, error) {
+	return get(f.rig, &f.listeners), nil
 }
 
 func (f *fakeInstances) Drained(ctx context.Context, _ netip.AddrPort, vips []netip.Addr, patience time.Duration) error {

@@ -2,6 +2,7 @@ package configs
 
 import (
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -101,6 +102,18 @@ type VIP struct {
 // Config.Eligible.
 func (v VIP) Allows(node string) bool {
 	return len(v.Candidates) == 0 || slices.Contains(v.Candidates, node)
+}
+
+// Unit returns the systemd unit of a VIP's memcached, as far as the configuration tells: the one that restart_command
+// restarts or, where VIPs share the memcached of the host, the distribution's. "" is one that is not known.
+func (c *Config) Unit(v VIP) string {
+	if argv := v.RestartCommand; len(argv) > 2 && filepath.Base(argv[0]) == "systemctl" {
+		return strings.TrimSuffix(argv[len(argv)-1], ".service")
+	}
+	if v.Instance == c.Memcached.Address {
+		return "memcached"
+	}
+	return ""
 }
 
 // AllNodes returns every member, voters (witnesses among them) and nodes without a vote, sorted by name.

@@ -24,9 +24,11 @@ var (
 	// silent, and no grant may outlive that.
 	leaseSetting = setting[time.Duration]{value: 600 * time.Millisecond, floor: 200 * time.Millisecond, ceiling: 5 * time.Second}
 
-	// How far two hosts' clock rates may differ. Quartz is good to 0.01 % and NTP slews by at most 0.05 %, on
-	// either host, so 1 % has a reserve of eight. A holder gives up this share of its lease; raising it costs outage after a
-	// holder's death, lowering it below what the clocks do breaks the promise of one holder.
+	// How far two hosts' clock rates may differ. Quartz is good to 0.01 %, and the kernel's own clock discipline, which ntpd
+	// and systemd-timesyncd use, slews by at most 0.05 %, on either host, so 1 % has a reserve of eight. chrony slews by up to
+	// 8.3 % while it corrects an offset unless its configuration says less (maxslewrate 1000 is 0.1 %). A holder gives up this
+	// share of its lease; raising it costs outage after a holder's death, lowering it below what the clocks do breaks the
+	// promise of one holder.
 	clockDriftSetting = setting[float64]{value: 0.01, floor: 0.0001, ceiling: 0.1}
 
 	// Time between two probes of a memcached on the connection that is kept open. A probe is four bytes, so

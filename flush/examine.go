@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
+
+	"memvip/flush/memcached"
 )
 
 // Account is all that an instance says of itself: for a look at how it is set up, which nothing else rests on.
@@ -39,16 +42,45 @@ func (c client) examine(ctx context.Context) (Account, error) {
 	if err != nil {
 		return Account{}, err
 	}
-	listeners := listenersOf(clients)
-	for _, l := range listeners {
-		if strings.HasPrefix(l.Transport, "tcp") {
-			a.Listeners = append(a.Listeners, l.Peer)
-		}
-	}
-	_, err = c.queued(listeners)
+	a.Listeners = listensOn(clients)
+	_, err = c.queued(listenersOf(clients))
 	a.Elsewhere = errors.Is(err, errUnseen)
 	if err != nil && !a.Elsewhere {
 		return Account{}, failed(c.addr, err)
 	}
 	return a, nil
+}
+
+// Listeners asks an instance, over one fresh connection, where it takes TCP connections; an unspecified address is all of that
+// family. The error is a *Refusal.
+func Listeners(ctx context.Context, addr netip.AddrPort) ([]netip.AddrPort, error) {
+	s, err := clientOf(addr).open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	clients, err := s.conns(ctx)
+	return listensOn(clients), err
+}
+
+func listensOn(clients []memcached.Client) []netip.AddrPort {
+	var list []netip.AddrPort
+	for _, l := range listenersOf(clients) {
+		if strings.HasPrefix(l.Transport, "tcp") {
+			list = append(list, l.Peer)
+		}
+	}
+	return list
+}
+
+// ListenerFor finds among an instance's listeners who takes connections to an address. memcached's IPv6 sockets take no IPv4.
+func ListenerFor(ip netip.Addr, at []netip.AddrPort) (netip.AddrPort, bool) {
+	i := slices.IndexFunc(at, func(l netip.AddrPort) bool { return l.Addr() == ip })
+	if i < 0 {
+		i = slices.IndexFunc(at, func(l netip.AddrPort) bool { return l.Addr().IsUnspecified() && l.Addr().Is4() == ip.Is4() })
+	}
+	if i < 0 {
+		return netip.AddrPort{}, false
+	}
+	return at[i], true
 }

@@ -4,6 +4,8 @@ package systemd
 import (
 	_ "embed"
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/coreos/go-systemd/v22/unit"
@@ -30,4 +32,25 @@ func Setting(section, name string) (string, error) {
 		return "", fmt.Errorf("memvip-agent.service: [%s] %s: %d lines, want 1", section, name, len(values))
 	}
 	return values[0], nil
+}
+
+// Reaches reports whether the unit lets the agent exchange packets with an address, as long as no drop-in adds to
+// IPAddressAllow.
+func Reaches(ip netip.Addr) bool {
+	allowed, err := Setting("Service", "IPAddressAllow")
+	if err != nil {
+		return true // nothing is refused
+	}
+	return slices.ContainsFunc(strings.Fields(allowed), func(word string) bool {
+		switch word {
+		case "localhost":
+			return ip.IsLoopback()
+		case "link-local":
+			return ip.IsLinkLocalUnicast()
+		case "multicast":
+			return ip.IsMulticast()
+		}
+		prefix, err := netip.ParsePrefix(word)
+		return err == nil && prefix.Contains(ip)
+	})
 }

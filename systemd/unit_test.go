@@ -1,6 +1,7 @@
 package systemd
 
 import (
+	"net/netip"
 	"os/exec"
 	"regexp"
 	"strconv"
@@ -22,6 +23,17 @@ func TestSetting(t *testing.T) {
 	}
 	if _, err := Setting("Unit", "ExecStart"); err == nil || !strings.Contains(err.Error(), "[Unit] ExecStart: 0 lines, want 1") {
 		t.Errorf("a line in the wrong section: %v", err)
+	}
+}
+
+func TestReaches(t *testing.T) {
+	for address, want := range map[string]bool{
+		"127.0.0.1": true, "::1": true, "169.254.7.7": true, "fe80::1": true, "10.1.2.3": true, "172.31.0.1": true, "192.168.9.9": true,
+		"100.64.0.1": true, "fd00::7": true, "172.32.0.1": false, "203.0.113.7": false, "2001:db8::7": false,
+	} {
+		if got := Reaches(netip.MustParseAddr(address)); got != want {
+			t.Errorf("%s: %t, want %t", address, got, want)
+		}
 	}
 }
 

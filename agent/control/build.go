@@ -2,6 +2,7 @@ package control
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"memvip/agent/core"
@@ -15,7 +16,7 @@ func Build(s core.Status, f Facts) Report {
 	r := Report{
 		Schema: Schema, Time: f.Now, Cluster: f.Cluster, Node: s.Node, Build: f.Build, Started: f.Started,
 		Config:    Config{Path: f.ConfigPath, Digest: f.ConfigDigest},
-		Bounds:    outages(f.Settings),
+		Bounds:    outages(w.settings()),
 		Pause:     Pause{On: s.Pause.On, By: s.Pause.By},
 		Quorum:    w.quorum(),
 		Voters:    each(s.Voters, w.voter),
@@ -33,6 +34,16 @@ func Build(s core.Status, f Facts) Report {
 	r.Verdict = verdictOf(r.Problems)
 	r.VerdictText = verdictText(r)
 	return r
+}
+
+// settings are those that the slowest failover goes by: a node without nftables claims with the longest of leases, so
+// that they outlast an address which nobody refreshes (protocol-review F12).
+func (w view) settings() Settings {
+	s := w.facts.Settings
+	if s != (Settings{}) && slices.ContainsFunc(w.Nodes, func(n core.NodeStatus) bool { return n.State.Fence == lifetimeFence }) {
+		s.Lease = core.LeaseMax
+	}
+	return s
 }
 
 // each turns every element of a list; the result is never nil, so that JSON has [] and not null.

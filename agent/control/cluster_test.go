@@ -43,7 +43,7 @@ func newCluster() *cluster {
 			Instances: []core.InstanceState{{Address: instanceAddress, Known: true, Up: true, PID: 40 + i}},
 		}})
 		c.status.VIPs = append(c.status.VIPs, core.VIPStatus{Name: vip, Home: name, Holder: name, Holding: true, HeldFor: 3 * time.Hour, Epoch: 4})
-		c.facts.VIPs = append(c.facts.VIPs, VIPFacts{Name: vip, Prefix: netip.PrefixFrom(netip.MustParseAddr(string(vip)), 32), Interface: "eth0", Instance: instanceAddress})
+		c.facts.VIPs = append(c.facts.VIPs, VIPFacts{Name: vip, Prefix: netip.PrefixFrom(netip.MustParseAddr(string(vip)), 32), Interface: "eth0", Instance: instanceAddress, Unit: "memcached"})
 		c.facts.Members = append(c.facts.Members, Member{Name: name, Address: fmt.Sprintf("10.0.0.1%d", i), Alive: true})
 	}
 	for i := range c.status.Nodes {
@@ -113,8 +113,10 @@ func (c *cluster) part(node, vip string) *core.VIPState {
 //	part NODE ADDRESS role=R standing=S clean|tainted|warm coming=H refused=R wait=D losses=N conflict=MAC of=NODE seen=D
 //	address ADDRESS up|gone
 //	hears NODE NODE|NODE=D...     the view of the first, which hears the others from themselves, or did so long ago
-//	sees NODE ADDRESS holder=NODE the view of the first, which hears from the voters who has the address
+//	sees NODE ADDRESS holder=NODE asked mac=MAC   the view of the first, which hears from the voters who has the address
+//	command ADDRESS: ARGV         its restart_command, the last word of which is the unit; none: neither is known
 //	reach NODE answers|nothing    by ARP
+//	lives NODE ADDRESS
 //	sealed NODE packets=N ago=D   with another key
 //	refused NODE reload|upgrade: WHY   a minute ago
 //	forget ADDRESS                a VIP that is not configured
@@ -159,9 +161,28 @@ func (c *cluster) apply(t *testing.T, line string) {
 		}
 		c.facts.Views = append(c.facts.Views, v)
 	case "sees":
-		c.facts.Views = append(c.facts.Views, View{Node: words[1], VIPs: []VIPSight{{Address: words[2], Holder: d.value("holder", ""), MACs: []string{}}}})
+		s := VIPSight{Address: words[2], Holder: d.value("holder", ""), Asked: d.has("asked"), MACs: []string{}}
+		if mac := d.value("mac", ""); mac != "" {
+			s.MACs = append(s.MACs, mac)
+		}
+		c.facts.Views = append(c.facts.Views, View{Node: words[1], VIPs: []VIPSight{s}})
+	case "command":
+		for i := range c.facts.VIPs {
+			if f := &c.facts.VIPs[i]; string(f.Name) == strings.TrimSuffix(words[1], ":") {
+				f.Unit, f.RestartCommand = "", strings.Fields(text)
+				if len(f.RestartCommand) > 0 {
+					f.Unit = f.RestartCommand[len(f.RestartCommand)-1]
+				}
+			}
+		}
 	case "keys":
 		c.facts.Views = append(c.facts.Views, View{Node: words[1], Keys: words[2:]})
+	case "lives":
+		for i := range c.facts.Members {
+			if m := &c.facts.Members[i]; m.Name == words[1] {
+				m.Address = words[2]
+			}
+		}
 	case "reach":
 		c.facts.Reach[words[1]] = map[string]Reach{"answers": ReachAnswers, "nothing": ReachNothing}[words[2]]
 	case "sealed":

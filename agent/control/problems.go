@@ -23,6 +23,8 @@ const (
 	ProblemAddressStray   ProblemCode = "address_stray"
 	ProblemConflict       ProblemCode = "address_conflict" // another host claims a VIP's address
 	ProblemAnswered       ProblemCode = "address_answered" // another host answers for it, as a node sees it
+	ProblemUnanswered     ProblemCode = "address_silent"   // nobody answers for it, as all nodes see it
+	ProblemAlone          ProblemCode = "no_stand_in"      // nobody could take a VIP over
 	ProblemPaused         ProblemCode = "handback_paused"
 
 	ProblemVoterNever    ProblemCode = "voter_never_answered"
@@ -68,7 +70,7 @@ const (
 
 // problems lists all that is not as it should be, the worst first.
 func (w view) problems() []Problem {
-	out := slices.Concat(w.vipProblems(), w.conflictProblems(), w.sightProblems(), w.ownProblems(), w.partedProblems(), w.voterProblems(), w.refusedProblems())
+	out := slices.Concat(w.vipProblems(), w.aloneProblems(), w.conflictProblems(), w.sightProblems(), w.silentProblems(), w.ownProblems(), w.partedProblems(), w.voterProblems(), w.refusedProblems())
 	for _, n := range w.Nodes {
 		out = append(out, w.nodeProblems(n)...)
 	}
@@ -126,6 +128,43 @@ func (w view) vipProblems() []Problem {
 		}
 		g.problem.Text = list(g.problem.VIPs) + is + g.because
 		return g.problem
+	})
+}
+
+// aloneProblems names the VIPs that are served and that no other node could take over now, though another is meant to. It is
+// one problem: what to do about it is said by those of the nodes.
+func (w view) aloneProblems() []Problem {
+	var alone []string
+	for _, v := range w.VIPs {
+		if place := w.place(v); (place == PlaceHome || place == PlaceAway) && w.meant(v) > 1 && !w.standIn(v) {
+			alone = append(alone, string(v.Name))
+		}
+	}
+	if len(alone) == 0 {
+		return nil
+	}
+	p := degraded(ProblemAlone, nil, "agentctl explain "+alone[0]+" has every node's reason",
+		"no other node could take over %s now: the next failure there would leave clients without", list(alone))
+	p.VIPs = alone
+	return []Problem{p}
+}
+
+// meant counts the nodes that may hold a VIP by the configuration, as far as they have told.
+func (w view) meant(v core.VIPStatus) int {
+	n := 0
+	for _, node := range w.Nodes {
+		if x, told := part(node, v.Name); told && w.cache(node, x) != CacheNone {
+			n++
+		}
+	}
+	return n
+}
+
+// standIn reports whether a node is heard that could take a VIP over from its holder.
+func (w view) standIn(v core.VIPStatus) bool {
+	return slices.ContainsFunc(w.Nodes, func(n core.NodeStatus) bool {
+		x, told := part(n, v.Name)
+		return told && n.Name != v.Holder && !w.silent(n) && n.State.Quorate && x.Standing == core.Eligible && x.Clean
 	})
 }
 
@@ -195,9 +234,22 @@ func (w view) taintHint(n core.NodeStatus, name core.Name) string {
 	case in.Stage == core.FlushQuieting && in.Trouble != "":
 		return fmt.Sprintf("see who uses memcached on %s by another address than a VIP: ss -tn 'sport = :%s'", n.Name, port(in.Address))
 	case in.Stage == core.FlushIdle && len(w.sharing(n, name)) > 0:
-		return fmt.Sprintf("a restart of memcached on %s proves it clean and costs its cache; restart_command lets the agent do it", n.Name)
+		return w.restartHint(n.Name, in, w.facts.vip(name).RestartCommand)
 	}
 	return ""
+}
+
+// restartHint says who restarts a memcached that serves other VIPs: the agent, where it was given a command for that which
+// does not fail.
+func (w view) restartHint(node string, in core.InstanceState, command []string) string {
+	switch {
+	case len(command) == 0:
+		return fmt.Sprintf("a restart of memcached on %s proves it clean and costs its cache; restart_command lets the agent do it", node)
+	case in.Trouble != "":
+		return fmt.Sprintf("on %s, as the agent does it: runuser -u memvip -- %s; polkit lets that user restart what "+
+			"/usr/share/polkit-1/rules.d/50-memvip.rules names", node, strings.Join(command, " "))
+	}
+	return fmt.Sprintf("restart_command restarts memcached on %s, which costs its cache, when no other node is clean for it", node)
 }
 
 func port(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }

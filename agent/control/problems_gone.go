@@ -2,12 +2,14 @@ package control
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
 	"memvip/agent/core"
 	"memvip/agent/layout"
+	"memvip/systemd"
 )
 
 // A node that is not heard may be dead, cut off, without an agent, or speak with another key. What can be told apart
@@ -33,7 +35,7 @@ func (w view) goneProblem(n core.NodeStatus) Problem {
 	}
 	switch w.facts.Reach[n.Name] {
 	case ReachAnswers:
-		return degraded(code, nodes, agent+"; if it runs, "+w.firewall(), "%s, though its host answers on the link: its agent does not run, or is not let through", what)
+		return degraded(code, nodes, agent+"; if it runs, "+w.firewall(n.Name), "%s, though its host answers on the link: its agent does not run, or is not let through", what)
 	case ReachNothing:
 		return degraded(code, nodes, fmt.Sprintf("power, cable and switch port of %s; agentctl status on its own console tells whether it runs", n.Name),
 			"%s, and its host does not answer on the link: it is down, or cut off from %s", what, w.Node)
@@ -58,8 +60,13 @@ func (w view) keyHint(node string) string {
 		w.facts.KeyPath, node)
 }
 
-func (w view) firewall() string {
-	return fmt.Sprintf("a firewall: UDP and TCP port %d between the hosts", w.facts.Port)
+// firewall says what may keep the packets of a node away.
+func (w view) firewall(node string) string {
+	text := fmt.Sprintf("a firewall: UDP and TCP port %d between the hosts", w.facts.Port)
+	if ip, err := netip.ParseAddr(w.addressOf(node)); err == nil && !systemd.Reaches(ip) {
+		text += fmt.Sprintf("; or the unit, which lets no public address pass: a drop-in with IPAddressAllow=%s", ip)
+	}
+	return text
 }
 
 // unanswering lists the voters that have not answered this node within one lease.

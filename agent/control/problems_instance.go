@@ -2,6 +2,7 @@ package control
 
 import (
 	"fmt"
+	"strings"
 
 	"memvip/agent/core"
 	"memvip/health"
@@ -21,17 +22,28 @@ func hangs(reason string) bool {
 	return reason == health.ReasonTimeout.String() || reason == health.ReasonWorkerStuck.String()
 }
 
+// unit is how systemctl is told of a memcached, with what it stands for where the configuration does not name it.
+func (w view) unit(in core.InstanceState) (name, which string) {
+	for _, v := range w.facts.VIPs {
+		if v.Instance == in.Address && v.Unit != "" {
+			return v.Unit, ""
+		}
+	}
+	return "UNIT", " (UNIT: that of memcached " + in.Address + ")"
+}
+
 // instanceHint says what to do about a memcached that is down.
-func instanceHint(node string, in core.InstanceState) string {
+func (w view) instanceHint(node string, in core.InstanceState) string {
 	on := "on " + node + ": "
+	unit, which := w.unit(in)
 	switch reason := in.Reason; {
 	case hangs(reason):
 		return fmt.Sprintf("%sps -o pid,stat,wchan,args %s (stat T: somebody stopped it, kill -CONT lets it go on; D: it waits for the kernel); "+
-			"systemctl restart memcached ends it and begins anew", on, process(in))
+			"systemctl restart %s ends it and begins anew%s", on, process(in), unit, which)
 	case reason == health.ReasonBadReply.String():
 		return on + "ss -ltnp 'sport = :" + port(in.Address) + "' shows what listens in memcached's place"
 	}
-	return on + "systemctl status memcached says how it ended, systemctl start memcached brings it back"
+	return fmt.Sprintf("%ssystemctl status %s says how it ended, systemctl start %s brings it back%s", on, unit, unit, which)
 }
 
 // process is how ps is told of a memcached.
@@ -51,12 +63,19 @@ func limit(in core.InstanceState) string {
 }
 
 // unprovableHint says what to do about what limits a memcached that is up.
-func unprovableHint(node string, in core.InstanceState) string {
+func (w view) unprovableHint(node string, in core.InstanceState) string {
+	unit, which := w.unit(in)
+	without := func(options string) string {
+		return fmt.Sprintf("on %s: run memcached without %s (systemctl cat %s names its settings), then systemctl restart %s%s", node, options, unit, unit, which)
+	}
+	if strings.HasPrefix(in.Reason, NotListening) {
+		return fmt.Sprintf("clients are refused where %s holds that address: agentctl doctor %s says which -l memcached needs", node, node)
+	}
 	switch in.Reason {
 	case FlushOff:
-		return "on " + node + ": run memcached without -F (/etc/memcached.conf or its unit), then systemctl restart memcached"
+		return without("-F")
 	case WantsLogin, health.ReasonLogin.String():
-		return "on " + node + ": run memcached without -Y and -S (/etc/memcached.conf or its unit), then systemctl restart memcached"
+		return without("-Y and -S")
 	case NoConnectionLeft, health.ReasonFull.String():
 		than := ""
 		if in.Conns != 0 {

@@ -51,12 +51,12 @@ func (w view) instanceProblems(n core.NodeStatus) []Problem {
 		case !in.Known:
 			out = append(out, degraded(ProblemInstanceNew, nodes, "", "%s has not been probed yet", which))
 		case !in.Up:
-			out = append(out, degraded(ProblemInstanceDown, nodes, instanceHint(n.Name, in), "%s %s%s", which, downWord(in.Reason), inParentheses(reason)))
+			out = append(out, degraded(ProblemInstanceDown, nodes, w.instanceHint(n.Name, in), "%s %s%s", which, downWord(in.Reason), inParentheses(reason)))
 		case w.unprovable(n, in.Address):
-			out = append(out, degraded(ProblemUnprovable, nodes, unprovableHint(n.Name, in),
+			out = append(out, degraded(ProblemUnprovable, nodes, w.unprovableHint(n.Name, in),
 				"%s cannot be proved clean%s, so %s takes no VIP", which, inParentheses(reason), n.Name))
 		case reason != "":
-			out = append(out, degraded(ProblemInstanceLimit, nodes, unprovableHint(n.Name, in), "%s is up, but: %s%s", which, reason, limit(in)))
+			out = append(out, degraded(ProblemInstanceLimit, nodes, w.unprovableHint(n.Name, in), "%s is up, but: %s%s", which, reason, limit(in)))
 		}
 	}
 	return out

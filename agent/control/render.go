@@ -64,11 +64,14 @@ func (p *page) header(r Report) {
 		answer = "answers"
 	}
 	votes := fmt.Sprintf("%d of %s %s, %d are needed", q.Answering, plural(q.Voters, "voter"), answer, q.Needed)
-	if q.Quorate {
+	switch {
+	case !q.Quorate:
+		p.text("NOT QUORATE: "+votes, layout.Bad)
+	case q.Answering == q.Needed && q.Answering < q.Voters:
+		p.text("quorate: "+votes+": none of them may fail", layout.Warning)
+	default:
 		p.text("quorate: "+votes, layout.Plain)
-		return
 	}
-	p.text("NOT QUORATE: "+votes, layout.Bad)
 }
 
 // problem writes a line for a problem, and one for its hint.

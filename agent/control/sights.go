@@ -3,6 +3,7 @@ package control
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"memvip/agent/core"
 )
@@ -82,6 +83,38 @@ func (w view) sightProblems() []Problem {
 				}
 			}
 		}
+	}
+	return out
+}
+
+// silentAfter is how long a VIP has to be held before it counts that nobody hears an answer: no node has an older question
+// under way then.
+const silentAfter = 3 * time.Second
+
+// silentProblems names VIPs whose holder no other node gets an answer from. One question may be lost, so two nodes have to
+// have asked in vain where there are two.
+func (w view) silentProblems() []Problem {
+	var out []Problem
+	for _, v := range w.VIPs {
+		if place := w.place(v); place != PlaceHome && place != PlaceAway || v.HeldFor < silentAfter {
+			continue
+		}
+		var asked []string
+		answered := false
+		for _, s := range w.sights(v) {
+			if s.Asked && s.Node != v.Holder {
+				asked = append(asked, s.Node)
+				answered = answered || len(s.MACs) > 0
+			}
+		}
+		if answered || len(asked) < min(2, len(w.Nodes)-1) || len(asked) == 0 {
+			continue
+		}
+		p := degraded(ProblemUnanswered, []string{v.Holder}, fmt.Sprintf("agentctl doctor %s; on %s: sysctl -a | grep arp_ignore; nft list ruleset; "+
+			"its switch port and VLAN", v.Holder, v.Holder),
+			"%s holds %s, but nobody answers for it on the link (asked by %s): no client can reach it", v.Holder, v.Name, list(asked))
+		p.VIPs = []string{string(v.Name)}
+		out = append(out, p)
 	}
 	return out
 }

@@ -89,6 +89,9 @@ const (
 	NoConnectionLeft = "memcached has no connection left to be asked for its figures"
 )
 
+// NotListening begins what core.InstanceUp.Note says of a memcached that VIPs are not to be reached at, which follow.
+const NotListening = "it does not listen on "
+
 // askWords is what a holder says to a home that asks for its VIP.
 func askWords(r core.AskRefusal, home, holder string) string {
 	switch r {

@@ -4,10 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -64,22 +62,32 @@ func (h *host) keyFile() Finding {
 	return h.keyOwner(path)
 }
 
-// mayOwn reports whether a user may have the key: root, or who the agent runs as.
-func (h *host) mayOwn(uid int) bool { return uid == 0 || uid == h.uid }
-
 // keyOwner looks at the owner, who may change the file and its mode.
 func (h *host) keyOwner(path string) Finding {
-	info, err := os.Stat(path)
-	if err != nil {
+	var key, folder unix.Stat_t
+	if err := errors.Join(unix.Stat(path, &key), unix.Stat(filepath.Dir(path), &folder)); err != nil {
 		return unseen(CheckKeyFile, path, "the owner of the gossip key", err, asRoot)
 	}
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok && !h.mayOwn(int(stat.Uid)) {
-		return Finding{
-			Check: CheckKeyFile, Severity: Warning, Subject: path, What: fmt.Sprintf("%s belongs to user %d", path, stat.Uid),
-			Why: "that user can read the key, and so take the addresses", Mend: "chown root: " + path,
-		}
+	return h.judgeOwner(path, key, folder)
+}
+
+// judgeOwner wants a key to belong to root, to who the agent runs as, or to who has its folder: the user that the package
+// makes for the agent, and who could replace the file anyway.
+func (h *host) judgeOwner(path string, key, folder unix.Stat_t) Finding {
+	f := Finding{
+		Check: CheckKeyFile, Severity: Warning, Subject: path, What: fmt.Sprintf("%s belongs to user %d", path, key.Uid),
+		Mend: fmt.Sprintf("chown --reference=%s %s", filepath.Dir(path), path),
 	}
-	return fine(CheckKeyFile, path, "%s holds a key, mode %04o", path, info.Mode().Perm())
+	groupReads := key.Mode&0o040 != 0 && key.Gid == folder.Gid
+	switch {
+	case key.Uid != 0 && int(key.Uid) != h.uid && key.Uid != folder.Uid:
+		f.Why = "that user can read the key, and so take the addresses"
+		return f
+	case h.Agent == nil && key.Uid != folder.Uid && folder.Uid != 0 && !groupReads:
+		f.Why = fmt.Sprintf("its folder belongs to user %d: an agent that runs as that user cannot read it, and does not start", folder.Uid)
+		return f
+	}
+	return fine(CheckKeyFile, path, "%s holds a key, mode %04o", path, key.Mode&0o777)
 }
 
 // stateBytesWanted is far more than a state file and its successor take.

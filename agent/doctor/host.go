@@ -98,6 +98,7 @@ const asRoot = "run it as root: sudo agentctl doctor"
 type instance struct {
 	address netip.AddrPort
 	command []string // restarts it; nil if none does
+	unit    string   // of systemd; "UNIT" if the configuration does not tell
 	vips    []netip.Addr
 }
 
@@ -107,7 +108,7 @@ func (h *host) distinctInstances() []instance {
 		i := slices.IndexFunc(list, func(in instance) bool { return in.address == v.Instance })
 		if i < 0 {
 			i = len(list)
-			list = append(list, instance{address: v.Instance, command: v.RestartCommand})
+			list = append(list, instance{address: v.Instance, command: v.RestartCommand, unit: cmp.Or(h.config.Unit(v), "UNIT")})
 		}
 		list[i].vips = append(list[i].vips, v.Prefix.Addr())
 	}

@@ -168,13 +168,29 @@ func TestKeyFile(t *testing.T) {
 	}
 }
 
-// A key belongs to root, or to whom the agent runs as.
+// A key belongs to root, to whom the agent runs as, or to whose folder it is in; and who the agent will run as can read it.
 func TestKeyOwner(t *testing.T) {
-	h := goodHost(loaded(t, fmt.Sprintf(sharedText, "")))
-	h.uid = 4711
-	for uid, want := range map[int]bool{0: true, 4711: true, 4712: false} {
-		if got := h.mayOwn(uid); got != want {
-			t.Errorf("user %d may own the key: %t, want %t", uid, got, want)
-		}
+	const path, agent, self, other = "/etc/memvip/keys/gossip.key", 998, 4711, 4712
+	for _, c := range []struct {
+		name        string
+		key, folder unix.Stat_t
+		running     bool
+		want        want
+	}{
+		{"root's", unix.Stat_t{Mode: 0o600}, unix.Stat_t{}, false, want{CheckKeyFile, OK, "mode 0600"}},
+		{"the agent's", unix.Stat_t{Uid: self, Mode: 0o600}, unix.Stat_t{}, true, want{CheckKeyFile, OK, "holds a key"}},
+		{"as the package makes it, seen by root before the first start", unix.Stat_t{Uid: agent, Mode: 0o600}, unix.Stat_t{Uid: agent}, false, want{CheckKeyFile, OK, "holds a key"}},
+		{"another's", unix.Stat_t{Uid: other, Mode: 0o600}, unix.Stat_t{Uid: agent}, false, want{CheckKeyFile, Warning, "user 4712|chown --reference=/etc/memvip/keys " + path}},
+		{"copied by root, not given away", unix.Stat_t{Mode: 0o600}, unix.Stat_t{Uid: agent}, false, want{CheckKeyFile, Warning, "user 0|chown --reference=/etc/memvip/keys " + path}},
+		{"root's, for the group", unix.Stat_t{Gid: agent, Mode: 0o640}, unix.Stat_t{Uid: agent, Gid: agent}, false, want{CheckKeyFile, OK, "mode 0640"}},
+		{"root's, and the agent has read it", unix.Stat_t{Mode: 0o600}, unix.Stat_t{Uid: agent}, true, want{CheckKeyFile, OK, "holds a key"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := &host{uid: self}
+			if c.running {
+				h.Agent = &Agent{}
+			}
+			wantOnly(t, []Finding{h.judgeOwner(path, c.key, c.folder)}, c.want)
+		})
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"memvip/flush"
 )
 
 // listening judges where the process takes connections.
@@ -12,7 +14,7 @@ func (h *host) listening(in instance, at []netip.AddrPort) []Finding {
 	var list []Finding
 	var bound []netip.Addr // VIPs that it listens on by themselves
 	for _, ip := range in.vips {
-		l, ok := listenerFor(ip, at)
+		l, ok := flush.ListenerFor(ip, at)
 		switch {
 		case !ok:
 			list = append(list, h.deaf(in, ip, at))
@@ -24,18 +26,6 @@ func (h *host) listening(in instance, at []netip.AddrPort) []Finding {
 		}
 	}
 	return append(list, h.bindable(in, bound), h.direct(in, at))
-}
-
-// listenerFor finds who takes connections to an address. memcached's IPv6 sockets take no IPv4.
-func listenerFor(ip netip.Addr, at []netip.AddrPort) (netip.AddrPort, bool) {
-	i := slices.IndexFunc(at, func(l netip.AddrPort) bool { return l.Addr() == ip })
-	if i < 0 {
-		i = slices.IndexFunc(at, func(l netip.AddrPort) bool { return l.Addr().IsUnspecified() && l.Addr().Is4() == ip.Is4() })
-	}
-	if i < 0 {
-		return netip.AddrPort{}, false
-	}
-	return at[i], true
 }
 
 func (h *host) deaf(in instance, ip netip.Addr, at []netip.AddrPort) Finding {

@@ -64,7 +64,7 @@ func (h *host) restartCommand(in instance) []Finding {
 func (h *host) silent(in instance, err error) Finding {
 	f := Finding{
 		Check: CheckMemcached, Severity: Failure, Subject: in.subject(), What: fmt.Sprintf("memcached %s: %v", in.address, detail(err)),
-		Why: "this node can hold none of " + addresses(in.vips), Mend: "systemctl status memcached; ss -tlnp 'sport = :" + fmt.Sprint(in.address.Port()) + "'",
+		Why: "this node can hold none of " + addresses(in.vips), Mend: "systemctl status " + in.unit + "; ss -tlnp 'sport = :" + fmt.Sprint(in.address.Port()) + "'",
 	}
 	var refusal *flush.Refusal
 	if !errors.As(err, &refusal) {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"memvip/configs"
+	"memvip/systemd"
 )
 
 // reachTimeout bounds each attempt. The kernel repeats a lost packet after one second, and says after three that
@@ -79,6 +80,9 @@ func reached(m configs.Member, to netip.AddrPort, err error) Finding {
 	default:
 		f.What = fmt.Sprintf("%s is not reached on %s: %v", m.Name, to, bare(err))
 		f.Mend = "ip route get " + to.Addr().String()
+	}
+	if !systemd.Reaches(to.Addr()) {
+		f.Mend += fmt.Sprintf("; and on every host, since the unit lets no public address pass: systemctl edit memvip-agent, [Service] IPAddressAllow=%s", to.Addr())
 	}
 	return f
 }

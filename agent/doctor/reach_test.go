@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"memvip/configs"
 )
 
 // Each way in which a node is not reached has its own words, and weighs more for a voter.
@@ -46,6 +48,15 @@ func TestReach(t *testing.T) {
 		}
 		return nil
 	}), want{CheckReach, Warning, "cache4"})
+}
+
+// The unit itself keeps the agent from public addresses.
+func TestReachOfAPublicAddress(t *testing.T) {
+	m := configs.Member{Name: "cache2"}
+	for address, words := range map[string]string{"203.0.113.7": "IPAddressAllow=203.0.113.7", "10.0.0.7": "output"} {
+		to := netip.AddrPortFrom(netip.MustParseAddr(address), 7946)
+		wantOnly(t, []Finding{reached(m, to, os.NewSyscallError("connect", unix.EPERM))}, want{CheckReach, Warning, words})
+	}
 }
 
 // Over real sockets: a node that listens, and one on whose host nobody does.

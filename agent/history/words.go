@@ -75,6 +75,7 @@ var instanceWords = map[change]string{
 	{"tainted", "clean", core.CauseRestart}:      "memcached %s is clean for it: it restarted empty",
 	{"flushing", "tainted", core.CauseProof}:     "the flush of memcached %s is not proved",
 	{"tainted", "restarting", core.CauseTainted}: "has memcached %s restarted, which is in use and may hold old values of it",
+	{"restarting", "tainted", core.CauseRestart}: "the restart of memcached %s came to nothing",
 	{"proved", "refused", core.CauseCheck}:       "memcached %s is not as its proof says",
 	{"clean", "tainted", core.CauseOperator}:     "memcached %s is to be flushed: an operator wants it",
 	{"warm", "tainted", core.CauseOperator}:      "memcached %s is to be flushed, though it served last: an operator wants it",

@@ -52,6 +52,7 @@ var counters = map[string]counter{
 	"move_refused":          {movesRefused, nil},
 	"refusal":               {vipsRefused, nil},
 	"restart_for_proof":     {proofRestarts, nil},
+	"restart_failed":        {restartsFailed, nil},
 	"saves":                 {saves, nil},
 	"saves_failed":          {savesFailed, nil},
 	"log_lines_repeated":    {suppressed, nil},

@@ -97,6 +97,7 @@ var (
 	movesRefused    = count("moves_refused_total", "Moves that an operator asked for and that were not possible.")
 	vipsRefused     = count("vips_refused_total", "Times that this node began to refuse a VIP that it should have taken, or for another reason than before.")
 	proofRestarts   = count("restarts_for_proof_total", "Restarts of a memcached that were ordered because nothing else could prove it empty.")
+	restartsFailed  = count("restarts_failed_total", "Those whose restart_command came to nothing.")
 	hooksRun        = count("hooks_run_total", "Hooks that have ended, however they did.")
 	hooksFailed     = count("hooks_failed_total", "Hooks that came to nothing: they reported a failure, could not be begun, took too long (timeout), or had no room to be run at all (dropped).", "reason")
 	saves           = count("state_saves_total", "Times that the state file was written or tried to.")

@@ -114,7 +114,7 @@ func facts() control.Facts {
 		Now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), Build: "0.1.0", Cluster: "cache-prod", Lease: 600 * time.Millisecond,
 		ConfigPath: "/etc/memvip/agent.toml", ConfigDigest: "5eed5eed5eed5eedf00d", Detector: "process connector",
 		Settings: control.Settings{Lease: 600 * time.Millisecond, Drift: 0.01, Interval: 100 * time.Millisecond, Deadline: 150 * time.Millisecond, Fall: 3},
-		VIPs:     []control.VIPFacts{{Name: vip, Instance: instance}},
+		VIPs:     []control.VIPFacts{{Name: vip, Instance: instance, Unit: "memcached"}},
 	}
 }
 

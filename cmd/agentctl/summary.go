@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"memvip/agent/control"
+	"memvip/agent/core"
 	"memvip/configs"
+	"memvip/systemd"
 )
 
 // summarize writes what a good configuration promises, and what it probably does not mean. runnable tells whether a
@@ -29,6 +31,10 @@ func summarize(out io.Writer, c *configs.Config, node string, runnable func(argv
 	if node != "" {
 		line("this node  %s may hold %s", node, addresses(c.Eligible(node)))
 	}
+	if beyond := beyondUnit(c); len(beyond) > 0 {
+		line("unit       memvip-agent.service lets the agent speak with private addresses only: it needs a drop-in (systemctl edit memvip-agent)")
+		line("           with [Service] IPAddressAllow=%s", strings.Join(beyond, " "))
+	}
 	writeBounds(&b, c)
 	for _, w := range c.Warnings() {
 		line("warning: %s", w)
@@ -44,23 +50,47 @@ func summarize(out io.Writer, c *configs.Config, node string, runnable func(argv
 	return nil
 }
 
+// beyondUnit lists the addresses of nodes that the unit, as it is installed, keeps the agent from.
+func beyondUnit(c *configs.Config) []string {
+	var list []string
+	for _, m := range c.AllNodes() {
+		if !systemd.Reaches(m.Addr) {
+			list = append(list, m.Addr.String())
+		}
+	}
+	return list
+}
+
 // writeBounds says how long clients go without an address at worst.
 func writeBounds(out io.Writer, c *configs.Config) {
-	b := control.BoundsOf(control.Settings{
+	settings := control.Settings{
 		Lease: c.Cluster.Lease, Drift: c.Cluster.Drift,
 		Interval: c.Health.Interval, Deadline: c.Health.Deadline, Fall: c.Health.Fall,
-	})
-	fmt.Fprintf(out, "lease      %s\n", c.Cluster.Lease)
+	}
+	unfenced := settings // a host without nftables, as the agent has it (protocol-review F12)
+	unfenced.Lease = core.LeaseMax
+	if c.Cluster.Fence == configs.FenceLifetime {
+		settings = unfenced
+	}
+	b := control.BoundsOf(settings)
+	fmt.Fprintf(out, "lease      %s\n", settings.Lease)
 	fmt.Fprintf(out, "outage at worst, one failure at a time, another node clean, round trips up to %s:\n", b.RoundTrip)
-	for _, x := range []struct {
+	type row struct {
 		bound time.Duration
 		what  string
-	}{
+	}
+	rows := []row{
 		{b.HostLost, fmt.Sprintf("host dies or is cut off (lease x %g, one stagger, the move)", 1+c.Cluster.Drift)},
-		{b.Hung, fmt.Sprintf("memcached hangs (interval, %d deadlines of %s, the move)", c.Health.Fall, c.Health.Deadline)},
-		{b.Exited, "memcached exits, where the kernel reports it"},
-		{b.Planned, "drain, stop or hand-back"},
-	} {
+	}
+	if c.Cluster.Fence == configs.FenceAuto && settings != unfenced {
+		rows = append(rows, row{control.BoundsOf(unfenced).HostLost, fmt.Sprintf("the same, if it has no nftables (lease %s)", unfenced.Lease)})
+	}
+	rows = append(rows,
+		row{b.Hung, fmt.Sprintf("memcached hangs (interval, %d deadlines of %s, the move)", c.Health.Fall, c.Health.Deadline)},
+		row{b.Exited, "memcached exits, where the kernel reports it"},
+		row{b.Planned, "drain, stop or hand-back"},
+	)
+	for _, x := range rows {
 		fmt.Fprintf(out, "%9s  %s\n", x.bound.Round(time.Millisecond), x.what)
 	}
 }
