@@ -18,6 +18,9 @@ import (
 	"memvip/health"
 )
 
+// listenersAttempts is how often a process is asked where it listens: nothing but a hint for people rests on it.
+const listenersAttempts = 4
+
 // inspectRetry is the pause before the figures of an instance are asked for again.
 const inspectRetry = 250 * time.Millisecond
 
@@ -138,10 +141,13 @@ func (in *instance) introduce(ctx context.Context, number uint64, r health.Repor
 				in.figures.Store(&figures)
 			}
 			up := in.up(figures, r)
-			if up.Note == "" {
-				up.Note = in.deaf(ctx)
-			}
 			in.queue.putIf(up, current)
+			if up.Note != "" {
+				return // one word at a time
+			}
+			if up.Note = in.deaf(ctx); up.Note != "" {
+				in.queue.putIf(up, current)
+			}
 			return
 		}
 		if up, ok := in.upWithout(err, r); ok && !told {
@@ -157,7 +163,14 @@ func (in *instance) introduce(ctx context.Context, number uint64, r health.Repor
 
 // deaf says which VIPs the process takes no connections to; "" if there are none, or that cannot be told.
 func (in *instance) deaf(ctx context.Context) string {
-	at, err := in.port.Listeners(ctx, in.address)
+	var at []netip.AddrPort
+	err := error(nil)
+	for range listenersAttempts {
+		if at, err = in.port.Listeners(ctx, in.address); err == nil || ctx.Err() != nil {
+			break
+		}
+		pause(ctx, inspectRetry)
+	}
 	if err != nil {
 		return ""
 	}
@@ -229,6 +242,14 @@ func reasonOf(err error) flush.Reason {
 func why(err error) string {
 	if refusal, ok := errors.AsType[*flush.Refusal](err); ok {
 		return refusal.Reason.String() + ": " + refusal.Detail
+	}
+	return err.Error()
+}
+
+// detailOf is why without the reason, for where that is said already.
+func detailOf(err error) string {
+	if refusal, ok := errors.AsType[*flush.Refusal](err); ok {
+		return refusal.Detail
 	}
 	return err.Error()
 }

@@ -125,7 +125,7 @@ func (a *agent) facts() control.Facts {
 		name := nameOf(v)
 		f.VIPs = append(f.VIPs, control.VIPFacts{
 			Name: name, Prefix: v.Prefix, Interface: a.places[name].Link, Instance: v.Instance.String(),
-			Failback: failbackOf(v.Failback), Unit: c.Unit(v), RestartCommand: v.RestartCommand,
+			Failback: failbackOf(v.Failback), Eligible: len(c.MayHold(v)), Unit: c.Unit(v), RestartCommand: v.RestartCommand,
 		})
 	}
 	for node, s := range a.gossip.Sealed() {

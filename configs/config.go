@@ -104,11 +104,26 @@ func (v VIP) Allows(node string) bool {
 	return len(v.Candidates) == 0 || slices.Contains(v.Candidates, node)
 }
 
+// MayHold returns the names of the nodes that may hold a VIP.
+func (c *Config) MayHold(v VIP) []string {
+	var names []string
+	for _, m := range c.AllNodes() {
+		if !m.Witness && v.Allows(m.Name) {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
 // Unit returns the systemd unit of a VIP's memcached, as far as the configuration tells: the one that restart_command
 // restarts or, where VIPs share the memcached of the host, the distribution's. "" is one that is not known.
 func (c *Config) Unit(v VIP) string {
 	if argv := v.RestartCommand; len(argv) > 2 && filepath.Base(argv[0]) == "systemctl" {
-		return strings.TrimSuffix(argv[len(argv)-1], ".service")
+		for _, word := range slices.Backward(argv[2:]) {
+			if !strings.HasPrefix(word, "-") {
+				return strings.TrimSuffix(word, ".service")
+			}
+		}
 	}
 	if v.Instance == c.Memcached.Address {
 		return "memcached"

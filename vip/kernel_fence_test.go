@@ -480,6 +480,35 @@ func TestFenceThatCannotRefuse(t *testing.T) {
 	}
 }
 
+// TestKernelLateElementIsWrittenAgain: the kernel counts from the write, which may have waited for somebody's change of rules.
+func TestKernelLateElementIsWrittenAgain(t *testing.T) {
+	t.Parallel()
+	w := newFencedWorld(t)
+	f := w.open(t).fence.(*nftFence)
+	ip, asked := service.Prefix.Addr(), 0
+	lease := func() time.Duration {
+		if asked++; asked == 1 {
+			return time.Minute
+		}
+		return 10 * time.Second // the first write took 50 s
+	}
+	if err := f.open(ip, lease); err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, e := range f.elements(f.layout.ip[true].in) {
+		if key, _ := netip.AddrFromSlice(e.Key); key == ip {
+			found = true
+			if e.Expires > 10*time.Second {
+				t.Errorf("%s passes for another %v, its lease has 10 s", ip, e.Expires)
+			}
+		}
+	}
+	if !found {
+		t.Errorf("%s does not pass at all", ip)
+	}
+}
+
 // TestFenceThatOthersChangedIsNotReliedOn: then a drop looks for connections twice.
 func TestFenceThatOthersChangedIsNotReliedOn(t *testing.T) {
 	for _, words := range []string{"flush ruleset", "insert rule inet memvip arriving accept", "flush chain inet memvip arriving"} {

@@ -142,10 +142,10 @@ func (f *nftFence) elements(set *nftables.Set) []nftables.SetElement {
 }
 
 // An element that is written late ends late, by as much as the write waited for a change of somebody else's to the rule set.
-// That is put right by writing it anew, so often at most.
+// That is put right by writing it once more; the next renewal comes soon.
 const (
 	lateWrite = 5 * time.Millisecond
-	writesMax = 3
+	writesMax = 2
 )
 
 func (f *nftFence) open(ip netip.Addr, lease Lease) error {

@@ -12,8 +12,8 @@ import (
 // announces it again, under the new lease. Clients of its former holder are recalled beside that; see Options.Former.
 //
 // With ErrNotAnnounced the address is on the link and held, and the schedule of announcements runs. With
-// ErrTooLate it has been taken off the link again and is not held. Any other error changed nothing; with
-// ErrForeign the address is there and not ours.
+// ErrTooLate it has been taken off the link again and is not held. After any other error it is as it was, or
+// off the link if it was not held; with ErrForeign the address is there and not ours.
 func (m *Manager) Take(a Address, lease Lease) error {
 	s, err := m.enter(opAdd, a)
 	if err != nil {
@@ -190,7 +190,7 @@ func (m *Manager) hold(op operation, s *slot, a Address, lease Lease) error {
 	m.stepped(a, StepAdded)
 	if time.Since(opened) > openedLong {
 		switch err := m.fence.open(a.Prefix.Addr(), lease); {
-		case err == nil, errors.Is(err, errOutlives), errors.Is(err, ErrTooLate): // the last is found right below
+		case err == nil, errors.Is(err, ErrTooLate): // which is found right below
 		case held:
 			return failed(op, a, err)
 		default:

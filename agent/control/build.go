@@ -40,7 +40,7 @@ func Build(s core.Status, f Facts) Report {
 // that they outlast an address which nobody refreshes (protocol-review F12).
 func (w view) settings() Settings {
 	s := w.facts.Settings
-	if s != (Settings{}) && slices.ContainsFunc(w.Nodes, func(n core.NodeStatus) bool { return n.State.Fence == lifetimeFence }) {
+	if s != (Settings{}) && slices.ContainsFunc(w.Nodes, func(n core.NodeStatus) bool { return !n.State.Witness && n.State.Fence == lifetimeFence }) {
 		s.Lease = core.LeaseMax
 	}
 	return s

@@ -43,7 +43,7 @@ func newCluster() *cluster {
 			Instances: []core.InstanceState{{Address: instanceAddress, Known: true, Up: true, PID: 40 + i}},
 		}})
 		c.status.VIPs = append(c.status.VIPs, core.VIPStatus{Name: vip, Home: name, Holder: name, Holding: true, HeldFor: 3 * time.Hour, Epoch: 4})
-		c.facts.VIPs = append(c.facts.VIPs, VIPFacts{Name: vip, Prefix: netip.PrefixFrom(netip.MustParseAddr(string(vip)), 32), Interface: "eth0", Instance: instanceAddress, Unit: "memcached"})
+		c.facts.VIPs = append(c.facts.VIPs, VIPFacts{Name: vip, Prefix: netip.PrefixFrom(netip.MustParseAddr(string(vip)), 32), Interface: "eth0", Instance: instanceAddress, Eligible: 3, Unit: "memcached"})
 		c.facts.Members = append(c.facts.Members, Member{Name: name, Address: fmt.Sprintf("10.0.0.1%d", i), Alive: true})
 	}
 	for i := range c.status.Nodes {
@@ -117,6 +117,7 @@ func (c *cluster) part(node, vip string) *core.VIPState {
 //	command ADDRESS: ARGV         its restart_command, the last word of which is the unit; none: neither is known
 //	reach NODE answers|nothing    by ARP
 //	lives NODE ADDRESS
+//	eligible ADDRESS N            how many nodes may hold it
 //	sealed NODE packets=N ago=D   with another key
 //	refused NODE reload|upgrade: WHY   a minute ago
 //	forget ADDRESS                a VIP that is not configured
@@ -177,6 +178,12 @@ func (c *cluster) apply(t *testing.T, line string) {
 		}
 	case "keys":
 		c.facts.Views = append(c.facts.Views, View{Node: words[1], Keys: words[2:]})
+	case "eligible":
+		for i := range c.facts.VIPs {
+			if f := &c.facts.VIPs[i]; string(f.Name) == words[1] {
+				f.Eligible, _ = strconv.Atoi(words[2])
+			}
+		}
 	case "lives":
 		for i := range c.facts.Members {
 			if m := &c.facts.Members[i]; m.Name == words[1] {

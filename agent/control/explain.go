@@ -127,7 +127,7 @@ func explanation(r Report, unreached map[string]string, concerns func(Problem) b
 		Problems: []Problem{}, History: []history.Entry{}, Unreached: map[string]string{},
 	}
 	for _, p := range r.Problems {
-		if concerns(p) {
+		if concerns(p) && p.Code != ProblemAlone { // which it is about to say of its own
 			e.Problems = append(e.Problems, p)
 		}
 	}

@@ -61,6 +61,7 @@ type VIPFacts struct {
 	Interface string
 	Instance  string // the same text as core.VIP.Instance
 	Failback  core.Failback
+	Eligible  int // nodes that may hold it
 
 	Unit           string   // of systemd, of its memcached; "" if the configuration does not tell
 	RestartCommand []string // of its memcached; nil if there is none

@@ -136,7 +136,7 @@ func (w view) vipProblems() []Problem {
 func (w view) aloneProblems() []Problem {
 	var alone []string
 	for _, v := range w.VIPs {
-		if place := w.place(v); (place == PlaceHome || place == PlaceAway) && w.meant(v) > 1 && !w.standIn(v) {
+		if place := w.place(v); (place == PlaceHome || place == PlaceAway) && w.facts.vip(v.Name).Eligible > 1 && !w.standIn(v) {
 			alone = append(alone, string(v.Name))
 		}
 	}
@@ -147,17 +147,6 @@ func (w view) aloneProblems() []Problem {
 		"no other node could take over %s now: the next failure there would leave clients without", list(alone))
 	p.VIPs = alone
 	return []Problem{p}
-}
-
-// meant counts the nodes that may hold a VIP by the configuration, as far as they have told.
-func (w view) meant(v core.VIPStatus) int {
-	n := 0
-	for _, node := range w.Nodes {
-		if x, told := part(node, v.Name); told && w.cache(node, x) != CacheNone {
-			n++
-		}
-	}
-	return n
 }
 
 // standIn reports whether a node is heard that could take a VIP over from its holder.
@@ -245,8 +234,8 @@ func (w view) restartHint(node string, in core.InstanceState, command []string) 
 	switch {
 	case len(command) == 0:
 		return fmt.Sprintf("a restart of memcached on %s proves it clean and costs its cache; restart_command lets the agent do it", node)
-	case in.Trouble != "":
-		return fmt.Sprintf("on %s, as the agent does it: runuser -u memvip -- %s; polkit lets that user restart what "+
+	case strings.HasPrefix(in.Trouble, core.RestartTrouble):
+		return fmt.Sprintf("on %s, as the agent does it, which costs its cache: runuser -u memvip -- %s; polkit lets that user restart what "+
 			"/usr/share/polkit-1/rules.d/50-memvip.rules names", node, strings.Join(command, " "))
 	}
 	return fmt.Sprintf("restart_command restarts memcached on %s, which costs its cache, when no other node is clean for it", node)

@@ -107,7 +107,7 @@ func (w view) silentProblems() []Problem {
 				answered = answered || len(s.MACs) > 0
 			}
 		}
-		if answered || len(asked) < min(2, len(w.Nodes)-1) || len(asked) == 0 {
+		if answered || len(asked) == 0 || len(asked) < min(2, w.facts.vip(v.Name).Eligible-1) {
 			continue
 		}
 		p := degraded(ProblemUnanswered, []string{v.Holder}, fmt.Sprintf("agentctl doctor %s; on %s: sysctl -a | grep arp_ignore; nft list ruleset; "+

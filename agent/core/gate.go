@@ -26,17 +26,19 @@ type instance struct {
 	keeps      bool   // its memory across restarts
 	life       Incarnation
 	orderedAt  Instant // when this agent last ordered its restart; zero: not under way
+	commandAt  Instant // the same, for as long as the command may run
 	diedAt     Instant // when this agent last saw it dead
 	restarts   int     // ordered in a row, without a proof
 
-	stage          FlushStage
-	attempt        uint64
-	trouble        string // what stands in the way of a proof
-	over           map[Name]Term
-	flushNotBefore Instant
-	undrainedUntil Instant            // its last check before an address went up failed; not eligible before
-	graceUntil     Instant            // a restart of ours is under way: its other VIPs are not given up before
-	taintedHints   map[string]Instant // voter -> when it said that no clean candidate is left
+	stage            FlushStage
+	attempt          uint64
+	trouble          string // what stands in the way of a proof
+	over             map[Name]Term
+	flushNotBefore   Instant
+	restartNotBefore Instant
+	undrainedUntil   Instant            // its last check before an address went up failed; not eligible before
+	graceUntil       Instant            // a restart of ours is under way: its other VIPs are not given up before
+	taintedHints     map[string]Instant // voter -> when it said that no clean candidate is left
 }
 
 // flushRetry is the pause after a flush that was not proved.
@@ -354,7 +356,7 @@ func (m *Machine) forceProof(v *site, voter string) {
 		}
 	}
 	busy := !m.mayFlush(in) || in.stage == FlushQuieting && in.trouble != ""
-	if said < m.majority() || !busy || m.now < in.flushNotBefore {
+	if said < m.majority() || !busy || m.now < max(in.flushNotBefore, in.restartNotBefore) {
 		return
 	}
 	m.restartForProof(v)
@@ -366,17 +368,21 @@ func (m *Machine) restartForProof(v *site) {
 	in := v.in
 	m.endStage(in)
 	m.count("restart_for_proof")
-	in.stage, in.orderedAt, in.graceUntil = FlushRestarting, m.now, m.now.Add(restartGrace)
-	in.flushNotBefore = m.now.Add(5 * restartGrace << min(in.restarts, 6))
+	in.stage, in.orderedAt, in.commandAt, in.graceUntil = FlushRestarting, m.now, m.now, m.now.Add(restartGrace)
+	in.restartNotBefore = m.now.Add(5 * restartGrace << min(in.restarts, 6))
 	in.restarts++
 	m.emit(Transition{Name: v.Name, Instance: in.address, From: "tainted", To: "restarting", Cause: CauseTainted})
 	m.emit(RestartInstance{in.address})
 }
 
-// restartFailed keeps the reason. The command may end long after its grace has.
+// RestartTrouble begins an InstanceState's Trouble that is the reason of a RestartFailed.
+const RestartTrouble = "restart_command failed: "
+
+// restartFailed keeps the reason. A memcached that has died since the order was restarted, whatever the command says of itself,
+// and the command may end long after its grace has.
 func (m *Machine) restartFailed(e RestartFailed) {
 	in := m.instances[e.Instance]
-	if in == nil {
+	if in == nil || in.diedAt > in.commandAt {
 		return
 	}
 	m.count("restart_failed")
@@ -384,7 +390,8 @@ func (m *Machine) restartFailed(e RestartFailed) {
 	if in.stage == FlushRestarting {
 		m.endStage(in)
 	}
+	in.graceUntil = 0
 	if in.stage == FlushIdle && wantsProof(in) {
-		in.trouble = e.Reason
+		in.trouble = RestartTrouble + e.Reason
 	}
 }

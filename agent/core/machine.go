@@ -200,8 +200,8 @@ func (m *Machine) start(s Started) {
 
 // expire ends what is over at now, before the event is looked at.
 func (m *Machine) expire() {
-	if m.voter != nil {
-		m.voter.expire(m.now)
+	if m.voter != nil && m.voter.expire(m.now) {
+		m.journal.dirty = true
 	}
 	for _, l := range m.all {
 		m.expireLease(l)

@@ -85,7 +85,7 @@ func (m *Machine) flushAsked(instance string) {
 	if in == nil || in.stage == FlushRunning || in.stage == FlushRestarting {
 		return
 	}
-	in.flushNotBefore = 0
+	in.flushNotBefore, in.restartNotBefore = 0, 0
 	for _, v := range in.sites {
 		if v.lease.role != Idle || v.lease.leftover != 0 || v.kept == nil {
 			continue

@@ -25,7 +25,10 @@ type voter struct {
 	names   *names
 	edition uint64 // of what it says of all names
 
-	strangers []SlotRecord // of names that are not configured any more: they may be again before their grants are over
+	// strangers are slots of names that are not configured any more, and may be again: for good by their last term, until
+	// strangersUntil by what was granted of them.
+	strangers      []SlotRecord
+	strangersUntil Instant
 }
 
 // neighbour is a voter's memory of one node: the newest state it put into a claim, and when it last claimed.
@@ -111,7 +114,7 @@ func newVoter(cfg Config, name string, d Durable, valid bool, now Instant, rando
 	for _, r := range d.Slots {
 		s := v.slots[r.Name]
 		if s == nil {
-			v.strangers = append(v.strangers, r)
+			v.strangers, v.strangersUntil = append(v.strangers, r), now.Add(LeaseMax)
 			continue
 		}
 		s.last = r.Last
@@ -153,8 +156,14 @@ func (v *voter) keep(d *Durable) {
 	d.Slots = append(d.Slots, v.strangers...)
 }
 
-// expire ends what is over at now, before any event is looked at.
-func (v *voter) expire(now Instant) {
+// expire ends what is over at now, before any event is looked at. It reports what else the file has to be written for.
+func (v *voter) expire(now Instant) (changed bool) {
+	if v.strangersUntil != 0 && now >= v.strangersUntil {
+		v.strangersUntil, changed = 0, true
+		for i, r := range v.strangers {
+			v.strangers[i] = SlotRecord{Name: r.Name, Last: r.Last}
+		}
+	}
 	for _, s := range v.all {
 		freed := false
 		if s.grant.given() && now >= s.grant.expires {
@@ -167,6 +176,7 @@ func (v *voter) expire(now Instant) {
 			s.hintNow(now)
 		}
 	}
+	return changed
 }
 
 func (s *slot) free() bool { return !s.grant.given() && !s.reserved.given() }

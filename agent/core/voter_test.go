@@ -251,6 +251,16 @@ func TestVoterBeginsWithWhatItsFileHolds(t *testing.T) {
 	if n := len(after.Slots); n != 3 { // v1, v2 and the slot of hand-backs
 		t.Errorf("%d slots are kept, want 3: %+v", n, after.Slots)
 	}
+
+	var later Durable
+	absent := began(config("v2"), between)
+	if absent.expire(2) || !absent.expire(Instant(2*LeaseMax)) {
+		t.Error("the file is to be written once what was granted of a VIP that is away is over, and not before")
+	}
+	absent.keep(&later)
+	if s := began(config("v1", "v2"), later).slots["v1"]; s.grant.given() || s.last != granted.Last {
+		t.Errorf("a VIP that was away for longer than any lease: %+v, want its last term and no grant: the holder may be another boot's", s)
+	}
 }
 
 // A memory of 0 is that of no voter; whoever has it is noted all the same.

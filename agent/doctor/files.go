@@ -71,8 +71,8 @@ func (h *host) keyOwner(path string) Finding {
 	return h.judgeOwner(path, key, folder)
 }
 
-// judgeOwner wants a key to belong to root, to who the agent runs as, or to who has its folder: the user that the package
-// makes for the agent, and who could replace the file anyway.
+// judgeOwner wants a key to belong to root or to who the agent runs as. Where none runs yet, that is who has the key's folder:
+// the package makes it for the agent's user.
 func (h *host) judgeOwner(path string, key, folder unix.Stat_t) Finding {
 	f := Finding{
 		Check: CheckKeyFile, Severity: Warning, Subject: path, What: fmt.Sprintf("%s belongs to user %d", path, key.Uid),
@@ -80,7 +80,7 @@ func (h *host) judgeOwner(path string, key, folder unix.Stat_t) Finding {
 	}
 	groupReads := key.Mode&0o040 != 0 && key.Gid == folder.Gid
 	switch {
-	case key.Uid != 0 && int(key.Uid) != h.uid && key.Uid != folder.Uid:
+	case key.Uid != 0 && int(key.Uid) != h.uid && (h.Agent != nil || key.Uid != folder.Uid):
 		f.Why = "that user can read the key, and so take the addresses"
 		return f
 	case h.Agent == nil && key.Uid != folder.Uid && folder.Uid != 0 && !groupReads:

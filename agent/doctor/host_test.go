@@ -181,6 +181,7 @@ func TestKeyOwner(t *testing.T) {
 		{"the agent's", unix.Stat_t{Uid: self, Mode: 0o600}, unix.Stat_t{}, true, want{CheckKeyFile, OK, "holds a key"}},
 		{"as the package makes it, seen by root before the first start", unix.Stat_t{Uid: agent, Mode: 0o600}, unix.Stat_t{Uid: agent}, false, want{CheckKeyFile, OK, "holds a key"}},
 		{"another's", unix.Stat_t{Uid: other, Mode: 0o600}, unix.Stat_t{Uid: agent}, false, want{CheckKeyFile, Warning, "user 4712|chown --reference=/etc/memvip/keys " + path}},
+		{"another's in a folder of his own, and the agent runs", unix.Stat_t{Uid: other, Mode: 0o600}, unix.Stat_t{Uid: other}, true, want{CheckKeyFile, Warning, "user 4712"}},
 		{"copied by root, not given away", unix.Stat_t{Mode: 0o600}, unix.Stat_t{Uid: agent}, false, want{CheckKeyFile, Warning, "user 0|chown --reference=/etc/memvip/keys " + path}},
 		{"root's, for the group", unix.Stat_t{Gid: agent, Mode: 0o640}, unix.Stat_t{Uid: agent, Gid: agent}, false, want{CheckKeyFile, OK, "mode 0640"}},
 		{"root's, and the agent has read it", unix.Stat_t{Mode: 0o600}, unix.Stat_t{Uid: agent}, true, want{CheckKeyFile, OK, "holds a key"}},

@@ -15,6 +15,7 @@ type Plan struct {
 	Seed  uint64
 	Shape Shape
 	Acts  []Act
+	Spare int // which of the voters, counted from 1, stays dead until the others serve again; 0: none
 }
 
 // When faults begin and end.
@@ -35,6 +36,9 @@ func Draw(seed uint64) Plan {
 			p.Shape = p.Shape.small(r)
 		}
 		p.Acts = day.acts(r, p.Shape, calmFor, calmFor+badFor)
+	}
+	if r.IntN(4) == 0 {
+		p.Spare = 1 + r.IntN(p.Shape.Voters)
 	}
 	slices.SortStableFunc(p.Acts, func(a, b Act) int { return cmp.Compare(a.At, b.At) })
 	return p
@@ -57,6 +61,7 @@ func Run(p Plan, trace io.Writer) (seen Seen, broken *Violation) {
 	}
 	w.until(int64(calmFor + badFor))
 	if w.broken == nil {
+		w.spare = w.spared(p.Spare)
 		w.mend()
 		w.settle()
 	}

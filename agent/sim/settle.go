@@ -11,13 +11,15 @@ import (
 // A VIP is served after at most: 5 s of silence of voters that lost their state, by a clock that may be
 // slow; a second for a card or an agent that comes back; two leases in which a tainted node waits for a
 // clean one; the restart or the flush that makes one, 2 s of quiet and 3 s at most; and two leases of
-// waiting for hints, times left and back-offs. 12 s and four leases hold all of it.
+// waiting for hints, times left and back-offs. 12 s and four leases hold all of it. Where a voter stays dead, whoever served last
+// waits 5 s for its word before it flushes, as 2 s of quiet and 3 s at most.
 //
 // It is at home after another 20 s, 5 s for every VIP, since one goes home at a time, and its own delay:
 // failback_delay, doubled for every loss.
 const (
 	settling     = 2 * s // and two leases: what was lost just before the end is noticed
 	servedWithin = 12 * s
+	wordWithin   = 8 * s // a dead voter's word is waited for, and then a flush
 	homeWithin   = 20 * s
 	homeForEach  = 5 * s
 	findAgain    = 4 * s // a client that no announcement reached gives up twice, after 1.5 s each, and asks
@@ -36,8 +38,29 @@ func (w *World) mend() {
 		clear(c.cut)
 	}
 	for _, h := range w.hosts {
+		if h == w.spare {
+			h.powerOff()
+			continue
+		}
 		h.mend()
 	}
+}
+
+// spared returns the voter of that number, if the others are a majority without it.
+func (w *World) spared(voter int) *host {
+	if voter == 0 || len(w.voters) < 3 {
+		return nil
+	}
+	return w.byName[w.voters[(voter-1)%len(w.voters)]][0]
+}
+
+// mendSpare ends the last fault, and returns when.
+func (w *World) mendSpare() int64 {
+	w.note("--- %s comes back", w.spare.name)
+	h := w.spare
+	w.spare = nil
+	h.mend()
+	return w.now
 }
 
 func (h *host) mend() {
@@ -108,6 +131,9 @@ func (w *World) settle() {
 		return
 	}
 	bound := servedWithin + 4*int64(w.lease)
+	if w.spare != nil {
+		bound += wordWithin
+	}
 	if !w.await(mended+bound, func() bool { return w.notServed() == nil }) {
 		if w.broken == nil {
 			w.fail(ruleServed, "%s after the last fault nobody serves %s", time.Duration(bound), w.notServed().name)
@@ -115,6 +141,9 @@ func (w *World) settle() {
 		return
 	}
 	w.seen.Served = time.Duration(w.now - mended)
+	if w.spare != nil {
+		mended = w.mendSpare()
+	}
 	if w.mustComeHome() {
 		bound += homeWithin + homeForEach*int64(len(w.vips)) + w.damping()
 		if !w.await(mended+bound, func() bool { return w.notHome() == nil }) {

@@ -34,7 +34,8 @@ type World struct {
 	broken             *Violation
 	seen               Seen
 	mended             bool
-	ownUse             bool // somebody used a host's own address
+	spare              *host // stays dead when the other faults end; nil: none
+	ownUse             bool  // somebody used a host's own address
 }
 
 // vip is one service address as an onlooker sees it.

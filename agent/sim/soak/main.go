@@ -45,6 +45,9 @@ func again(seed uint64, trace, whole bool) int {
 	begun := time.Now()
 	seen, broken := sim.Run(plan, out)
 	fmt.Printf("seed %d: %s\n", seed, plan.Shape)
+	if plan.Spare > 0 {
+		fmt.Printf("  of the voters number %d stays dead until the others serve again\n", plan.Spare)
+	}
 	for _, a := range plan.Acts {
 		fmt.Println(" ", a)
 	}
