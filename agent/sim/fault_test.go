@@ -27,7 +27,7 @@ var (
 )
 
 // faultLimit is within how many schedules every fault has to be noticed.
-var faultLimit = flag.Uint64("fault-limit", 5000, "with -all-faults: within how many schedules each has to be noticed")
+var faultLimit = flag.Uint64("fault-limit", 10000, "with -all-faults: within how many schedules each has to be noticed")
 
 // change replaces one passage of a source file, which has to be there exactly once.
 type change struct{ file, old, new string }

@@ -46,9 +46,10 @@ func (w *World) mend() {
 	}
 }
 
-// spared returns the voter of that number, if the others are a majority without it.
+// spared returns the voter of that number, if the others are a majority without it. It comes back without state, and so takes
+// its file's voter list for the one in force: no host is to do that while the list is an operator's mistake.
 func (w *World) spared(voter int) *host {
-	if voter == 0 || len(w.voters) < 3 {
+	if voter == 0 || len(w.voters) < 3 || w.mistaken {
 		return nil
 	}
 	return w.byName[w.voters[(voter-1)%len(w.voters)]][0]
