@@ -315,7 +315,7 @@ func (k *fakeKernel) delay(operation string, d time.Duration) {
 		if strings.HasPrefix(asked, operation) {
 			k.mu.Unlock()
 			defer k.mu.Lock()
-			time.Sleep(d)
+			<-time.After(d) // of the test's clock
 		}
 		return nil
 	}
