@@ -137,7 +137,7 @@ func (s *instances) restart(e core.RestartInstance) {
 		fields := logrus.Fields{fieldInstance: in.name}
 		if err := in.port.Restart(ctx, in.command); err != nil {
 			s.diary.trouble(fields, "restart command failed", err)
-			s.queue.put(core.RestartFailed{Instance: in.name, Reason: detailOf(err)})
+			s.queue.put(core.RestartFailed{Instance: in.name, Reason: flush.Detail(err)})
 			return
 		}
 		fields[fieldTook] = time.Since(begun).Milliseconds()

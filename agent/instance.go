@@ -163,19 +163,19 @@ func (in *instance) introduce(ctx context.Context, number uint64, r health.Repor
 
 // deaf says which VIPs the process takes no connections to; "" if there are none, or that cannot be told.
 func (in *instance) deaf(ctx context.Context) string {
-	var at []netip.AddrPort
-	err := error(nil)
 	for range listenersAttempts {
-		if at, err = in.port.Listeners(ctx, in.address); err == nil || ctx.Err() != nil {
-			break
+		if at, err := in.port.Listeners(ctx, in.address); err == nil {
+			return unheard(in.vips, at)
 		}
 		pause(ctx, inspectRetry)
 	}
-	if err != nil {
-		return ""
-	}
+	return ""
+}
+
+// unheard says which addresses none of the listeners takes connections to.
+func unheard(vips []netip.Addr, at []netip.AddrPort) string {
 	var missed []string
-	for _, ip := range in.vips {
+	for _, ip := range vips {
 		if _, ok := flush.ListenerFor(ip, at); !ok {
 			missed = append(missed, ip.String())
 		}
@@ -242,14 +242,6 @@ func reasonOf(err error) flush.Reason {
 func why(err error) string {
 	if refusal, ok := errors.AsType[*flush.Refusal](err); ok {
 		return refusal.Reason.String() + ": " + refusal.Detail
-	}
-	return err.Error()
-}
-
-// detailOf is why without the reason, for where that is said already.
-func detailOf(err error) string {
-	if refusal, ok := errors.AsType[*flush.Refusal](err); ok {
-		return refusal.Detail
 	}
 	return err.Error()
 }

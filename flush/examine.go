@@ -42,8 +42,9 @@ func (c client) examine(ctx context.Context) (Account, error) {
 	if err != nil {
 		return Account{}, err
 	}
-	a.Listeners = listensOn(clients)
-	_, err = c.queued(listenersOf(clients))
+	listeners := listenersOf(clients)
+	a.Listeners = addressesOf(listeners)
+	_, err = c.queued(listeners)
 	a.Elsewhere = errors.Is(err, errUnseen)
 	if err != nil && !a.Elsewhere {
 		return Account{}, failed(c.addr, err)
@@ -60,12 +61,12 @@ func Listeners(ctx context.Context, addr netip.AddrPort) ([]netip.AddrPort, erro
 	}
 	defer s.close()
 	clients, err := s.conns(ctx)
-	return listensOn(clients), err
+	return addressesOf(listenersOf(clients)), err
 }
 
-func listensOn(clients []memcached.Client) []netip.AddrPort {
+func addressesOf(listeners []memcached.Client) []netip.AddrPort {
 	var list []netip.AddrPort
-	for _, l := range listenersOf(clients) {
+	for _, l := range listeners {
 		if strings.HasPrefix(l.Transport, "tcp") {
 			list = append(list, l.Peer)
 		}

@@ -140,3 +140,11 @@ func reasonForKind(kind memcached.Kind) Reason {
 	}
 	return ReasonBadReply
 }
+
+// Detail is what a refusal says beyond its reason, and of any other error its text.
+func Detail(err error) string {
+	if refusal, ok := errors.AsType[*Refusal](err); ok {
+		return refusal.Detail
+	}
+	return err.Error()
+}

@@ -2,6 +2,8 @@ package control
 
 import (
 	"time"
+
+	"memvip/agent/core"
 )
 
 // Settings are those of a configuration on which the time of a failover depends.
@@ -11,6 +13,13 @@ type Settings struct {
 	Interval time.Duration // between probes
 	Deadline time.Duration // of one probe
 	Fall     int           // failed probes in a row that make memcached down
+}
+
+// Unfenced are the settings of a host without nftables: it claims with the longest of leases, so that they outlast an
+// address which nobody refreshes (protocol-review F12).
+func (s Settings) Unfenced() Settings {
+	s.Lease = core.LeaseMax
+	return s
 }
 
 // Bounds are the longest outages that clients see, one failure at a time, on a LAN on which no packet

@@ -36,12 +36,11 @@ func Build(s core.Status, f Facts) Report {
 	return r
 }
 
-// settings are those that the slowest failover goes by: a node without nftables claims with the longest of leases, so
-// that they outlast an address which nobody refreshes (protocol-review F12).
+// settings are those that the slowest failover goes by.
 func (w view) settings() Settings {
 	s := w.facts.Settings
 	if s != (Settings{}) && slices.ContainsFunc(w.Nodes, func(n core.NodeStatus) bool { return !n.State.Witness && n.State.Fence == lifetimeFence }) {
-		s.Lease = core.LeaseMax
+		return s.Unfenced()
 	}
 	return s
 }
@@ -77,7 +76,7 @@ func (w view) vip(v core.VIPStatus) VIP {
 	f, place, because := w.facts.vip(v.Name), w.place(v), w.why(v)
 	out := VIP{
 		Address: string(v.Name), Interface: f.Interface, Instance: f.Instance, Failback: failbackWord(f.Failback),
-		Home: v.Home, Holder: v.Holder, Served: place == PlaceHome || place == PlaceAway, AtHome: place == PlaceHome,
+		Home: v.Home, Holder: v.Holder, Served: place.served(), AtHome: place == PlaceHome,
 		Place: place, Held: ms(v.HeldFor), Epoch: v.Epoch, Clients: w.facts.Clients[v.Name],
 		WhyCode: because.code, WhyShort: because.short, Why: because.text, WhyAge: ms(because.age),
 	}

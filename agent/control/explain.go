@@ -74,7 +74,9 @@ func ExplainVIP(r Report, v VIP, others map[string]Report, unreached map[string]
 	if v.Holder != "" && v.Holder != r.Node {
 		s.Lease, s.LeaseTrouble = leaseOf(v, others, unreached)
 	}
-	e := explanation(r, unreached, func(p Problem) bool { return slices.Contains(p.VIPs, v.Address) })
+	e := explanation(r, unreached, func(p Problem) bool {
+		return slices.Contains(p.VIPs, v.Address) && p.Code != ProblemAlone // said of its own, with the outage
+	})
 	e.VIP = &s
 	return e
 }
@@ -127,7 +129,7 @@ func explanation(r Report, unreached map[string]string, concerns func(Problem) b
 		Problems: []Problem{}, History: []history.Entry{}, Unreached: map[string]string{},
 	}
 	for _, p := range r.Problems {
-		if concerns(p) && p.Code != ProblemAlone { // which it is about to say of its own
+		if concerns(p) {
 			e.Problems = append(e.Problems, p)
 		}
 	}

@@ -136,7 +136,7 @@ func (w view) vipProblems() []Problem {
 func (w view) aloneProblems() []Problem {
 	var alone []string
 	for _, v := range w.VIPs {
-		if place := w.place(v); (place == PlaceHome || place == PlaceAway) && w.facts.vip(v.Name).Eligible > 1 && !w.standIn(v) {
+		if w.place(v).served() && w.facts.vip(v.Name).Eligible > 1 && !w.standIn(v) {
 			alone = append(alone, string(v.Name))
 		}
 	}

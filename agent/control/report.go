@@ -116,6 +116,9 @@ const (
 	PlaceUnknown  Place = "unknown"  // the reporting node hears no majority and does not hold it
 )
 
+// served reports whether a node holds it.
+func (p Place) served() bool { return p == PlaceHome || p == PlaceAway }
+
 // VIP is where one service address is, since when, and why.
 type VIP struct {
 	Address   string `json:"address"`

@@ -96,7 +96,7 @@ const silentAfter = 3 * time.Second
 func (w view) silentProblems() []Problem {
 	var out []Problem
 	for _, v := range w.VIPs {
-		if place := w.place(v); place != PlaceHome && place != PlaceAway || v.HeldFor < silentAfter {
+		if !w.place(v).served() || v.HeldFor < silentAfter {
 			continue
 		}
 		var asked []string

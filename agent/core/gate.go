@@ -25,8 +25,7 @@ type instance struct {
 	conns      int    // that it takes; 0 if that is not known
 	keeps      bool   // its memory across restarts
 	life       Incarnation
-	orderedAt  Instant // when this agent last ordered its restart; zero: not under way
-	commandAt  Instant // the same, for as long as the command may run
+	orderedAt  Instant // when this agent last ordered its restart
 	diedAt     Instant // when this agent last saw it dead
 	restarts   int     // ordered in a row, without a proof
 
@@ -143,7 +142,7 @@ func (m *Machine) instanceUp(e InstanceUp) {
 	if !in.up || in.life != e.Figures.Incarnation {
 		m.emit(Transition{Instance: e.Instance, From: m.instanceWord(in), To: "up", Cause: CauseDone, Detail: e.Note})
 	}
-	restarted, ordered := in.life != e.Figures.Incarnation, in.orderedAt
+	restarted, restarting := in.life != e.Figures.Incarnation, in.stage == FlushRestarting
 	in.known, in.up, in.reason, in.note, in.unprovable, in.keeps = true, true, "", e.Note, e.Unprovable, e.KeepsMemory
 	in.conns = e.Conns
 	in.life = e.Figures.Incarnation
@@ -153,10 +152,10 @@ func (m *Machine) instanceUp(e InstanceUp) {
 	switch {
 	case restarted && e.Figures.Restart:
 		m.proved(in, e.Figures, CauseRestart, m.heardTerms(in), func(v *site) bool { return v.notServedBy(e.Began) })
-	case restarted && ordered != 0 && in.diedAt > ordered && !e.KeepsMemory:
+	case restarted && restarting && in.diedAt > in.orderedAt && !e.KeepsMemory:
 		p := e.Figures
 		p.Restart = true
-		m.proved(in, p, CauseRestart, m.heardTerms(in), func(v *site) bool { return v.lease.downAt <= ordered })
+		m.proved(in, p, CauseRestart, m.heardTerms(in), func(v *site) bool { return v.lease.downAt <= in.orderedAt })
 	}
 }
 
@@ -260,7 +259,7 @@ func (m *Machine) endStage(in *instance) {
 	if in.stage == FlushQuieting {
 		m.emit(StopWatch{in.address})
 	}
-	in.stage, in.orderedAt = FlushIdle, 0
+	in.stage = FlushIdle
 }
 
 // stopWatch ends the wait for quiet when a claim of the instance goes out.
@@ -342,7 +341,7 @@ func (m *Machine) checkFailed(e InstanceChecked) {
 // memory would not be proved by a restart.
 func (m *Machine) forceProof(v *site, voter string) {
 	in := v.in
-	if in == nil || !v.CanRestart || in.keeps || m.standing(v) != Eligible || v.clean() || m.mayContinue(v) {
+	if in == nil || m.standing(v) != Eligible || v.clean() || m.mayContinue(v) {
 		return
 	}
 	if in.taintedHints == nil {
@@ -356,10 +355,15 @@ func (m *Machine) forceProof(v *site, voter string) {
 		}
 	}
 	busy := !m.mayFlush(in) || in.stage == FlushQuieting && in.trouble != ""
-	if said < m.majority() || !busy || m.now < max(in.flushNotBefore, in.restartNotBefore) {
+	if said < m.majority() || !busy || !m.mayRestart(v) {
 		return
 	}
 	m.restartForProof(v)
+}
+
+// mayRestart reports whether a restart of a VIP's instance may be ordered now, and would prove anything.
+func (m *Machine) mayRestart(v *site) bool {
+	return v.CanRestart && !v.in.keeps && m.now >= max(v.in.flushNotBefore, v.in.restartNotBefore)
 }
 
 // restartForProof has an instance restarted that serves others, so that it is proved for a VIP. They stay
@@ -368,7 +372,7 @@ func (m *Machine) restartForProof(v *site) {
 	in := v.in
 	m.endStage(in)
 	m.count("restart_for_proof")
-	in.stage, in.orderedAt, in.commandAt, in.graceUntil = FlushRestarting, m.now, m.now, m.now.Add(restartGrace)
+	in.stage, in.orderedAt, in.graceUntil = FlushRestarting, m.now, m.now.Add(restartGrace)
 	in.restartNotBefore = m.now.Add(5 * restartGrace << min(in.restarts, 6))
 	in.restarts++
 	m.emit(Transition{Name: v.Name, Instance: in.address, From: "tainted", To: "restarting", Cause: CauseTainted})
@@ -382,7 +386,7 @@ const RestartTrouble = "restart_command failed: "
 // and the command may end long after its grace has.
 func (m *Machine) restartFailed(e RestartFailed) {
 	in := m.instances[e.Instance]
-	if in == nil || in.diedAt > in.commandAt {
+	if in == nil || in.diedAt > in.orderedAt {
 		return
 	}
 	m.count("restart_failed")

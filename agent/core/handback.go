@@ -115,7 +115,7 @@ func (m *Machine) makeRoom(v *site, c *coming) {
 			if m.successorHeard(g, true, m.fresh()) != "" {
 				return // it may be there still, and will tell; a cache is not to be lost for that
 			}
-			if v.CanRestart && !v.in.keeps && m.now >= max(v.in.flushNotBefore, v.in.restartNotBefore) && m.hasSlot(v, c) {
+			if m.mayRestart(v) && m.hasSlot(v, c) {
 				m.restartForProof(v)
 			}
 			return

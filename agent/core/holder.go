@@ -155,7 +155,7 @@ func (m *Machine) addressFailed(e AddressFailed) {
 func (m *Machine) renewed(l *lease, a *Answer, e *AnswerEntry) {
 	if until := l.validity(m.cfg, len(m.voters())); until > l.validUntil {
 		l.validUntil = until
-		if (l.role == Holding || l.take.ordered) && l.name != HandbackSlot { // the kernel may let the taker wait for longer than a lease
+		if l.take.ordered { // from the order on: the kernel may let the address wait for longer than a lease
 			m.emit(ProlongAddress{Name: l.name, Until: until})
 		}
 	}

@@ -63,7 +63,7 @@ func (h *host) restartCommand(in instance) []Finding {
 // silent judges an instance that could not be asked.
 func (h *host) silent(in instance, err error) Finding {
 	f := Finding{
-		Check: CheckMemcached, Severity: Failure, Subject: in.subject(), What: fmt.Sprintf("memcached %s: %v", in.address, detail(err)),
+		Check: CheckMemcached, Severity: Failure, Subject: in.subject(), What: fmt.Sprintf("memcached %s: %v", in.address, flush.Detail(err)),
 		Why: "this node can hold none of " + addresses(in.vips), Mend: "systemctl status " + in.unit + "; ss -tlnp 'sport = :" + fmt.Sprint(in.address.Port()) + "'",
 	}
 	var refusal *flush.Refusal
@@ -98,14 +98,6 @@ func (h *host) startHint(in instance, err error, otherwise string) string {
 		return otherwise
 	}
 	return otherwise + "; if its log says \"Cannot assign requested address\", it wants an address that is not here: " + setNonlocalBind(in.vips)
-}
-
-func detail(err error) string {
-	var refusal *flush.Refusal
-	if errors.As(err, &refusal) {
-		return refusal.Detail
-	}
-	return err.Error()
 }
 
 func elsewhere(in instance) Finding {

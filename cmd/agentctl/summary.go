@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"memvip/agent/control"
-	"memvip/agent/core"
 	"memvip/configs"
 	"memvip/systemd"
 )
@@ -67,8 +66,7 @@ func writeBounds(out io.Writer, c *configs.Config) {
 		Lease: c.Cluster.Lease, Drift: c.Cluster.Drift,
 		Interval: c.Health.Interval, Deadline: c.Health.Deadline, Fall: c.Health.Fall,
 	}
-	unfenced := settings // a host without nftables, as the agent has it (protocol-review F12)
-	unfenced.Lease = core.LeaseMax
+	unfenced := settings.Unfenced()
 	if c.Cluster.Fence == configs.FenceLifetime {
 		settings = unfenced
 	}
