@@ -75,6 +75,7 @@ type addressOrder struct {
 	term   core.Term // of a take
 	lease  *deadline // of a take
 	late   bool      // of a drop: the lease is over
+	hung   bool      // of a drop: every connection is to be looked for
 	once   bool      // of an announcement: the schedule stays as it is
 	gone   bool      // of a prolongation: the address is to be put back if it is missing
 	done   atomic.Bool
@@ -149,7 +150,7 @@ func (a *addresses) drop(e core.DropAddress) (answer core.Event) {
 	if w.newest != nil && w.newest.kind == orderDrop && !w.newest.done.Load() {
 		return nil // the machine repeats itself, and the answer is still to come
 	}
-	w.order(&addressOrder{kind: orderDrop, late: e.Late})
+	w.order(&addressOrder{kind: orderDrop, late: e.Late, hung: e.Hung})
 	return nil
 }
 
@@ -276,9 +277,12 @@ func (w *addressWorker) prolong(o *addressOrder) {
 }
 
 func (w *addressWorker) drop(o *addressOrder) {
-	give := w.port.Drop
-	if o.late {
+	give := w.port.DropSeen
+	switch {
+	case o.late:
 		give = w.port.Expel
+	case o.hung:
+		give = w.port.Drop
 	}
 	dropped, err := give(w.address)
 	o.done.Store(true)
@@ -311,7 +315,7 @@ func (w *addressWorker) sweep() {
 func (w *addressWorker) lookAgain() {
 	n, err := w.port.Sweep(w.address)
 	if n > 0 {
-		w.diary.change(logrus.Fields{fieldVIP: w.name, fieldDetail: strconv.Itoa(n)}, "connections destroyed that came about while the address was given up")
+		w.diary.change(logrus.Fields{fieldVIP: w.name, fieldDetail: strconv.Itoa(n)}, "connections destroyed once the address was down")
 	}
 	if err != nil {
 		w.diary.trouble(logrus.Fields{fieldVIP: w.name}, "connections of a dropped address are left", err)

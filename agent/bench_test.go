@@ -238,6 +238,7 @@ func (n *roundNode) RemovedBy(vip.Address) string               { return "" }
 func (n *roundNode) Announce(vip.Address) error                 { return nil }
 func (n *roundNode) AnnounceOnce(vip.Address) error             { return nil }
 func (n *roundNode) Drop(vip.Address) (vip.Dropped, error)      { return vip.Dropped{}, nil }
+func (n *roundNode) DropSeen(vip.Address) (vip.Dropped, error)  { return vip.Dropped{}, nil }
 func (n *roundNode) Expel(vip.Address) (vip.Dropped, error)     { return vip.Dropped{}, nil }
 func (n *roundNode) Sweep(vip.Address) (int, error)             { return 0, nil }
 

@@ -112,7 +112,7 @@ func (in *instance) health(r health.Report) {
 		if in.noticed != nil {
 			in.noticed(in.name, r)
 		}
-		in.queue.put(core.InstanceWentDown{Instance: in.name, Reason: r.Reason.String()})
+		in.queue.put(core.InstanceWentDown{Instance: in.name, Reason: r.Reason.String(), Dead: r.Reason == health.ReasonExited})
 		in.inspect.end()
 		in.figures.Store(nil)
 		return

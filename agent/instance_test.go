@@ -72,7 +72,7 @@ func TestADeathIsToldAtOnceAndOvertakesAnIntroduction(t *testing.T) {
 		r.settle()
 		in.health(health.Report{Reason: health.ReasonExited})
 		r.settle()
-		r.want("started", "inspect", "instance down: exited")
+		r.want("started", "inspect", "instance dead: exited")
 		close(answer)
 		r.settle()
 		r.want() // what was said of the dead process is not heard
@@ -138,7 +138,7 @@ func TestAnInstanceThatCannotBeAskedIsUpAllTheSame(t *testing.T) {
 		r.settle()
 		in.health(health.Report{Up: true, Reason: health.ReasonFull})
 		r.settle()
-		r.want("instance down: exited", "inspect",
+		r.want("instance dead: exited", "inspect",
 			`instance up pid=0 restart=false note="full" unprovable="memcached has no connection left to be asked for its figures"`)
 	})
 }

@@ -40,6 +40,7 @@ type addressPort interface {
 	Announce(vip.Address) error
 	AnnounceOnce(vip.Address) error
 	Drop(vip.Address) (vip.Dropped, error)
+	DropSeen(vip.Address) (vip.Dropped, error)
 	Expel(vip.Address) (vip.Dropped, error)
 	Sweep(vip.Address) (int, error)
 }

@@ -193,6 +193,9 @@ func eventLine(ev core.Event) string {
 	case core.InstanceUp:
 		return fmt.Sprintf("instance up pid=%d restart=%t note=%q unprovable=%q", e.Figures.PID, e.Figures.Restart, e.Note, e.Unprovable)
 	case core.InstanceWentDown:
+		if e.Dead {
+			return "instance dead: " + e.Reason
+		}
 		return "instance down: " + e.Reason
 	case core.InstanceQuiet:
 		return "quiet"
@@ -264,6 +267,11 @@ func (f *fakeAddresses) AnnounceOnce(a vip.Address) error {
 }
 
 func (f *fakeAddresses) Drop(a vip.Address) (vip.Dropped, error) {
+	f.note("look for all of %s", a.Prefix.Addr())
+	return f.DropSeen(a)
+}
+
+func (f *fakeAddresses) DropSeen(a vip.Address) (vip.Dropped, error) {
 	f.note("drop %s", a.Prefix.Addr())
 	if f.drop != nil {
 		return vip.Dropped{}, f.drop(a)

@@ -2,6 +2,7 @@ package vip
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 )
@@ -20,8 +21,12 @@ type Client struct {
 // routers, and those are what is looked for.
 const lookupsMax = 64
 
+// seenMax bounds the connections of one address that are kept in mind, in some 60 bytes each. Where there are more, to reset
+// them takes longer than to look for them.
+const seenMax = 4096
+
 // EachConnection calls each with both ends of every established TCP connection of those local addresses, in no
-// order, and perhaps with one twice. It walks the kernel's whole table of sockets, in some 0.5 ms if that is empty and
+// order, and perhaps with one twice. DropSeen goes by what it saw last. It walks the kernel's whole table of sockets, in some 0.5 ms if that is empty and
 // about 1 us more for each connection that it finds, and holds up no other call of the Manager. With ErrNoSocketDestroy
 // the kernel cannot show its sockets.
 func (m *Manager) EachConnection(ips []netip.Addr, each func(local, peer netip.AddrPort)) error {
@@ -30,12 +35,40 @@ func (m *Manager) EachConnection(ips []netip.Addr, each func(local, peer netip.A
 		return fmt.Errorf("vip: list connections: %w", err)
 	}
 	defer end()
+	seen := map[netip.Addr][]socket{}
+	for _, ip := range ips {
+		seen[ip] = nil
+	}
 	for some := range slices.Chunk(ips, conditionsMax) {
-		if err := m.kernel.connections(some, each); err != nil {
+		err := m.kernel.connections(some, func(s socket, local, peer netip.AddrPort) {
+			if list := seen[local.Addr()]; len(list) <= seenMax {
+				seen[local.Addr()] = append(list, s)
+			}
+			each(local, peer)
+		})
+		if err != nil {
 			return fmt.Errorf("vip: list connections: %w", err)
 		}
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	maps.Copy(m.seen, seen)
 	return nil
+}
+
+// lastSeen returns the connections that the last look saw of an address, and whether that was all of them.
+func (m *Manager) lastSeen(ip netip.Addr) (list []socket, all bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	list, looked := m.seen[ip]
+	return list, looked && len(list) <= seenMax
+}
+
+// unsee forgets the connections of an address.
+func (m *Manager) unsee(ip netip.Addr) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.seen, ip)
 }
 
 // NextHops returns where packets for peers go on a link: the peer's own MAC or that of the router before it. Peers

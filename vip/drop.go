@@ -19,8 +19,8 @@ type Dropped struct {
 }
 
 // Drop gives an address up, held or left over: announcements stop, its TCP connections are reset, it
-// comes off the link, and what connected meanwhile is destroyed. Where a fence has refused new connections
-// from the beginning, none should have, and the second look for them is left to Sweep. Listening sockets stay. To drop what is
+// comes off the link, and what connected meanwhile is destroyed. That is left to Sweep where a fence keeps such a connection
+// from hearing or saying anything. Listening sockets stay. To drop what is
 // not there is no error, and destroys what connections are left of it; an address that somebody else
 // added is left alone, with ErrForeign.
 //
@@ -28,15 +28,19 @@ type Dropped struct {
 // or ErrSocketsLeft alone; then some of its connections remain.
 func (m *Manager) Drop(a Address) (Dropped, error) { return m.release(a, m.drop) }
 
+// DropSeen is Drop without the time to look for connections: it resets those that EachConnection saw last. A client that came
+// after that is reset when it speaks the next time, and what is left of its connection is destroyed by Sweep; only one that waits
+// for an answer, and whose server died or hangs, waits on. Where nobody has looked since the address was taken, it is Drop.
+func (m *Manager) DropSeen(a Address) (Dropped, error) { return m.release(a, m.dropSeen) }
+
 // Expel is Drop for an address whose lease is over: it comes off the link first, since another host may
 // have it any moment, and its connections are destroyed after that, without a reset. Clients are reset
 // by the next holder, which does not know their connections.
 func (m *Manager) Expel(a Address) (Dropped, error) { return m.release(a, m.expel) }
 
 // Sweep destroys what connections are left of an address, unless it is held again, and returns how many there were. After
-// Drop there are none, but for what the one look did not see: a packet that was past the fence when that began to refuse and
-// still on its way, or a client that answers a SYN cookie, of which the kernel keeps nothing until then. Such a connection
-// could neither hear nor say anything since Drop returned.
+// Drop there are none, but for those that came about while it looked. They could neither hear nor say anything since it
+// returned; what their clients sent was answered with a reset.
 //
 // It fails with ErrNoSocketDestroy or ErrSocketsLeft as Drop does.
 func (m *Manager) Sweep(a Address) (int, error) {
@@ -65,6 +69,7 @@ func (m *Manager) release(a Address, steps func(a Address, held bool) (Dropped, 
 	s.surrender()
 	m.stepped(a, StepDropping)
 	dropped, err := steps(a, held)
+	m.unsee(a.Prefix.Addr())
 	err = joined(err, m.shut(a, both))
 	m.stepped(a, StepClosed)
 	dropped.Took = time.Since(begun)
@@ -72,13 +77,27 @@ func (m *Manager) release(a Address, steps func(a Address, held bool) (Dropped, 
 }
 
 // drop carries out the steps of a release in their order; see the package comment for its reasons. Connections are looked
-// for while they are still served: the search walks the kernel's whole table of sockets, for about a millisecond that no client
-// has to wait. Where none can come in between, that search will do. Otherwise those are only destroyed at the end, where what
-// failed before is made good, too.
+// for while they are still served, they and whoever comes: the search walks the kernel's whole table of sockets, for about a
+// millisecond that no client has to wait.
 func (m *Manager) drop(a Address, held bool) (d Dropped, err error) {
-	whole := held && m.fence.refuse(a.Prefix.Addr())
 	connected, unseen := m.kernel.sockets(a.Prefix.Addr())
 	m.stepped(a, StepListed)
+	return m.giveUp(a, held, connected, unseen)
+}
+
+// dropSeen carries out those of a release that is to take no time.
+func (m *Manager) dropSeen(a Address, held bool) (d Dropped, err error) {
+	seen, all := m.lastSeen(a.Prefix.Addr())
+	if !all {
+		return m.drop(a, held)
+	}
+	return m.giveUp(a, held, seen, nil)
+}
+
+// giveUp resets those of an address's connections that are known, unless finding them failed, and takes it off its link.
+// Others are destroyed at the end, where what failed before is made good, too; or by Sweep, if nothing has failed and the fence
+// is in their way.
+func (m *Manager) giveUp(a Address, held bool, connected []socket, unseen error) (d Dropped, err error) {
 	shut := m.shut(a, inbound)
 	m.stepped(a, StepShut)
 	link, err := m.findToRemove(a, held)
@@ -89,7 +108,7 @@ func (m *Manager) drop(a Address, held bool) (d Dropped, err error) {
 	m.stepped(a, StepReset)
 	removed := m.remove(link, a)
 	m.stepped(a, StepRemoved)
-	if whole && joined(unseen, shut, failure, removed) == nil {
+	if held && joined(unseen, shut, failure, removed) == nil && m.fence.guards(a.Prefix.Addr()) {
 		return Dropped{Sockets: reset, Unswept: true}, nil
 	}
 	rest, left := m.destroyConnections(a)

@@ -2,6 +2,7 @@ package vip
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -37,9 +38,8 @@ func TestDropResetsBeforeItRemoves(t *testing.T) {
 			t.Errorf("dropped %+v, want 1 socket and the sweep left to do", dropped)
 		}
 		want := []string{
-			"refuse",
 			"list sockets", // while they are served
-			"shut inbound", "destroy 1", "remove 10.0.0.50/32",
+			"shut inbound", "destroy 1", "remove 10.0.0.50/32", "guards",
 			"shut both",
 		}
 		if got := k.writes(); !slices.Equal(got, want) {
@@ -50,23 +50,23 @@ func TestDropResetsBeforeItRemoves(t *testing.T) {
 
 // Unless every connection is known to be destroyed, the address is not given up before another look.
 func TestDropSweepsUnlessNoneCanBeLeft(t *testing.T) {
-	swept := []string{
-		"refuse", "list sockets", "shut inbound", "destroy 1", "remove 10.0.0.50/32",
-		"list sockets", // what came in between
-		"shut both",
-	}
+	const again = "list sockets" // for what came in between
 	for _, c := range []struct {
 		name  string
 		fails string // the first time
 		want  []string
 	}{
-		{"the fence cannot refuse", "refuse", swept},
-		{"they could not be listed", "list sockets", []string{
-			"refuse", "list sockets", "shut inbound", "remove 10.0.0.50/32", "list sockets", "destroy 1", "list sockets", "shut both",
+		{"nobody knows what the fence lets through", "guards", []string{
+			"list sockets", "shut inbound", "destroy 1", "remove 10.0.0.50/32", "guards", again, "shut both",
 		}},
-		{"the fence could not be shut", "shut inbound", swept},
+		{"they could not be listed", "list sockets", []string{
+			"list sockets", "shut inbound", "remove 10.0.0.50/32", again, "destroy 1", "list sockets", "shut both",
+		}},
+		{"the fence could not be shut", "shut inbound", []string{
+			"list sockets", "shut inbound", "destroy 1", "remove 10.0.0.50/32", again, "shut both",
+		}},
 		{"they could not be destroyed", "destroy 1", []string{
-			"refuse", "list sockets", "shut inbound", "destroy 1", "remove 10.0.0.50/32", "list sockets", "destroy 1", "list sockets", "shut both",
+			"list sockets", "shut inbound", "destroy 1", "remove 10.0.0.50/32", again, "destroy 1", "list sockets", "shut both",
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -110,6 +110,76 @@ func TestSweepDestroysWhatSlippedThrough(t *testing.T) {
 			t.Errorf("swept %d, %v, of an address that is held again", n, err)
 		}
 	})
+}
+
+// No time is taken to look for connections, but those that were seen are reset.
+func TestDropSeenResetsWhatWasSeen(t *testing.T) {
+	look := func(m *Manager) error {
+		return m.EachConnection([]netip.Addr{service.Prefix.Addr()}, func(_, _ netip.AddrPort) {})
+	}
+	onFake(t, func(t *testing.T, k *fakeKernel, w *fakeWorld, m *Manager) {
+		m.fence = fakeFence{k}
+		for round := range 2 { // what was seen before the address went is nothing to go by when it is back
+			w.connect(t, service.Prefix.Addr(), wildPort)
+			seen := w.connect(t, service.Prefix.Addr(), wildPort)
+			if err := look(m); err != nil {
+				t.Fatal(err)
+			}
+			later := w.connect(t, service.Prefix.Addr(), wildPort)
+			k.journal = nil
+			dropped, err := m.DropSeen(service)
+			if err != nil || !dropped.Unswept || dropped.Sockets != 2 {
+				t.Errorf("dropped %+v, %v, want 2 sockets and the sweep left to do", dropped, err)
+			}
+			want := []string{"shut inbound", "destroy 2", "remove 10.0.0.50/32", "guards", "shut both"}
+			if got := k.writes(); !slices.Equal(got, want) {
+				t.Errorf("round %d, order:\n got %q\nwant %q", round, got, want)
+			}
+			if err := seen(); !errors.Is(err, unix.ECONNRESET) {
+				t.Errorf("the client that was seen saw %v, want a reset", err)
+			}
+			if n, err := m.Sweep(service); n != 1 || err != nil {
+				t.Errorf("swept %d, %v, want 1", n, err)
+			}
+			if err := later(); !errors.Is(err, unix.ETIMEDOUT) {
+				t.Errorf("the client that came later saw %v, want no reset", err)
+			}
+			take(t, m, service)
+		}
+	})
+}
+
+func TestDropSeenLooksWhereNobodyHas(t *testing.T) {
+	sought := []string{"list sockets", "shut inbound", "destroy 1", "remove 10.0.0.50/32", "guards", "shut both"}
+	for _, c := range []struct {
+		name   string
+		before func(m *Manager)
+	}{
+		{"nobody has", func(*Manager) {}},
+		{"before the address was taken", func(m *Manager) {
+			_ = m.EachConnection([]netip.Addr{service.Prefix.Addr()}, func(_, _ netip.AddrPort) {})
+			_, _ = m.Drop(service)
+			_ = m.Take(service, forever)
+		}},
+		{"there are too many to be kept in mind", func(m *Manager) {
+			m.seen[service.Prefix.Addr()] = make([]socket, seenMax+1)
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			onFake(t, func(t *testing.T, k *fakeKernel, w *fakeWorld, m *Manager) {
+				m.fence = fakeFence{k}
+				c.before(m)
+				w.connect(t, service.Prefix.Addr(), wildPort)
+				k.journal = nil
+				if dropped, err := m.DropSeen(service); err != nil || dropped.Sockets != 1 {
+					t.Errorf("dropped %+v, %v, want 1 socket", dropped, err)
+				}
+				if got := k.writes(); !slices.Equal(got, sought) {
+					t.Errorf("order:\n got %q\nwant %q", got, sought)
+				}
+			})
+		})
+	}
 }
 
 func TestExpelRemovesBeforeItDestroys(t *testing.T) {

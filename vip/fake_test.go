@@ -233,6 +233,11 @@ func (k *fakeKernel) connectLocked(ip netip.Addr) *fakeConnection {
 	return c
 }
 
+// socket is the kernel's name of it.
+func (c *fakeConnection) socket() socket {
+	return socket{family: unix.AF_INET, id: [socketIDBytes]byte{c.id}}
+}
+
 func (k *fakeKernel) sockets(local netip.Addr) ([]socket, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -242,7 +247,7 @@ func (k *fakeKernel) sockets(local netip.Addr) ([]socket, error) {
 	var list []socket
 	for _, c := range k.dialed {
 		if c.local == local && c.ended == nil {
-			list = append(list, socket{family: unix.AF_INET, id: [socketIDBytes]byte{c.id}})
+			list = append(list, c.socket())
 		}
 	}
 	return list, nil
@@ -306,7 +311,7 @@ func (k *fakeKernel) sendPacket(packet []byte, from, to netip.Addr) error {
 	return nil
 }
 
-func (k *fakeKernel) connections(ips []netip.Addr, each func(local, peer netip.AddrPort)) error {
+func (k *fakeKernel) connections(ips []netip.Addr, each func(s socket, local, peer netip.AddrPort)) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := k.step("list connections"); err != nil {
@@ -314,7 +319,7 @@ func (k *fakeKernel) connections(ips []netip.Addr, each func(local, peer netip.A
 	}
 	for _, c := range k.dialed {
 		if slices.Contains(ips, c.local) && c.ended == nil {
-			each(netip.AddrPortFrom(c.local, wildPort), netip.AddrPortFrom(peerIP4.Addr(), uint16(c.id)))
+			each(c.socket(), netip.AddrPortFrom(c.local, wildPort), netip.AddrPortFrom(peerIP4.Addr(), uint16(c.id)))
 		}
 	}
 	return nil
@@ -418,12 +423,6 @@ func (fakeFence) mode() FenceMode               { return FenceNFTables }
 func (fakeFence) open(netip.Addr, Lease) error  { return nil }
 func (fakeFence) left(netip.Addr) time.Duration { return 0 }
 
-func (f fakeFence) refuse(netip.Addr) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.step("refuse") == nil
-}
-
 func (f fakeFence) shut(_ netip.Addr, d direction) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -431,4 +430,10 @@ func (f fakeFence) shut(_ netip.Addr, d direction) error {
 		return f.step("shut inbound")
 	}
 	return f.step("shut both")
+}
+
+func (f fakeFence) guards(netip.Addr) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.step("guards") == nil
 }

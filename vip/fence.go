@@ -37,11 +37,11 @@ type fence interface {
 	// open lets packets of an address pass for as long as its lease lasts, both ways, in place of whatever was
 	// in force. The lease is asked again after the write: with ErrTooLate it was over, and the fence is closed.
 	open(ip netip.Addr, lease Lease) error
-	// refuse keeps connections to an address from coming about until it is opened or shut, for some seconds at most; those
-	// there are go on. It reports false if that cannot be relied on.
-	refuse(ip netip.Addr) bool
 	// shut keeps packets to an address from passing, and in direction both also those from it.
 	shut(ip netip.Addr, d direction) error
+	// guards reports whether packets of an address that is shut are known not to pass. Where not, others may have changed
+	// something, or nothing but the address itself was ever in their way.
+	guards(ip netip.Addr) bool
 	// left is how long packets of an address still pass if nobody opens the fence for it again: nothing if it is
 	// closed, or would not close by itself.
 	left(ip netip.Addr) time.Duration
@@ -92,8 +92,8 @@ func (lifetimeFence) open(_ netip.Addr, lease Lease) error {
 	return nil
 }
 
-func (lifetimeFence) refuse(netip.Addr) bool           { return false }
 func (lifetimeFence) shut(netip.Addr, direction) error { return nil }
+func (lifetimeFence) guards(netip.Addr) bool           { return false }
 func (lifetimeFence) left(netip.Addr) time.Duration    { return 0 }
 func (lifetimeFence) close() error                     { return nil }
 
@@ -105,7 +105,7 @@ type noFence struct{}
 
 func (noFence) mode() FenceMode                  { return FenceOff }
 func (noFence) open(netip.Addr, Lease) error     { return nil }
-func (noFence) refuse(netip.Addr) bool           { return false }
 func (noFence) shut(netip.Addr, direction) error { return nil }
+func (noFence) guards(netip.Addr) bool           { return false }
 func (noFence) left(netip.Addr) time.Duration    { return 0 }
 func (noFence) close() error                     { return nil }

@@ -421,9 +421,9 @@ func TestFenceModes(t *testing.T) {
 	})
 }
 
-// TestFenceRefuses: while an address is about to be given up, those who are connected are served and nobody else comes in;
-// that ends when the fence is opened anew, and leaves nothing behind when it is shut.
-func TestFenceRefuses(t *testing.T) {
+// TestKernelDropSeenResetsWhatWasSeen: a client that was seen hears at once that its connection is no more, one that came
+// later when it speaks, and neither is left in the server.
+func TestKernelDropSeenResetsWhatWasSeen(t *testing.T) {
 	for _, a := range []Address{service, service6} {
 		t.Run(a.Prefix.String(), func(t *testing.T) {
 			t.Parallel()
@@ -432,51 +432,39 @@ func TestFenceRefuses(t *testing.T) {
 			w.serve(t, "tcp", ":"+strconv.Itoa(wildPort))
 			m := w.open(t)
 			take(t, m, a)
-			conn := w.dial(t, ip, wildPort)
-			for range 2 {
-				if !m.fence.refuse(ip) {
-					t.Fatal("the fence does not refuse")
-				}
-				if err := w.knock(t, ip, wildPort); !errors.Is(err, unix.ECONNREFUSED) {
-					t.Errorf("connect: %v, want refused", err)
-				}
-				if err := echo(conn); err != nil {
-					t.Errorf("who was connected: %v", err)
-				}
-				if _, err := m.Prolong(a); err != nil {
-					t.Fatal(err)
-				}
-				if err := w.knock(t, ip, wildPort); err != nil {
-					t.Errorf("connect once it is open again: %v", err)
-				}
+			w.believe(t, ip, w.hostMAC(t))
+			seen := w.dial(t, ip, wildPort)
+			if err := m.EachConnection([]netip.Addr{ip}, func(_, _ netip.AddrPort) {}); err != nil {
+				t.Fatal(err)
 			}
-			if dropped := drop(t, m, a); !dropped.Unswept || dropped.Sockets == 0 {
-				t.Errorf("dropped %+v, want connections destroyed, and the sweep left to do", dropped)
+			later := w.dial(t, ip, wildPort)
+			dropped, err := m.DropSeen(a)
+			if err != nil || !dropped.Unswept || dropped.Sockets != 1 {
+				t.Errorf("dropped %+v, %v, want 1 connection destroyed, and the sweep left to do", dropped, err)
 			}
-			if n, err := m.Sweep(a); n != 0 || err != nil {
-				t.Errorf("the sweep found %d, %v", n, err)
+			if _, err := seen.Read(make([]byte, 1)); !errors.Is(err, unix.ECONNRESET) {
+				t.Errorf("the client that was seen saw %v, want a reset", err)
 			}
-			for _, set := range []string{"closing4", "closing6"} {
-				if list := w.nft(t, "list set inet "+tableName+" "+set); strings.Contains(list, "elements") || !strings.Contains(list, set) {
-					t.Errorf("after the drop: %s", list)
-				}
+			if err := echo(later); !errors.Is(err, unix.ECONNRESET) {
+				t.Errorf("the client that came later saw %v when it spoke, want a reset", err)
+			}
+			if n, err := m.Sweep(a); n != 1 || err != nil {
+				t.Errorf("the sweep found %d, %v, want 1", n, err)
 			}
 		})
 	}
 }
 
-// TestFenceThatCannotRefuse: a kernel without reject before routing, and an address that nobody said is to be guarded.
-func TestFenceThatCannotRefuse(t *testing.T) {
+// TestFenceThatDoesNotGuard: what it lets through is not known of an address that nobody said is to be guarded.
+func TestFenceThatDoesNotGuard(t *testing.T) {
 	t.Parallel()
 	w := newFencedWorld(t)
 	m := w.open(t)
-	if m.fence.refuse(netip.MustParseAddr("10.0.0.77")) {
-		t.Error("it refuses for an address that is not managed")
+	if m.fence.guards(netip.MustParseAddr("10.0.0.77")) {
+		t.Error("it guards an address that is not managed")
 	}
-	m.fence.(*nftFence).reject = false
-	take(t, m, service)
-	if dropped := drop(t, m, service); dropped.Unswept {
-		t.Errorf("dropped %+v, want it swept", dropped)
+	if !m.fence.guards(service.Prefix.Addr()) {
+		t.Error("it does not guard one that is")
 	}
 }
 

@@ -28,7 +28,7 @@ type Options struct {
 	// Managed are the addresses that this host may be asked to take. The fence guards no others. If there are
 	// none, those that the fence of an earlier life guarded.
 	Managed []netip.Addr
-	// Stepped, if not nil, is told of every step of a Take, Adopt, Drop, Sweep or Expel when it is done, and of every
+	// Stepped, if not nil, is told of every step of a Take, Adopt, Drop, DropSeen, Sweep or Expel when it is done, and of every
 	// announcement that begins a schedule, on the goroutine of the call. It must be quick, and must not call the Manager.
 	Stepped func(Address, Step)
 	// Former, unless nil, is asked who was connected to an address when that comes up here and was not here before. Those
@@ -59,6 +59,7 @@ type Manager struct {
 	closed  bool
 	running sync.WaitGroup // calls under way; grows only while closed is unset
 	slots   map[Address]*slot
+	seen    map[netip.Addr][]socket // connections, by the last look at an address since it was taken; one more than seenMax if there are more
 	removed map[netip.Prefix]string // who removed an address that was not ours to remove, last
 }
 
@@ -123,7 +124,7 @@ func (m *Manager) Fence() (FenceMode, error) { return m.fence.mode(), m.fenceWhy
 // newManager returns a Manager without a fence.
 func newManager(k kernel) *Manager {
 	m := &Manager{
-		kernel: k, fence: noFence{}, stepped: func(Address, Step) {}, slots: map[Address]*slot{}, removed: map[netip.Prefix]string{},
+		kernel: k, fence: noFence{}, stepped: func(Address, Step) {}, slots: map[Address]*slot{}, seen: map[netip.Addr][]socket{}, removed: map[netip.Prefix]string{},
 		recalls: newRecallLimit(),
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())

@@ -220,23 +220,6 @@ func (f *nftFence) renew(ip netip.Addr, left time.Duration) error {
 	return err
 }
 
-// refusal is how long connections are refused at most. It is longer than any lease, so a call that stands still between
-// refusing and shutting finds the fence closed by itself before anybody new comes in.
-const refusal = 10 * time.Second
-
-func (f *nftFence) refuse(ip netip.Addr) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.forget(ip)
-	closing := f.layout.closing(ip)
-	if !f.reject || !slices.Contains(f.managed, ip) || f.transact(insertions([]*nftables.Set{closing}, ip, refusal)) != nil {
-		return false
-	}
-	f.known[ip] = append(slices.Clone(f.known[ip]), closing)
-	generation, err := f.askGeneration()
-	return err == nil && generation == f.generation // else somebody may have changed the rule that refuses
-}
-
 func (f *nftFence) shut(ip netip.Addr, d direction) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -246,11 +229,21 @@ func (f *nftFence) shut(ip netip.Addr, d direction) error {
 	return nil
 }
 
+func (f *nftFence) guards(ip netip.Addr) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !slices.Contains(f.managed, ip) {
+		return false
+	}
+	generation, err := f.askGeneration()
+	return err == nil && generation == f.generation // else somebody may have changed the rules that drop
+}
+
 func (f *nftFence) shutLocked(ip netip.Addr, d direction) error {
 	f.forget(ip)
 	var those, others []*nftables.Set
 	for _, set := range f.known[ip] {
-		if slices.Contains(f.layout.setsOf(ip, d), set) || set == f.layout.closing(ip) {
+		if slices.Contains(f.layout.setsOf(ip, d), set) {
 			those = append(those, set)
 		} else {
 			others = append(others, set)

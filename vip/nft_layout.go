@@ -16,9 +16,7 @@ import (
 //	table inet memvip {
 //	    chain arriving { type filter hook prerouting priority raw
 //	        ip daddr @managed4 ip daddr != @in4 meta pkttype host meta l4proto tcp reject with tcp reset
-//	        ip daddr @managed4 ip daddr != @in4 drop
-//	        ip daddr @closing4 meta pkttype host meta l4proto tcp tcp flags & (syn | ack) == syn reject with tcp reset }
-//	                                                                            # and for ip6
+//	        ip daddr @managed4 ip daddr != @in4 drop }                          # and for ip6
 //	    chain leaving { type filter hook output priority raw
 //	        ip saddr @managed4 ip saddr != @out4 tcp flags & rst == rst accept
 //	        ip saddr @managed4 ip saddr != @out4 drop                           # and for ip6
@@ -29,8 +27,7 @@ import (
 //	        arp saddr ip @managed4 arp saddr ip != @out4 drop }
 //	}
 //
-// A reset passes so that connections can be ended whose address is not here any more. An address is in a set "closing" while
-// its connections are looked for that are to be reset.
+// A reset passes so that connections can be ended whose address is not here any more.
 type layout struct {
 	tables []*nftables.Table
 	ip     map[bool]family // by whether it is IPv4
@@ -39,8 +36,8 @@ type layout struct {
 	rules  []*nftables.Rule
 }
 
-// family is the sets for addresses of one family in one table; in and closing are nil in the table of arp.
-type family struct{ managed, in, out, closing *nftables.Set }
+// family is the sets for addresses of one family in one table; in is nil in the table of arp.
+type family struct{ managed, in, out *nftables.Set }
 
 func newLayout() *layout {
 	inet := &nftables.Table{Name: tableName, Family: nftables.TableFamilyINet}
@@ -50,8 +47,7 @@ func newLayout() *layout {
 	}
 	ip := func(version string, kind nftables.SetDatatype) family {
 		return family{
-			managed: set(inet, "managed"+version, kind), in: set(inet, "in"+version, kind),
-			out: set(inet, "out"+version, kind), closing: set(inet, "closing"+version, kind),
+			managed: set(inet, "managed"+version, kind), in: set(inet, "in"+version, kind), out: set(inet, "out"+version, kind),
 		}
 	}
 	l := &layout{
@@ -70,7 +66,6 @@ func newLayout() *layout {
 	for _, four := range []bool{true, false} {
 		l.rule(arriving, shutFor(l.ip[four], four, toAddress), theHost, tcp, resetBack)
 		l.rule(arriving, shutFor(l.ip[four], four, toAddress), dropped)
-		l.rule(arriving, closingFor(l.ip[four], four), theHost, tcp, newConnection, resetBack)
 		l.rule(leaving, shutFor(l.ip[four], four, fromAddress), tcp, resetFlag, accepted)
 		l.rule(leaving, shutFor(l.ip[four], four, fromAddress), dropped)
 	}
@@ -98,17 +93,14 @@ var (
 
 	theHost       = matches(&expr.Meta{Key: expr.MetaKeyPKTTYPE, Register: 1}, []byte{unix.PACKET_HOST})
 	tcp           = matches(&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1}, []byte{unix.IPPROTO_TCP})
-	resetFlag     = flags(tcpReset, tcpReset)
-	newConnection = flags(tcpSyn|tcpAck, tcpSyn)
+	resetFlag     = withFlag(tcpReset)
 	advertisement = append(
 		matches(&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1}, []byte{unix.IPPROTO_ICMPV6}),
 		matches(payload(expr.PayloadBaseTransportHeader, 0, 1), []byte{neighbourAdvertisement})...)
 )
 
 const (
-	tcpSyn                 = 1 << 1
 	tcpReset               = 1 << 2
-	tcpAck                 = 1 << 4
 	neighbourAdvertisement = 136
 )
 
@@ -116,12 +108,12 @@ func matches(load expr.Any, value []byte) []expr.Any {
 	return []expr.Any{load, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: value}}
 }
 
-// flags matches TCP segments which of those flags have these alone.
-func flags(of, these byte) []expr.Any {
+// withFlag matches TCP segments that have it.
+func withFlag(f byte) []expr.Any {
 	return []expr.Any{
 		payload(expr.PayloadBaseTransportHeader, 13, 1),
-		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{of}, Xor: []byte{0}},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{these}},
+		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{f}, Xor: []byte{0}},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{f}},
 	}
 }
 
@@ -145,12 +137,6 @@ func shutFor(f family, four bool, s side) []expr.Any {
 	}
 	protocol, load := s.of(four)
 	return append(protocol, shutWhere(load, f.managed, open)...)
-}
-
-// closingFor matches packets of one IP family to an address that is about to be given up.
-func closingFor(f family, four bool) []expr.Any {
-	protocol, load := toAddress.of(four)
-	return append(protocol, load, &expr.Lookup{SourceRegister: 1, SetName: f.closing.Name, SetID: f.closing.ID})
 }
 
 // of matches packets of one IP family, and loads the address on that side.
@@ -211,7 +197,7 @@ func (l *layout) writable(canReject bool) []*nftables.Rule {
 func (l *layout) sets() []*nftables.Set {
 	var list []*nftables.Set
 	for _, f := range []family{l.ip[true], l.ip[false], l.arp} {
-		for _, s := range []*nftables.Set{f.managed, f.in, f.out, f.closing} {
+		for _, s := range []*nftables.Set{f.managed, f.in, f.out} {
 			if s != nil {
 				list = append(list, s)
 			}
@@ -228,9 +214,6 @@ func (l *layout) manage(c *nftables.Conn, ip netip.Addr, length time.Duration) {
 	}
 	addTo(c, sets, ip, length)
 }
-
-// closing is the set that holds an address while connections to it are refused.
-func (l *layout) closing(ip netip.Addr) *nftables.Set { return l.ip[ip.Is4()].closing }
 
 // setsOf are the sets that hold an address while packets of a direction pass.
 func (l *layout) setsOf(ip netip.Addr, d direction) []*nftables.Set {

@@ -23,7 +23,7 @@ func (k *netlinkKernel) sockets(local netip.Addr) ([]socket, error) {
 	return list, noDiag(err)
 }
 
-func (k *netlinkKernel) connections(ips []netip.Addr, each func(local, peer netip.AddrPort)) error {
+func (k *netlinkKernel) connections(ips []netip.Addr, each func(s socket, local, peer netip.AddrPort)) error {
 	if k.census == nil {
 		return ErrNoSocketDestroy
 	}
@@ -31,7 +31,8 @@ func (k *netlinkKernel) connections(ips []netip.Addr, each func(local, peer neti
 	err := k.census.dump(diagDump, request, func() {}, func(answer []byte) error {
 		s, err := decodeSocket(answer)
 		if err == nil && s.state == stateEstablished && slices.Contains(ips, s.local) {
-			each(s.ends())
+			local, peer := s.ends()
+			each(s.socket, local, peer)
 		}
 		return err
 	})

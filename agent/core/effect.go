@@ -36,10 +36,12 @@ type ProlongAddress struct {
 }
 
 // DropAddress asks for an address to be taken down: sockets destroyed while a reset can still leave, then
-// the address removed. Late: its lease is over, so the address goes first.
+// the address removed. Late: its lease is over, so the address goes first. Hung: its memcached lives and does not answer, so
+// every socket is to be looked for first, since clients wait on them for what never comes; else those will do that are known.
 type DropAddress struct {
 	Name Name
 	Late bool
+	Hung bool
 }
 
 // AnnounceAddress asks for an address that is up to be announced again. Once: a single time, as an answer to

@@ -51,6 +51,7 @@ type InstanceUp struct {
 type InstanceWentDown struct {
 	Instance string
 	Reason   string
+	Dead     bool // the kernel said that its process is ending
 }
 
 // InstanceQuiet says that no client has touched an instance for two seconds.

@@ -116,7 +116,7 @@ func (g *absurd) event() Event {
 	case 2:
 		return InstanceUp{Instance: "mc", Figures: g.proof(), Unprovable: []string{"", "", "-F"}[g.pick(3)]}
 	case 3:
-		return InstanceWentDown{"mc", "exited"}
+		return InstanceWentDown{"mc", "exited", g.pick(2) == 0}
 	case 4:
 		return InstanceQuiet{"mc"}
 	case 5:

@@ -20,6 +20,7 @@ type instance struct {
 	sites      []*site // that it serves or would serve on this node, sorted by name
 	known, up  bool
 	reason     string // why it is down
+	dead       bool   // down because its process has ended
 	note       string // what limits it while up
 	unprovable string // why it cannot be flushed
 	conns      int    // that it takes; 0 if that is not known
@@ -212,7 +213,7 @@ func (m *Machine) instanceDown(e InstanceWentDown) {
 	if in.up || !in.known {
 		m.emit(Transition{Instance: e.Instance, From: m.instanceWord(in), To: "down", Cause: CauseInstanceDown, Detail: e.Reason})
 	}
-	in.known, in.up, in.reason, in.diedAt = true, false, e.Reason, m.now
+	in.known, in.up, in.reason, in.dead, in.diedAt = true, false, e.Reason, e.Dead, m.now
 	if in.stage == FlushQuieting {
 		m.endStage(in)
 	}

@@ -23,6 +23,7 @@ type dropping struct {
 	cause     Cause
 	successor string
 	served    bool    // the address was up, as far as is known
+	hung      bool    // its memcached hangs
 	repeatAt  Instant // ask the kernel again, if it has not answered or refused
 }
 
@@ -219,7 +220,8 @@ func (m *Machine) putRecordBack(v *site) {
 // becomeDropping orders an address down. Its lease is released only when it is (F3).
 func (m *Machine) becomeDropping(l *lease, cause Cause, successor string) {
 	served := l.role == Holding || l.leftover != 0 || l.take.stayed
-	l.drop = dropping{cause: cause, successor: successor, served: served}
+	hung := cause == CauseInstanceDown && !l.site.in.dead
+	l.drop = dropping{cause: cause, successor: successor, served: served, hung: hung}
 	m.turn(l, Dropping, cause)
 	l.validUntil, l.leftover = 0, 0
 	m.orderDrop(l)
@@ -227,7 +229,7 @@ func (m *Machine) becomeDropping(l *lease, cause Cause, successor string) {
 
 func (m *Machine) orderDrop(l *lease) {
 	l.drop.repeatAt = m.now.Add(m.cfg.Lease)
-	m.emit(DropAddress{l.name, l.drop.cause == CauseLeaseLost || l.drop.cause == CauseLeftover})
+	m.emit(DropAddress{Name: l.name, Late: l.drop.cause == CauseLeaseLost || l.drop.cause == CauseLeftover, Hung: l.drop.hung})
 }
 
 // addressDown releases a lease whose address is down, its sockets destroyed.

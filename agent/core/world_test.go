@@ -242,9 +242,9 @@ func (h *host) probe(address string) {
 	c := h.caches[address]
 	switch {
 	case !c.running:
-		h.step(InstanceWentDown{address, "exited"})
+		h.step(InstanceWentDown{address, "exited", true})
 	case c.hung:
-		h.step(InstanceWentDown{address, "timeout"})
+		h.step(InstanceWentDown{address, "timeout", false})
 	default:
 		p := c.figures()
 		p.Restart = c.total == 0 && !c.keepsMemory
@@ -330,6 +330,9 @@ func (h *host) carryOut(e Effect) {
 			return AddressUp{e.Name, e.Term}
 		})
 	case DropAddress:
+		if e.Hung {
+			w.note("%s: looks for every connection of %s", h.name, e.Name)
+		}
 		h.later(dropTime, func() Event { h.takeDown(e.Name); return AddressDown{Name: e.Name, Took: dropTime} })
 	case CheckInstance:
 		h.later(checkTime, func() Event { return h.checked(e) })
@@ -343,7 +346,7 @@ func (h *host) carryOut(e Effect) {
 			h.later(10*time.Millisecond, func() Event { return RestartFailed{e.Instance, "access denied"} })
 			break
 		}
-		h.later(10*time.Millisecond, func() Event { h.exit(e.Instance); return InstanceWentDown{e.Instance, "exited"} })
+		h.later(10*time.Millisecond, func() Event { h.exit(e.Instance); return InstanceWentDown{e.Instance, "exited", true} })
 		w.after(50*time.Millisecond, func() { h.run(e.Instance) })
 		w.after(51*time.Millisecond, func() { h.written(e.Instance) })
 		w.after(52*time.Millisecond, func() { h.probe(e.Instance) })

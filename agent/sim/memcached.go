@@ -187,7 +187,7 @@ func (in *instance) tell() {
 		if in.hung {
 			reason = "timeout"
 		}
-		in.feed(core.InstanceWentDown{Instance: in.name(), Reason: reason})
+		in.feed(core.InstanceWentDown{Instance: in.name(), Reason: reason, Dead: !in.hung})
 		return
 	}
 	p := in.figures()

@@ -10,12 +10,12 @@ const (
 	Decided Step = "decided" // the machine has ordered the address down
 
 	Dropping Step = "dropping" // the order has reached the address's worker
-	Listed   Step = "listed"   // its connections are known
+	Listed   Step = "listed"   // its connections have been looked for, which is not done where those will do that are known
 	Shut     Step = "shut"     // the fence is closed for packets to the address
 	Reset    Step = "reset"    // its connections are destroyed, while a reset can leave
 	Removed  Step = "removed"  // the address is off its link
 	Closed   Step = "closed"   // the fence is closed both ways
-	Swept    Step = "swept"    // what had connected meanwhile is destroyed too; nobody waits for it where a fence refused that
+	Swept    Step = "swept"    // what had connected meanwhile is destroyed too; nobody waits for it where a fence keeps that silent
 	Down     Step = "down"     // the machine knows that it is down
 
 	ReleaseSent  Step = "release_sent"

@@ -23,7 +23,7 @@ func (w *World) Strike(hosts []int, limit time.Duration) ([]Outage, error) {
 // Exit has the memcached of a host exit, and lets time pass until every VIP is up elsewhere.
 func (w *World) Exit(host int, limit time.Duration) ([]Outage, error) {
 	return w.lose([]int{host}, limit, func(n *node) {
-		n.hear(core.InstanceWentDown{Instance: instance, Reason: "exited"})
+		n.hear(core.InstanceWentDown{Instance: instance, Reason: "exited", Dead: true})
 	})
 }
 
