@@ -3,7 +3,6 @@ package agent
 import (
 	"errors"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -96,6 +95,9 @@ const (
 // voter who may have the address now.
 const sweepAfter = 100 * time.Millisecond
 
+// sweepRetry is the pause before a sweep that failed is tried again.
+const sweepRetry = time.Second
+
 // deadline is how long one acquisition's lease lasts. The address that was taken for it asks for as
 // long as it is up, from any goroutine.
 type deadline struct {
@@ -152,6 +154,15 @@ func (a *addresses) drop(e core.DropAddress) (answer core.Event) {
 	}
 	w.order(&addressOrder{kind: orderDrop, late: e.Late, hung: e.Hung})
 	return nil
+}
+
+// sweep has connections swept at once of addresses that are down, since somebody waits for them to be gone.
+func (a *addresses) sweep(names []core.Name) {
+	for _, name := range names {
+		if w := a.workers[name]; w != nil {
+			w.orders.put(&addressOrder{kind: orderSweep})
+		}
+	}
 }
 
 // isUp reports whether this life has put a VIP's address up, from any goroutine.
@@ -298,28 +309,33 @@ func (w *addressWorker) drop(o *addressOrder) {
 	// Once a newer take was ordered, this says nothing about what the address is by now.
 	w.queue.putIf(down, func() bool { return w.lastTake < o.number })
 	if dropped.Unswept {
-		w.unswept = true
-		time.AfterFunc(sweepAfter, func() { w.orders.put(&addressOrder{kind: orderSweep}) })
+		w.sweepIn(sweepAfter)
 	}
+}
+
+// sweepIn has connections swept after a while, unless something sweeps them before.
+func (w *addressWorker) sweepIn(d time.Duration) {
+	w.unswept = true
+	time.AfterFunc(d, func() { w.orders.put(&addressOrder{kind: orderSweep}) })
 }
 
 // sweep does what a drop has left.
 func (w *addressWorker) sweep() {
 	if w.unswept {
 		w.unswept = false
-		w.lookAgain()
+		if !w.lookAgain() {
+			w.sweepIn(sweepRetry)
+		}
 	}
 }
 
-// lookAgain looks once more for connections of an address that was dropped.
-func (w *addressWorker) lookAgain() {
-	n, err := w.port.Sweep(w.address)
-	if n > 0 {
-		w.diary.change(logrus.Fields{fieldVIP: w.name, fieldDetail: strconv.Itoa(n)}, "connections destroyed once the address was down")
-	}
-	if err != nil {
+// lookAgain looks once more for connections of an address that was dropped, and reports whether none is left.
+func (w *addressWorker) lookAgain() bool {
+	if _, err := w.port.Sweep(w.address); err != nil {
 		w.diary.trouble(logrus.Fields{fieldVIP: w.name}, "connections of a dropped address are left", err)
+		return false
 	}
+	return true
 }
 
 // isDown reports whether an error of Drop only says that connections are left, or the fence open, while the

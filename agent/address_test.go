@@ -276,6 +276,37 @@ func TestASweepComesLaterOrBeforeTheNextTake(t *testing.T) {
 	})
 }
 
+// A sweep that failed is tried again, and one that a check of the instance waits for comes at once.
+func TestASweepIsTriedAgainAndBroughtForward(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		failing := true
+		r.addresses.sweep = func(vip.Address) error {
+			if failing {
+				return vip.ErrSocketsLeft
+			}
+			return nil
+		}
+		r.start()
+		r.order(core.DropAddress{Name: vipA})
+		r.want("started", "drop 10.0.0.101", "down 10.0.0.101")
+		pass(2 * sweepAfter)
+		r.settle()
+		r.want("sweep 10.0.0.101")
+		failing = false
+		pass(sweepRetry)
+		r.settle()
+		r.want("sweep 10.0.0.101")
+		r.order(core.DropAddress{Name: vipA})
+		r.want("drop 10.0.0.101", "down 10.0.0.101")
+		r.order(core.CheckInstance{Instance: mc, Name: vipA, Term: termOne, Drained: []core.Name{vipA, vipB}})
+		r.settle()
+		if !r.heard("sweep 10.0.0.101") || r.heard("sweep 10.0.0.102") {
+			t.Errorf("want what was left swept at once, and nothing else: %q", r.journal)
+		}
+	})
+}
+
 // A late answer to an old drop must not be taken for the answer to a newer one: the address may be up.
 func TestADownFromBeforeATakeIsNotHeardAfterIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -175,6 +175,7 @@ func (l *loop) perform(effect core.Effect) {
 	case core.AnnounceAddress:
 		l.addresses.announce(e)
 	case core.CheckInstance:
+		l.addresses.sweep(e.Drained)
 		l.instances.check(e)
 	case core.WatchQuiet:
 		l.instances.watch(e)

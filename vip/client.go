@@ -2,9 +2,9 @@ package vip
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
+	"time"
 )
 
 // A MAC is an Ethernet address; the zero value is an unknown one.
@@ -21,9 +21,21 @@ type Client struct {
 // routers, and those are what is looked for.
 const lookupsMax = 64
 
-// seenMax bounds the connections of one address that are kept in mind, in some 60 bytes each. Where there are more, to reset
-// them takes longer than to look for them.
-const seenMax = 4096
+// What is kept in mind of a look at connections, for DropSeen.
+const (
+	// seenMax bounds the connections of one address, in some 60 bytes each. Where there are more, to reset them takes longer
+	// than to look for them.
+	seenMax = 4096
+	// seenFor is how long a look is good for.
+	seenFor = 10 * time.Second
+)
+
+// A sighting is what the last look saw of an address, or that the address went down.
+type sighting struct {
+	at      time.Time // when the look began
+	sockets []socket  // one more than seenMax if there were more
+	gone    bool      // the address went down
+}
 
 // EachConnection calls each with both ends of every established TCP connection of those local addresses, in no
 // order, and perhaps with one twice. DropSeen goes by what it saw last. It walks the kernel's whole table of sockets, in some 0.5 ms if that is empty and
@@ -35,10 +47,7 @@ func (m *Manager) EachConnection(ips []netip.Addr, each func(local, peer netip.A
 		return fmt.Errorf("vip: list connections: %w", err)
 	}
 	defer end()
-	seen := map[netip.Addr][]socket{}
-	for _, ip := range ips {
-		seen[ip] = nil
-	}
+	begun, seen := time.Now(), map[netip.Addr][]socket{}
 	for some := range slices.Chunk(ips, conditionsMax) {
 		err := m.kernel.connections(some, func(s socket, local, peer netip.AddrPort) {
 			if list := seen[local.Addr()]; len(list) <= seenMax {
@@ -50,25 +59,27 @@ func (m *Manager) EachConnection(ips []netip.Addr, each func(local, peer netip.A
 			return fmt.Errorf("vip: list connections: %w", err)
 		}
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	maps.Copy(m.seen, seen)
+	for _, ip := range ips {
+		m.see(ip, sighting{at: begun, sockets: seen[ip]})
+	}
 	return nil
 }
 
-// lastSeen returns the connections that the last look saw of an address, and whether that was all of them.
+// see keeps a sighting, unless a look that began later, or the address's end, has come before it.
+func (m *Manager) see(ip netip.Addr, s sighting) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if s.gone || s.at.After(m.seen[ip].at) {
+		m.seen[ip] = s
+	}
+}
+
+// lastSeen returns the connections of an address by the last look since it was taken, and whether they are good for all.
 func (m *Manager) lastSeen(ip netip.Addr) (list []socket, all bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	list, looked := m.seen[ip]
-	return list, looked && len(list) <= seenMax
-}
-
-// unsee forgets the connections of an address.
-func (m *Manager) unsee(ip netip.Addr) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.seen, ip)
+	s, looked := m.seen[ip]
+	return s.sockets, looked && !s.gone && len(s.sockets) <= seenMax && time.Since(s.at) <= seenFor
 }
 
 // NextHops returns where packets for peers go on a link: the peer's own MAC or that of the router before it. Peers

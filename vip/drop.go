@@ -30,7 +30,7 @@ func (m *Manager) Drop(a Address) (Dropped, error) { return m.release(a, m.drop)
 
 // DropSeen is Drop without the time to look for connections: it resets those that EachConnection saw last. A client that came
 // after that is reset when it speaks the next time, and what is left of its connection is destroyed by Sweep; only one that waits
-// for an answer, and whose server died or hangs, waits on. Where nobody has looked since the address was taken, it is Drop.
+// for an answer that has not left waits on. Where nobody has looked of late, or since the address was taken, it is Drop.
 func (m *Manager) DropSeen(a Address) (Dropped, error) { return m.release(a, m.dropSeen) }
 
 // Expel is Drop for an address whose lease is over: it comes off the link first, since another host may
@@ -38,9 +38,9 @@ func (m *Manager) DropSeen(a Address) (Dropped, error) { return m.release(a, m.d
 // by the next holder, which does not know their connections.
 func (m *Manager) Expel(a Address) (Dropped, error) { return m.release(a, m.expel) }
 
-// Sweep destroys what connections are left of an address, unless it is held again, and returns how many there were. After
-// Drop there are none, but for those that came about while it looked. They could neither hear nor say anything since it
-// returned; what their clients sent was answered with a reset.
+// Sweep destroys what connections are left of an address, unless it is held again, and returns how many there were: after Drop
+// those that came about while it looked, after DropSeen those that came since the last look. They could neither hear nor say
+// anything since that returned; what their clients sent was answered with a reset.
 //
 // It fails with ErrNoSocketDestroy or ErrSocketsLeft as Drop does.
 func (m *Manager) Sweep(a Address) (int, error) {
@@ -69,9 +69,15 @@ func (m *Manager) release(a Address, steps func(a Address, held bool) (Dropped, 
 	s.surrender()
 	m.stepped(a, StepDropping)
 	dropped, err := steps(a, held)
-	m.unsee(a.Prefix.Addr())
-	err = joined(err, m.shut(a, both))
+	m.see(a.Prefix.Addr(), sighting{at: time.Now(), gone: true})
+	closed := m.shut(a, both)
 	m.stepped(a, StepClosed)
+	if closed != nil && dropped.Unswept {
+		rest, left := m.destroyConnections(a)
+		m.stepped(a, StepSwept)
+		dropped.Sockets, dropped.Unswept, closed = dropped.Sockets+rest, false, joined(closed, left)
+	}
+	err = joined(err, closed)
 	dropped.Took = time.Since(begun)
 	return dropped, err
 }

@@ -65,6 +65,9 @@ func TestDropSweepsUnlessNoneCanBeLeft(t *testing.T) {
 		{"the fence could not be shut", "shut inbound", []string{
 			"list sockets", "shut inbound", "destroy 1", "remove 10.0.0.50/32", again, "shut both",
 		}},
+		{"the fence could not be shut for good", "shut both", []string{
+			"list sockets", "shut inbound", "destroy 1", "remove 10.0.0.50/32", "guards", "shut both", again,
+		}},
 		{"they could not be destroyed", "destroy 1", []string{
 			"list sockets", "shut inbound", "destroy 1", "remove 10.0.0.50/32", again, "destroy 1", "list sockets", "shut both",
 		}},
@@ -82,7 +85,7 @@ func TestDropSweepsUnlessNoneCanBeLeft(t *testing.T) {
 					return unix.ENOMEM
 				}
 				dropped, err := m.Drop(service)
-				if told := c.fails == "shut inbound"; told != errors.Is(err, unix.ENOMEM) || !told && err != nil {
+				if told := strings.HasPrefix(c.fails, "shut"); told != errors.Is(err, unix.ENOMEM) || !told && err != nil {
 					t.Errorf("drop: %v", err)
 				}
 				if dropped.Unswept || dropped.Sockets != 1 {
@@ -114,61 +117,79 @@ func TestSweepDestroysWhatSlippedThrough(t *testing.T) {
 
 // No time is taken to look for connections, but those that were seen are reset.
 func TestDropSeenResetsWhatWasSeen(t *testing.T) {
-	look := func(m *Manager) error {
-		return m.EachConnection([]netip.Addr{service.Prefix.Addr()}, func(_, _ netip.AddrPort) {})
-	}
 	onFake(t, func(t *testing.T, k *fakeKernel, w *fakeWorld, m *Manager) {
 		m.fence = fakeFence{k}
-		for round := range 2 { // what was seen before the address went is nothing to go by when it is back
-			w.connect(t, service.Prefix.Addr(), wildPort)
-			seen := w.connect(t, service.Prefix.Addr(), wildPort)
-			if err := look(m); err != nil {
-				t.Fatal(err)
-			}
-			later := w.connect(t, service.Prefix.Addr(), wildPort)
-			k.journal = nil
-			dropped, err := m.DropSeen(service)
-			if err != nil || !dropped.Unswept || dropped.Sockets != 2 {
-				t.Errorf("dropped %+v, %v, want 2 sockets and the sweep left to do", dropped, err)
-			}
-			want := []string{"shut inbound", "destroy 2", "remove 10.0.0.50/32", "guards", "shut both"}
-			if got := k.writes(); !slices.Equal(got, want) {
-				t.Errorf("round %d, order:\n got %q\nwant %q", round, got, want)
-			}
-			if err := seen(); !errors.Is(err, unix.ECONNRESET) {
-				t.Errorf("the client that was seen saw %v, want a reset", err)
-			}
-			if n, err := m.Sweep(service); n != 1 || err != nil {
-				t.Errorf("swept %d, %v, want 1", n, err)
-			}
-			if err := later(); !errors.Is(err, unix.ETIMEDOUT) {
-				t.Errorf("the client that came later saw %v, want no reset", err)
-			}
-			take(t, m, service)
+		w.connect(t, service.Prefix.Addr(), wildPort)
+		seen := w.connect(t, service.Prefix.Addr(), wildPort)
+		look(t, m, nil)
+		later := w.connect(t, service.Prefix.Addr(), wildPort)
+		k.journal = nil
+		dropped, err := m.DropSeen(service)
+		if err != nil || !dropped.Unswept || dropped.Sockets != 2 {
+			t.Errorf("dropped %+v, %v, want 2 sockets and the sweep left to do", dropped, err)
+		}
+		want := []string{"shut inbound", "destroy 2", "remove 10.0.0.50/32", "guards", "shut both"}
+		if got := k.writes(); !slices.Equal(got, want) {
+			t.Errorf("order:\n got %q\nwant %q", got, want)
+		}
+		if err := seen(); !errors.Is(err, unix.ECONNRESET) {
+			t.Errorf("the client that was seen saw %v, want a reset", err)
+		}
+		if n, err := m.Sweep(service); n != 1 || err != nil {
+			t.Errorf("swept %d, %v, want 1", n, err)
+		}
+		if err := later(); !errors.Is(err, unix.ETIMEDOUT) {
+			t.Errorf("the client that came later saw %v, want no reset", err)
 		}
 	})
+}
+
+// look looks who is connected, and does something meanwhile unless it is nil.
+func look(t *testing.T, m *Manager, meanwhile func()) {
+	t.Helper()
+	seen := 0
+	err := m.EachConnection([]netip.Addr{service.Prefix.Addr()}, func(_, _ netip.AddrPort) {
+		if seen++; seen == 1 && meanwhile != nil {
+			meanwhile()
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestDropSeenLooksWhereNobodyHas(t *testing.T) {
 	sought := []string{"list sockets", "shut inbound", "destroy 1", "remove 10.0.0.50/32", "guards", "shut both"}
 	for _, c := range []struct {
 		name   string
-		before func(m *Manager)
+		before func(*testing.T, *fakeKernel, *fakeWorld, *Manager)
 	}{
-		{"nobody has", func(*Manager) {}},
-		{"before the address was taken", func(m *Manager) {
-			_ = m.EachConnection([]netip.Addr{service.Prefix.Addr()}, func(_, _ netip.AddrPort) {})
-			_, _ = m.Drop(service)
-			_ = m.Take(service, forever)
+		{"nobody has", func(*testing.T, *fakeKernel, *fakeWorld, *Manager) {}},
+		{"long ago", func(t *testing.T, _ *fakeKernel, _ *fakeWorld, m *Manager) {
+			look(t, m, nil)
+			s := m.seen[service.Prefix.Addr()]
+			s.at = s.at.Add(-seenFor - 1)
+			m.seen[service.Prefix.Addr()] = s
 		}},
-		{"there are too many to be kept in mind", func(m *Manager) {
-			m.seen[service.Prefix.Addr()] = make([]socket, seenMax+1)
+		{"before the address was taken", func(t *testing.T, _ *fakeKernel, _ *fakeWorld, m *Manager) {
+			look(t, m, nil)
+			drop(t, m, service)
+			take(t, m, service)
+		}},
+		{"the address went and came during the look", func(t *testing.T, _ *fakeKernel, w *fakeWorld, m *Manager) {
+			w.connect(t, service.Prefix.Addr(), wildPort)
+			look(t, m, func() { drop(t, m, service) })
+			take(t, m, service)
+		}},
+		{"there are too many to be kept in mind", func(t *testing.T, k *fakeKernel, w *fakeWorld, m *Manager) {
+			k.crowd = seenMax + 1
+			look(t, m, nil)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			onFake(t, func(t *testing.T, k *fakeKernel, w *fakeWorld, m *Manager) {
 				m.fence = fakeFence{k}
-				c.before(m)
+				c.before(t, k, w, m)
 				w.connect(t, service.Prefix.Addr(), wildPort)
 				k.journal = nil
 				if dropped, err := m.DropSeen(service); err != nil || dropped.Sockets != 1 {

@@ -20,6 +20,7 @@ type fakeKernel struct {
 	mu       sync.Mutex
 	list     []Link // without prefixes
 	there    map[int][]fakeAddress
+	crowd    int // of connections that a look sees beside those dialed
 	dialed   []*fakeConnection
 	near     map[netip.Addr]MAC // the neighbours
 	routers  map[netip.Addr]netip.Addr
@@ -313,14 +314,19 @@ func (k *fakeKernel) sendPacket(packet []byte, from, to netip.Addr) error {
 
 func (k *fakeKernel) connections(ips []netip.Addr, each func(s socket, local, peer netip.AddrPort)) error {
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	if err := k.step("list connections"); err != nil {
+	err := k.step("list connections")
+	list := slices.DeleteFunc(slices.Clone(k.dialed), func(c *fakeConnection) bool {
+		return !slices.Contains(ips, c.local) || c.ended != nil
+	})
+	for range k.crowd {
+		list = append(list, &fakeConnection{local: ips[0]})
+	}
+	k.mu.Unlock()
+	if err != nil {
 		return err
 	}
-	for _, c := range k.dialed {
-		if slices.Contains(ips, c.local) && c.ended == nil {
-			each(c.socket(), netip.AddrPortFrom(c.local, wildPort), netip.AddrPortFrom(peerIP4.Addr(), uint16(c.id)))
-		}
+	for _, c := range list {
+		each(c.socket(), netip.AddrPortFrom(c.local, wildPort), netip.AddrPortFrom(peerIP4.Addr(), uint16(c.id)))
 	}
 	return nil
 }

@@ -39,8 +39,8 @@ type fence interface {
 	open(ip netip.Addr, lease Lease) error
 	// shut keeps packets to an address from passing, and in direction both also those from it.
 	shut(ip netip.Addr, d direction) error
-	// guards reports whether packets of an address that is shut are known not to pass. Where not, others may have changed
-	// something, or nothing but the address itself was ever in their way.
+	// guards reports whether packets of an address that is shut are known not to pass, and those to it to be answered with a
+	// reset. Where not, others may have changed something, or nothing but the address itself was ever in their way.
 	guards(ip netip.Addr) bool
 	// left is how long packets of an address still pass if nobody opens the fence for it again: nothing if it is
 	// closed, or would not close by itself.

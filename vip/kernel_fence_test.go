@@ -466,6 +466,11 @@ func TestFenceThatDoesNotGuard(t *testing.T) {
 	if !m.fence.guards(service.Prefix.Addr()) {
 		t.Error("it does not guard one that is")
 	}
+	m.fence.(*nftFence).reject = false // as on a kernel without reject before routing
+	take(t, m, service)
+	if dropped := drop(t, m, service); dropped.Unswept {
+		t.Errorf("dropped %+v, want it swept", dropped)
+	}
 }
 
 // TestKernelLateElementIsWrittenAgain: the kernel counts from the write, which may have waited for somebody's change of rules.

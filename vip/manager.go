@@ -59,7 +59,7 @@ type Manager struct {
 	closed  bool
 	running sync.WaitGroup // calls under way; grows only while closed is unset
 	slots   map[Address]*slot
-	seen    map[netip.Addr][]socket // connections, by the last look at an address since it was taken; one more than seenMax if there are more
+	seen    map[netip.Addr]sighting
 	removed map[netip.Prefix]string // who removed an address that was not ours to remove, last
 }
 
@@ -124,7 +124,7 @@ func (m *Manager) Fence() (FenceMode, error) { return m.fence.mode(), m.fenceWhy
 // newManager returns a Manager without a fence.
 func newManager(k kernel) *Manager {
 	m := &Manager{
-		kernel: k, fence: noFence{}, stepped: func(Address, Step) {}, slots: map[Address]*slot{}, seen: map[netip.Addr][]socket{}, removed: map[netip.Prefix]string{},
+		kernel: k, fence: noFence{}, stepped: func(Address, Step) {}, slots: map[Address]*slot{}, seen: map[netip.Addr]sighting{}, removed: map[netip.Prefix]string{},
 		recalls: newRecallLimit(),
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())

@@ -232,7 +232,7 @@ func (f *nftFence) shut(ip netip.Addr, d direction) error {
 func (f *nftFence) guards(ip netip.Addr) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !slices.Contains(f.managed, ip) {
+	if !f.reject || !slices.Contains(f.managed, ip) {
 		return false
 	}
 	generation, err := f.askGeneration()
@@ -338,8 +338,8 @@ func (f *nftFence) inspect() error {
 	if err != nil || generation == f.generation {
 		return err
 	}
-	f.generation = generation
 	if f.layout.stands(f.conn, f.reject, len(f.managed)) {
+		f.generation = generation
 		return nil
 	}
 	f.counts.fenceRestored.Add(1)

@@ -36,8 +36,9 @@ type ProlongAddress struct {
 }
 
 // DropAddress asks for an address to be taken down: sockets destroyed while a reset can still leave, then
-// the address removed. Late: its lease is over, so the address goes first. Hung: its memcached lives and does not answer, so
-// every socket is to be looked for first, since clients wait on them for what never comes; else those will do that are known.
+// the address removed. Late: its lease is over, so the address goes first. Hung: its memcached has not answered for a while and
+// was not seen to end, so every socket is looked for first: clients wait on them for what never comes. Else those that are known
+// will do; the others hear and say nothing more, and are destroyed later.
 type DropAddress struct {
 	Name Name
 	Late bool

@@ -106,7 +106,7 @@ type AddressFailed struct {
 	Err  string
 }
 
-// AddressDown says that an address is off its link and its sockets are gone, and how long that took.
+// AddressDown says that an address is off its link and its sockets are gone, or hear and say nothing more, and how long that took.
 // Err is set when it could not be removed: it is still up.
 type AddressDown struct {
 	Name Name

@@ -20,7 +20,7 @@ type instance struct {
 	sites      []*site // that it serves or would serve on this node, sorted by name
 	known, up  bool
 	reason     string // why it is down
-	dead       bool   // down because its process has ended
+	dead       bool   // its process was seen to end, when it went down
 	note       string // what limits it while up
 	unprovable string // why it cannot be flushed
 	conns      int    // that it takes; 0 if that is not known
@@ -230,6 +230,9 @@ func (m *Machine) abandon(in *instance) {
 		}
 	}
 }
+
+// diesNow reports whether an instance is known to have ended in this very step, so that few can have asked it in vain.
+func (in *instance) diesNow(now Instant) bool { return in.dead && in.diedAt == now }
 
 // graceOver ends the patience with a restart of ours.
 func (m *Machine) graceOver(in *instance) {

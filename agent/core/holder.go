@@ -23,7 +23,7 @@ type dropping struct {
 	cause     Cause
 	successor string
 	served    bool    // the address was up, as far as is known
-	hung      bool    // its memcached hangs
+	hung      bool    // its memcached has not been seen to end just now
 	repeatAt  Instant // ask the kernel again, if it has not answered or refused
 }
 
@@ -220,7 +220,7 @@ func (m *Machine) putRecordBack(v *site) {
 // becomeDropping orders an address down. Its lease is released only when it is (F3).
 func (m *Machine) becomeDropping(l *lease, cause Cause, successor string) {
 	served := l.role == Holding || l.leftover != 0 || l.take.stayed
-	hung := cause == CauseInstanceDown && !l.site.in.dead
+	hung := cause == CauseInstanceDown && !l.site.in.diesNow(m.now)
 	l.drop = dropping{cause: cause, successor: successor, served: served, hung: hung}
 	m.turn(l, Dropping, cause)
 	l.validUntil, l.leftover = 0, 0
@@ -232,7 +232,7 @@ func (m *Machine) orderDrop(l *lease) {
 	m.emit(DropAddress{Name: l.name, Late: l.drop.cause == CauseLeaseLost || l.drop.cause == CauseLeftover, Hung: l.drop.hung})
 }
 
-// addressDown releases a lease whose address is down, its sockets destroyed.
+// addressDown releases a lease whose address is down, its sockets destroyed or silenced.
 func (m *Machine) addressDown(e AddressDown) {
 	l := m.leases[e.Name]
 	if l == nil || l.role != Dropping {

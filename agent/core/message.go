@@ -151,7 +151,7 @@ type ReleaseEntry struct {
 }
 
 // Release cancels the sender's request and all older ones for the names. It is sent only when the
-// address is down, its sockets are destroyed and the fence is closed (F3).
+// address is down, its sockets are destroyed or silenced, and the fence is closed (F3).
 type Release struct {
 	From    Claimant
 	Counter uint64

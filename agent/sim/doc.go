@@ -26,6 +26,6 @@
 // leave its addresses up only where a fence covers that (Kind.allowed), a cluster without restart_command and with one instance per
 // host need not serve (mustServe), and where one host is home of two VIPs on one instance, the second need
 // not come home (mustComeHome). What the world leaves out: kernels that cannot destroy sockets, virtual
-// machines whose clock stops, two voters of one name, a voter replaced in one step while a host has lost its
+// machines whose clock stops, the 100 ms for which connections outlive a drop in silence, two voters of one name, a voter replaced in one step while a host has lost its
 // state, and clients that use a host's own address for keys of a VIP.
 package sim

@@ -3,7 +3,7 @@ package trace
 // A Step is something that has been done on the way of a VIP from one node to the next. The set is closed.
 type Step string
 
-// The steps, in the order in which they are taken when memcached dies on a holder; of Swept see there.
+// The steps, in the order in which they are taken when memcached dies on a holder; of Listed and Swept see there.
 const (
 	Failed  Step = "failed"  // the process ended: the kernel's own time of it
 	Noticed Step = "noticed" // the prober knows that the instance is down
