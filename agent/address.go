@@ -51,13 +51,14 @@ func (a *addresses) finish() {
 // addressWorker is one VIP's.
 type addressWorker struct {
 	*addresses
-	name    core.Name
-	address vip.Address
-	orders  *mailbox[*addressOrder]
-	behind  *mailbox[struct{}]        // has something while the fence is to be renewed beside an order that takes its time
-	asked   atomic.Bool               // behind has something that was not taken up yet
-	since   atomic.Pointer[time.Time] // when the address went up by this life's doing; nil while it is not
-	unswept bool                      // a drop has left a sweep to do; run's alone
+	name     core.Name
+	address  vip.Address
+	orders   *mailbox[*addressOrder]
+	behind   *mailbox[struct{}]        // has something while the fence is to be renewed beside an order that takes its time
+	asked    atomic.Bool               // behind has something that was not taken up yet
+	since    atomic.Pointer[time.Time] // when the address went up by this life's doing; nil while it is not
+	unswept  *time.Timer               // of the sweep that a drop has left to do, nil if there is none; run's alone
+	failures int                       // of that sweep, up to sweepDoublings; run's alone
 
 	// The rest belongs to the loop's goroutine.
 	lease    *deadline     // of the newest TakeAddress; nil before the first and after a DropAddress
@@ -95,8 +96,12 @@ const (
 // voter who may have the address now.
 const sweepAfter = 100 * time.Millisecond
 
-// sweepRetry is the pause before a sweep that failed is tried again.
-const sweepRetry = time.Second
+// A sweep that failed is tried again after sweepRetry, and then after pauses that double up to sweepSeldom.
+const (
+	sweepRetry     = time.Second
+	sweepSeldom    = time.Minute
+	sweepDoublings = 6
+)
 
 // deadline is how long one acquisition's lease lasts. The address that was taken for it asks for as
 // long as it is up, from any goroutine.
@@ -315,27 +320,33 @@ func (w *addressWorker) drop(o *addressOrder) {
 
 // sweepIn has connections swept after a while, unless something sweeps them before.
 func (w *addressWorker) sweepIn(d time.Duration) {
-	w.unswept = true
-	time.AfterFunc(d, func() { w.orders.put(&addressOrder{kind: orderSweep}) })
+	if w.unswept != nil {
+		w.unswept.Stop()
+	}
+	w.unswept = time.AfterFunc(d, func() { w.orders.put(&addressOrder{kind: orderSweep}) })
 }
 
-// sweep does what a drop has left.
+// sweep does what a drop has left; what fails is tried again, ever more seldom.
 func (w *addressWorker) sweep() {
-	if w.unswept {
-		w.unswept = false
-		if !w.lookAgain() {
-			w.sweepIn(sweepRetry)
-		}
+	if w.unswept == nil {
+		return
 	}
+	if w.lookAgain() {
+		w.unswept, w.failures = nil, 0
+		return
+	}
+	w.sweepIn(min(sweepRetry<<w.failures, sweepSeldom))
+	w.failures = min(w.failures+1, sweepDoublings)
 }
 
-// lookAgain looks once more for connections of an address that was dropped, and reports whether none is left.
+// lookAgain looks once more for connections of an address that was dropped, and reports whether none is left that could be
+// destroyed.
 func (w *addressWorker) lookAgain() bool {
-	if _, err := w.port.Sweep(w.address); err != nil {
+	_, err := w.port.Sweep(w.address)
+	if err != nil {
 		w.diary.trouble(logrus.Fields{fieldVIP: w.name}, "connections of a dropped address are left", err)
-		return false
 	}
-	return true
+	return err == nil || errors.Is(err, vip.ErrNoSocketDestroy)
 }
 
 // isDown reports whether an error of Drop only says that connections are left, or the fence open, while the

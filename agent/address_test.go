@@ -290,13 +290,18 @@ func TestASweepIsTriedAgainAndBroughtForward(t *testing.T) {
 		r.start()
 		r.order(core.DropAddress{Name: vipA})
 		r.want("started", "drop 10.0.0.101", "down 10.0.0.101")
-		pass(2 * sweepAfter)
+		for _, after := range []time.Duration{sweepAfter, sweepRetry, 2 * sweepRetry, 4 * sweepRetry} {
+			pass(after - 1)
+			r.settle()
+			r.want()
+			failing = after < 4*sweepRetry
+			pass(1)
+			r.settle()
+			r.want("sweep 10.0.0.101")
+		}
+		pass(time.Hour)
 		r.settle()
-		r.want("sweep 10.0.0.101")
-		failing = false
-		pass(sweepRetry)
-		r.settle()
-		r.want("sweep 10.0.0.101")
+		r.want() // the last one found nothing
 		r.order(core.DropAddress{Name: vipA})
 		r.want("drop 10.0.0.101", "down 10.0.0.101")
 		r.order(core.CheckInstance{Instance: mc, Name: vipA, Term: termOne, Drained: []core.Name{vipA, vipB}})

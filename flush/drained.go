@@ -15,7 +15,7 @@ import (
 const drainPoll = 20 * time.Millisecond
 
 // Drained returns once the process can no longer execute anything that it received on one of vips. The caller has
-// taken these addresses off the host and destroyed their sockets; but a destroyed socket keeps what it had received,
+// taken these addresses off the host and destroyed their sockets, or is about to; but a destroyed socket keeps what it had received,
 // and memcached executes it when it gets to it. A connection lies in one of three places until then, and all three are
 // looked at, in this order:
 //

@@ -30,11 +30,11 @@ const (
 	seenFor = 10 * time.Second
 )
 
-// A sighting is what the last look saw of an address, or that the address went down.
+// A sighting is what the last look saw of an address, or that it was taken since.
 type sighting struct {
-	at      time.Time // when the look began
+	at      time.Time // when the look began, or the address was about to go up
 	sockets []socket  // one more than seenMax if there were more
-	gone    bool      // the address went down
+	taken   bool
 }
 
 // EachConnection calls each with both ends of every established TCP connection of those local addresses, in no
@@ -65,11 +65,11 @@ func (m *Manager) EachConnection(ips []netip.Addr, each func(local, peer netip.A
 	return nil
 }
 
-// see keeps a sighting, unless a look that began later, or the address's end, has come before it.
+// see keeps a sighting, but for that of a look which began before another, or before the address was taken.
 func (m *Manager) see(ip netip.Addr, s sighting) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if s.gone || s.at.After(m.seen[ip].at) {
+	if s.taken || s.at.After(m.seen[ip].at) {
 		m.seen[ip] = s
 	}
 }
@@ -79,7 +79,7 @@ func (m *Manager) lastSeen(ip netip.Addr) (list []socket, all bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s, looked := m.seen[ip]
-	return s.sockets, looked && !s.gone && len(s.sockets) <= seenMax && time.Since(s.at) <= seenFor
+	return s.sockets, looked && !s.taken && len(s.sockets) <= seenMax && time.Since(s.at) <= seenFor
 }
 
 // NextHops returns where packets for peers go on a link: the peer's own MAC or that of the router before it. Peers

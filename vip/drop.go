@@ -30,7 +30,8 @@ func (m *Manager) Drop(a Address) (Dropped, error) { return m.release(a, m.drop)
 
 // DropSeen is Drop without the time to look for connections: it resets those that EachConnection saw last. A client that came
 // after that is reset when it speaks the next time, and what is left of its connection is destroyed by Sweep; only one that waits
-// for an answer that has not left waits on. Where nobody has looked of late, or since the address was taken, it is Drop.
+// for an answer that has not left waits on. Where nobody has looked of late, or since the address was taken, or no fence is known to
+// answer with resets, it is Drop.
 func (m *Manager) DropSeen(a Address) (Dropped, error) { return m.release(a, m.dropSeen) }
 
 // Expel is Drop for an address whose lease is over: it comes off the link first, since another host may
@@ -69,13 +70,12 @@ func (m *Manager) release(a Address, steps func(a Address, held bool) (Dropped, 
 	s.surrender()
 	m.stepped(a, StepDropping)
 	dropped, err := steps(a, held)
-	m.see(a.Prefix.Addr(), sighting{at: time.Now(), gone: true})
 	closed := m.shut(a, both)
 	m.stepped(a, StepClosed)
 	if closed != nil && dropped.Unswept {
 		rest, left := m.destroyConnections(a)
 		m.stepped(a, StepSwept)
-		dropped.Sockets, dropped.Unswept, closed = dropped.Sockets+rest, false, joined(closed, left)
+		dropped.Sockets, dropped.Unswept, closed = dropped.Sockets+rest, left != nil, joined(closed, left)
 	}
 	err = joined(err, closed)
 	dropped.Took = time.Since(begun)
@@ -94,7 +94,7 @@ func (m *Manager) drop(a Address, held bool) (d Dropped, err error) {
 // dropSeen carries out those of a release that is to take no time.
 func (m *Manager) dropSeen(a Address, held bool) (d Dropped, err error) {
 	seen, all := m.lastSeen(a.Prefix.Addr())
-	if !all {
+	if !all || !held || !m.fence.guards(a.Prefix.Addr()) {
 		return m.drop(a, held)
 	}
 	return m.giveUp(a, held, seen, nil)

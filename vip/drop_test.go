@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -128,7 +129,7 @@ func TestDropSeenResetsWhatWasSeen(t *testing.T) {
 		if err != nil || !dropped.Unswept || dropped.Sockets != 2 {
 			t.Errorf("dropped %+v, %v, want 2 sockets and the sweep left to do", dropped, err)
 		}
-		want := []string{"shut inbound", "destroy 2", "remove 10.0.0.50/32", "guards", "shut both"}
+		want := []string{"guards", "shut inbound", "destroy 2", "remove 10.0.0.50/32", "guards", "shut both"}
 		if got := k.writes(); !slices.Equal(got, want) {
 			t.Errorf("order:\n got %q\nwant %q", got, want)
 		}
@@ -147,6 +148,7 @@ func TestDropSeenResetsWhatWasSeen(t *testing.T) {
 // look looks who is connected, and does something meanwhile unless it is nil.
 func look(t *testing.T, m *Manager, meanwhile func()) {
 	t.Helper()
+	<-time.After(1) // later than the address was taken
 	seen := 0
 	err := m.EachConnection([]netip.Addr{service.Prefix.Addr()}, func(_, _ netip.AddrPort) {
 		if seen++; seen == 1 && meanwhile != nil {
@@ -178,8 +180,10 @@ func TestDropSeenLooksWhereNobodyHas(t *testing.T) {
 		}},
 		{"the address went and came during the look", func(t *testing.T, _ *fakeKernel, w *fakeWorld, m *Manager) {
 			w.connect(t, service.Prefix.Addr(), wildPort)
-			look(t, m, func() { drop(t, m, service) })
-			take(t, m, service)
+			look(t, m, func() {
+				drop(t, m, service)
+				take(t, m, service)
+			})
 		}},
 		{"there are too many to be kept in mind", func(t *testing.T, k *fakeKernel, w *fakeWorld, m *Manager) {
 			k.crowd = seenMax + 1
@@ -201,6 +205,20 @@ func TestDropSeenLooksWhereNobodyHas(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Where nothing is known to answer those with a reset who were not seen, they are to get theirs while the address is there.
+func TestDropSeenLooksWhereNoFenceGuards(t *testing.T) {
+	onFake(t, func(t *testing.T, k *fakeKernel, w *fakeWorld, m *Manager) {
+		look(t, m, nil)
+		unseen := w.connect(t, service.Prefix.Addr(), wildPort)
+		if dropped, err := m.DropSeen(service); err != nil || dropped.Unswept {
+			t.Errorf("dropped %+v, %v, want it swept", dropped, err)
+		}
+		if err := unseen(); !errors.Is(err, unix.ECONNRESET) {
+			t.Errorf("the client saw %v, want a reset", err)
+		}
+	})
 }
 
 func TestExpelRemovesBeforeItDestroys(t *testing.T) {

@@ -180,6 +180,9 @@ func (m *Manager) hold(op operation, s *slot, a Address, lease Lease) error {
 	}
 	m.stepped(a, StepOpened)
 	opened := time.Now()
+	if !held {
+		m.see(a.Prefix.Addr(), sighting{at: opened, taken: true})
+	}
 	link, added, err := m.write(a, held)
 	if err != nil && !held {
 		err = joined(err, m.fence.shut(a.Prefix.Addr(), both))
