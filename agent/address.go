@@ -51,14 +51,14 @@ func (a *addresses) finish() {
 // addressWorker is one VIP's.
 type addressWorker struct {
 	*addresses
-	name     core.Name
-	address  vip.Address
-	orders   *mailbox[*addressOrder]
-	behind   *mailbox[struct{}]        // has something while the fence is to be renewed beside an order that takes its time
-	asked    atomic.Bool               // behind has something that was not taken up yet
-	since    atomic.Pointer[time.Time] // when the address went up by this life's doing; nil while it is not
-	unswept  *time.Timer               // of the sweep that a drop has left to do, nil if there is none; run's alone
-	failures int                       // of that sweep, up to sweepDoublings; run's alone
+	name    core.Name
+	address vip.Address
+	orders  *mailbox[*addressOrder]
+	behind  *mailbox[struct{}]        // has something while the fence is to be renewed beside an order that takes its time
+	asked   atomic.Bool               // behind has something that was not taken up yet
+	since   atomic.Pointer[time.Time] // when the address went up by this life's doing; nil while it is not
+	unswept *time.Timer               // of the sweep that a drop has left to do, nil if there is none; run's alone
+	retry   time.Duration             // the last pause before that was tried again, 0 if it did not fail; run's alone
 
 	// The rest belongs to the loop's goroutine.
 	lease    *deadline     // of the newest TakeAddress; nil before the first and after a DropAddress
@@ -98,9 +98,8 @@ const sweepAfter = 100 * time.Millisecond
 
 // A sweep that failed is tried again after sweepRetry, and then after pauses that double up to sweepSeldom.
 const (
-	sweepRetry     = time.Second
-	sweepSeldom    = time.Minute
-	sweepDoublings = 6
+	sweepRetry  = time.Second
+	sweepSeldom = time.Minute
 )
 
 // deadline is how long one acquisition's lease lasts. The address that was taken for it asks for as
@@ -332,11 +331,11 @@ func (w *addressWorker) sweep() {
 		return
 	}
 	if w.lookAgain() {
-		w.unswept, w.failures = nil, 0
+		w.unswept, w.retry = nil, 0
 		return
 	}
-	w.sweepIn(min(sweepRetry<<w.failures, sweepSeldom))
-	w.failures = min(w.failures+1, sweepDoublings)
+	w.retry = min(max(2*w.retry, sweepRetry), sweepSeldom)
+	w.sweepIn(w.retry)
 }
 
 // lookAgain looks once more for connections of an address that was dropped, and reports whether none is left that could be

@@ -19,10 +19,10 @@ type Dropped struct {
 }
 
 // Drop gives an address up, held or left over: announcements stop, its TCP connections are reset, it
-// comes off the link, and what connected meanwhile is destroyed. That is left to Sweep where a fence keeps such a connection
-// from hearing or saying anything. Listening sockets stay. To drop what is
-// not there is no error, and destroys what connections are left of it; an address that somebody else
-// added is left alone, with ErrForeign.
+// comes off the link, and what connected meanwhile is destroyed. That is left to Sweep where a fence keeps
+// such a connection from hearing or saying anything. Listening sockets stay. To drop what is not there is no
+// error, and destroys what connections are left of it; an address that somebody else added is left alone, with
+// ErrForeign.
 //
 // It goes on past an error and returns them joined. The address is off the link with ErrNoSocketDestroy
 // or ErrSocketsLeft alone; then some of its connections remain.
@@ -53,9 +53,7 @@ func (m *Manager) Sweep(a Address) (int, error) {
 	if s.held != nil {
 		return 0, nil
 	}
-	sockets, err := m.destroyConnections(a)
-	m.stepped(a, StepSwept)
-	return sockets, err
+	return m.sweep(a)
 }
 
 // release gives an address up by the steps given.
@@ -73,8 +71,7 @@ func (m *Manager) release(a Address, steps func(a Address, held bool) (Dropped, 
 	closed := m.shut(a, both)
 	m.stepped(a, StepClosed)
 	if closed != nil && dropped.Unswept {
-		rest, left := m.destroyConnections(a)
-		m.stepped(a, StepSwept)
+		rest, left := m.sweep(a)
 		dropped.Sockets, dropped.Unswept, closed = dropped.Sockets+rest, left != nil, joined(closed, left)
 	}
 	err = joined(err, closed)
@@ -117,8 +114,7 @@ func (m *Manager) giveUp(a Address, held bool, connected []socket, unseen error)
 	if held && joined(unseen, shut, failure, removed) == nil && m.fence.guards(a.Prefix.Addr()) {
 		return Dropped{Sockets: reset, Unswept: true}, nil
 	}
-	rest, left := m.destroyConnections(a)
-	m.stepped(a, StepSwept)
+	rest, left := m.sweep(a)
 	return Dropped{Sockets: reset + rest}, joined(shut, removed, left)
 }
 
@@ -132,8 +128,7 @@ func (m *Manager) expel(a Address, held bool) (d Dropped, err error) {
 	}
 	removed := m.remove(link, a)
 	m.stepped(a, StepRemoved)
-	d.Sockets, err = m.destroyConnections(a)
-	m.stepped(a, StepSwept)
+	d.Sockets, err = m.sweep(a)
 	return d, joined(shut, removed, err)
 }
 
@@ -174,6 +169,13 @@ func (m *Manager) remove(link Link, a Address) error {
 		return nil
 	}
 	return failed(opRemove, a, err)
+}
+
+// sweep destroys what is left of an address, and tells of that step.
+func (m *Manager) sweep(a Address) (destroyed int, err error) {
+	destroyed, err = m.destroyConnections(a)
+	m.stepped(a, StepSwept)
+	return destroyed, err
 }
 
 // destroyConnections destroys the address's TCP connections until none is left, and counts them.
