@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -280,9 +281,10 @@ func TestASweepComesLaterOrBeforeTheNextTake(t *testing.T) {
 func TestASweepIsTriedAgainAndBroughtForward(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
-		failing := true
+		var failing atomic.Bool
+		failing.Store(true)
 		r.addresses.sweep = func(vip.Address) error {
-			if failing {
+			if failing.Load() {
 				return vip.ErrSocketsLeft
 			}
 			return nil
@@ -294,7 +296,7 @@ func TestASweepIsTriedAgainAndBroughtForward(t *testing.T) {
 			pass(after - 1)
 			r.settle()
 			r.want()
-			failing = after < 4*sweepRetry
+			failing.Store(after < 4*sweepRetry)
 			pass(1)
 			r.settle()
 			r.want("sweep 10.0.0.101")
