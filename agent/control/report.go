@@ -94,7 +94,7 @@ type Quorum struct {
 // Voter is how the reporting node hears one voter.
 type Voter struct {
 	Name         string `json:"name"`
-	Heard        bool   `json:"heard"`           // has ever answered
+	Heard        bool   `json:"heard"`           // has ever answered, and not refused all it was asked
 	Answering    bool   `json:"answering"`       // has answered within one lease
 	AnsweredAge  int64  `json:"answered_age_ms"` // since the request that it last answered was sent
 	SilentLeft   int64  `json:"silent_left_ms"`  // grants nothing for so long, after it lost its state

@@ -22,7 +22,7 @@ type Status struct {
 // VoterStatus is how this node hears one voter.
 type VoterStatus struct {
 	Name       string        `json:"name"`
-	Heard      bool          `json:"heard"`     // has ever answered
+	Heard      bool          `json:"heard"`     // has ever answered; one that refuses all it is asked, as without memory, has not
 	Ago        time.Duration `json:"ago_ns"`    // since the request that it last answered was sent
 	Silent     time.Duration `json:"silent_ns"` // time left of its silence after lost state
 	RTT        time.Duration `json:"rtt_ns"`
@@ -108,7 +108,7 @@ func (m *Machine) Status(now Instant) Status {
 
 func (m *Machine) voterStatus(now Instant, name string) VoterStatus {
 	p := m.peer(name)
-	v := VoterStatus{Name: name, Heard: p.heard, Ago: age(now, p.answered, p.answered != 0), RTT: p.srtt, Other: p.other}
+	v := VoterStatus{Name: name, Heard: p.answered != 0, Ago: age(now, p.answered, p.answered != 0), RTT: p.srtt, Other: p.other}
 	if p.silentUntil > now {
 		v.Silent = p.silentUntil.Sub(now)
 	}

@@ -65,6 +65,29 @@ func another(t *testing.T, f reflect.Value) reflect.Value {
 	return x
 }
 
+// TestStatusOfAVoterThatOnlyRefused: a voter without memory refuses whatever it is asked. Whoever is lost meanwhile has
+// never answered, and must not be told among those that answer.
+func TestStatusOfAVoterThatOnlyRefused(t *testing.T) {
+	w := newWorld([]string{"a", "b", "c"}, nil, []VIP{{Name: "v1", Home: "a"}}, true, 600*time.Millisecond)
+	for _, h := range w.hosts() {
+		h.start()
+	}
+	w.run(2 * time.Second)
+	a := w.nodes["a"]
+	if v := a.m.Status(w.now).Voters[2]; v.LastReason != Silent.String() || v.Heard {
+		t.Fatalf("while c grants nothing: %+v", v)
+	}
+	w.split([][]string{{"a", "b"}, {"c"}})
+	w.run(7 * time.Second)
+	s := a.m.Status(w.now)
+	if v := s.Voters[2]; v.Name != "c" || v.Heard {
+		t.Errorf("c has answered nothing and is lost: %+v", v)
+	}
+	if v := s.Voters[1]; !v.Heard || v.Ago > 600*time.Millisecond || !s.Quorate {
+		t.Errorf("b has answered since: %+v", v)
+	}
+}
+
 // TestStatusAfterTheLease cuts a holder off. Once its lease is over its own status must not name it, though
 // the voters it last heard did.
 func TestStatusAfterTheLease(t *testing.T) {
