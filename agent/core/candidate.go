@@ -118,6 +118,7 @@ func (m *Machine) propose(l *lease) {
 	l.try.repeatAt, l.try.refused = 0, map[string]bool{}
 	counter := m.claim([]ClaimEntry{{l.name, l.kind, l.term}})
 	l.ask(counter, m.now, m.cfg.Lease, l.kind)
+	m.checkToClaim(l)
 }
 
 // outdone reports whether a voter has recorded another term of the proposal's epoch or above.
@@ -242,6 +243,7 @@ func (m *Machine) becomeIdle(l *lease, cause Cause) {
 	l.forget(m.counter)
 	l.term, l.kind, l.validUntil, l.confirmed = Term{}, 0, 0, nil
 	l.try, l.take, l.drop = attempt{}, taking{}, dropping{}
+	l.asked, l.checked = CheckInstance{}, false
 }
 
 // turn changes a role and says so.

@@ -125,7 +125,7 @@ func (g *absurd) event() Event {
 		return FlushFailed{"mc", g.flush.Attempt, "no"}
 	case 7:
 		if c, ok := latest(g, g.checks); ok {
-			return InstanceChecked{c.Instance, c.Name, c.Term, []string{"", "", "moved"}[g.pick(3)], g.pick(2) == 0}
+			return InstanceChecked{c.Instance, c.Name, c.Term, c.Number, []string{"", "", "moved"}[g.pick(3)], g.pick(2) == 0}
 		}
 	case 8:
 		if a, ok := latest(g, g.takes); ok {

@@ -12,10 +12,8 @@ type taking struct {
 	before   *ServiceRecord // what the record said before; put back if the address never went up
 	recordIn uint64         // the save that holds the record of service
 	recorded bool           // it is in the file (F9)
-	checked  bool           // the instance is still as its proof says
 	stayed   bool           // an earlier life's address is still up, and its connections are this VIP's
 	ordered  bool           // TakeAddress is out: from here on only AddressDown ends it
-	drained  []Name         // VIPs whose connections the check wants gone
 }
 
 // dropping is how an address goes down, while the role is Dropping.
@@ -60,19 +58,49 @@ func (m *Machine) becomeTaking(l *lease, until Instant) {
 		m.turn(l, Holding, CauseMajority)
 		return
 	}
-	check := CheckInstance{Instance: v.Instance, Name: v.Name, Term: l.term, Serving: m.serving(v)}
-	if l.kind == Continuation {
-		check.Drained = absent(v.in)
-		l.take.drained = check.Drained
-	} else {
-		check.Proof = v.record().Proof
-	}
+	m.checkToTake(l)
 	l.take.before = v.kept
 	v.kept = &ServiceRecord{
 		VIP: v.Name, Instance: v.Instance, Served: l.term, Confirmed: maps.Clone(l.confirmed), LastTerm: l.term,
 	}
 	m.journal.dirty = true
 	l.take.recordIn = m.pendingSave()
+}
+
+// checkToClaim asks beside a fresh claim whether the instance is still as its proof says: the answer is there when
+// the votes are, and no older than they. Where another VIP of the instance may go up meanwhile, whose clients' first
+// values would be taken for old ones, it is asked once this one is won.
+func (m *Machine) checkToClaim(l *lease) {
+	l.asked, l.checked = CheckInstance{}, false
+	if l.site == nil || l.kind != Fresh {
+		return
+	}
+	rival := slices.ContainsFunc(l.site.in.sites, func(o *site) bool { return o != l.site && o.lease.role == Candidate })
+	if check := m.proofCheck(l); check.Serving || !rival {
+		m.askInstance(l, check)
+	}
+}
+
+// checkToTake asks the instance, unless just that was asked with the claim that won.
+func (m *Machine) checkToTake(l *lease) {
+	if l.kind == Continuation {
+		m.askInstance(l, CheckInstance{Serving: m.serving(l.site), Drained: absent(l.site.in)})
+		return
+	}
+	if check := m.proofCheck(l); l.asked.Term != l.term || l.asked.Proof != check.Proof || l.asked.Serving != check.Serving {
+		m.askInstance(l, check)
+	}
+}
+
+func (m *Machine) proofCheck(l *lease) CheckInstance {
+	return CheckInstance{Proof: l.site.record().Proof, Serving: m.serving(l.site)}
+}
+
+// askInstance has the instance looked at. Only the answer to the newest question counts.
+func (m *Machine) askInstance(l *lease, check CheckInstance) {
+	m.checks++
+	check.Instance, check.Name, check.Term, check.Number = l.site.Instance, l.name, l.term, m.checks
+	l.asked, l.checked = check, false
 	m.emit(check)
 }
 
@@ -94,15 +122,15 @@ func (m *Machine) recordLost(l *lease, seq uint64) {
 // instanceChecked hears whether the instance is still as its proof says.
 func (m *Machine) instanceChecked(e InstanceChecked) {
 	l := m.leases[e.Name]
-	wanted := l != nil && l.role == Taking && l.term == e.Term && !l.take.ordered
+	wanted := l != nil && (l.role == Candidate || l.role == Taking && !l.take.ordered) && e.Term.Known() && l.asked.Number == e.Number
 	switch {
 	case e.Reason == "" && !e.Term.Known():
 		m.proofRechecked(e.Name)
 	case e.Reason == "" && wanted:
-		l.take.checked = true
+		l.checked = true
 		m.takeIfReady(l)
 	case e.Reason == "":
-	case wanted && !e.Void && m.checkAgain(l, e):
+	case wanted && !e.Void && m.checkAgain(l):
 	default:
 		m.checkFailed(e)
 		if wanted {
@@ -114,18 +142,17 @@ func (m *Machine) instanceChecked(e InstanceChecked) {
 
 // checkAgain asks anew if another of the instance's VIPs went up while connections on it were awaited to
 // go: those that came since are welcome.
-func (m *Machine) checkAgain(l *lease, e InstanceChecked) bool {
+func (m *Machine) checkAgain(l *lease) bool {
 	now := absent(l.site.in)
-	if l.kind != Continuation || slices.Equal(now, l.take.drained) {
+	if l.kind != Continuation || slices.Equal(now, l.asked.Drained) {
 		return false
 	}
-	l.take.drained = now
-	m.emit(CheckInstance{Instance: e.Instance, Name: e.Name, Term: e.Term, Serving: true, Drained: now})
+	m.askInstance(l, CheckInstance{Serving: true, Drained: now})
 	return true
 }
 
 func (m *Machine) takeIfReady(l *lease) {
-	if l.take.recorded && l.take.checked && !l.take.ordered && !m.keeping() {
+	if l.take.recorded && l.checked && !l.take.ordered && !m.keeping() {
 		l.take.ordered, l.take.stayed, l.leftover = true, l.leftover != 0, 0
 		m.emit(TakeAddress{l.name, l.term, l.validUntil})
 	}

@@ -56,7 +56,7 @@ func (m *Machine) checkHeld(l *lease) {
 	switch {
 	case served != l.term:
 		broken("%s: held term %s, recorded %s", l.name, l.term, served)
-	case l.role == Holding && !(l.take.recorded && l.take.checked):
+	case l.role == Holding && !(l.take.recorded && l.checked):
 		broken("%s: held without record or check", l.name)
 	case l.take.ordered && l.take.recordIn > m.journal.saved:
 		broken("%s: address ordered before its record was saved", l.name)

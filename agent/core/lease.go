@@ -31,6 +31,9 @@ type lease struct {
 	drop  dropping
 	moved moved
 
+	asked   CheckInstance // of the instance, for the attempt or the taking under way; zero: nothing yet
+	checked bool          // the answer: it is still as its proof says
+
 	retryAt   Instant // when to try again unasked; zero: not at all
 	notBefore Instant // hints are not followed before
 	backoff   time.Duration

@@ -14,6 +14,7 @@ type Machine struct {
 	life    uint64 // random per start; answers repeat it
 	random  entropy
 	counter uint64 // newest request sent
+	checks  uint64 // newest question to an instance before an address goes up
 
 	voter      *voter // nil if this node has no vote
 	lists      voterLists
@@ -335,7 +336,8 @@ func (c *Claim) renews(a *Answer) bool {
 		!slices.ContainsFunc(a.Entries, func(e AnswerEntry) bool { return e.Refused != NotRefused })
 }
 
-// voterRelease carries a release out and tells the successors it names.
+// voterRelease carries a release out and tells the successors it names, who need not wait until it is in the file: a voter
+// that forgets it has granted the name to nobody else.
 func (m *Machine) voterRelease(r Release) {
 	ack, changed := m.voter.release(m.now, r)
 	m.journal.dirty = m.journal.dirty || changed
@@ -345,7 +347,7 @@ func (m *Machine) voterRelease(r Release) {
 	}
 	for _, e := range r.Entries {
 		if to, hint, ok := m.voter.reservedHint(m.now, e.Name); ok && hint.By == r.From.Node {
-			m.sendSaved(to, hint)
+			m.send(to, hint)
 		}
 	}
 }

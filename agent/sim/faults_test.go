@@ -59,7 +59,7 @@ var faults = []fault{
 	}},
 	{"queued writes not waited for", "F11", []change{
 		{"agent/core/gate.go", `Attempt: in.attempt, Drained: absent(in)`, `Attempt: in.attempt`},
-		{"agent/core/holder.go", `check.Drained = absent(v.in)`, `check.Drained = nil`},
+		{"agent/core/holder.go", `Drained: absent(l.site.in)})`, `})`},
 	}},
 	{"an instance that serves another VIP counts as clean", "taint model", []change{
 		{"agent/core/site.go", `return in != nil && in.up && r != nil && !r.Served.Known()`, `serves := func(o *site) bool { return o != v && o.lease.role == Holding }
@@ -109,12 +109,8 @@ var faults = []fault{
 	}},
 	{"the instance not looked at before its address goes up", "section 4", []change{
 		{"agent/core/holder.go", `	m.emit(check)
-`, `	_, l.take.checked = check, true
-	m.takeIfReady(l)
+`, `	l.checked = true
 `},
-		{"agent/core/holder.go", `		l.take.recorded = true
-		m.takeIfReady(l)`, `		l.take.recorded, l.take.checked = true, true
-		m.takeIfReady(l)`},
 	}},
 	{"a holder that counts on more than its voters gave", "section 3", []change{
 		{"agent/core/lease.go", `c.at.Add(cfg.shrink(c.length)-cfg.Margin)`, `c.at.Add(c.length+cfg.Margin)`},

@@ -1,0 +1,117 @@
+package core
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// proved is a machine of three voters whose instance is proved for two VIPs, and their leases.
+func proved() (m *Machine, v1, v2 *lease) {
+	cfg := leaseConfig
+	cfg.Node, cfg.VIPs = "n0", []VIP{{Name: "v1", Home: "n0", Instance: "mc"}, {Name: "v2", Home: "n0", Instance: "mc"}}
+	cfg.Voters = []string{"n0", "n1", "n2"}
+	cfg.Nodes = cfg.Voters
+	m = New(cfg)
+	m.Step(1, Started{Boot: "b", Entropy: 1})
+	in := m.instances["mc"]
+	in.known, in.up, in.life = true, true, Incarnation{PID: 7}
+	for _, v := range m.sites {
+		v.kept = &ServiceRecord{VIP: v.Name, Instance: "mc", Proof: Proof{Incarnation: in.life, TotalItems: 1}}
+	}
+	return m, m.leases["v1"], m.leases["v2"]
+}
+
+// asked does something, and returns what it asks of the instance.
+func asked(m *Machine, do func()) []CheckInstance {
+	m.out = nil
+	do()
+	var list []CheckInstance
+	for _, e := range m.out {
+		if c, ok := e.(CheckInstance); ok {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+func (m *Machine) claimFresh(l *lease) { m.becomeCandidate(l, Fresh, Term{}, CauseHint) }
+
+func (m *Machine) win(l *lease) { m.becomeTaking(l, m.now.Add(time.Second)) }
+
+// TestCheckBesideTheClaim: what the instance says when it is asked with the claim counts once the claim has won, and
+// nothing is asked twice.
+func TestCheckBesideTheClaim(t *testing.T) {
+	m, l, _ := proved()
+	first := asked(m, func() { m.claimFresh(l) })
+	if len(first) != 1 || first[0].Name != "v1" || first[0].Term != l.term || first[0].Proof != l.site.kept.Proof || first[0].Serving || first[0].Number == 0 {
+		t.Fatalf("asked with the claim: %+v", first)
+	}
+	again := asked(m, func() { m.propose(l) })
+	if len(again) != 1 || again[0].Number == first[0].Number {
+		t.Fatalf("asked with the second request: %+v", again)
+	}
+	m.instanceChecked(InstanceChecked{"mc", "v1", l.term, first[0].Number, "", false})
+	if l.checked {
+		t.Error("the answer to the first question counts, though the claim was made again since")
+	}
+	m.instanceChecked(InstanceChecked{"mc", "v1", l.term, again[0].Number, "", false})
+	if won := asked(m, func() { m.win(l) }); len(won) > 0 || !l.checked {
+		t.Errorf("after the claim was won: asked %+v, checked %t", won, l.checked)
+	}
+	if slices.ContainsFunc(m.out, func(e Effect) bool { _, ok := e.(TakeAddress); return ok }) {
+		t.Error("taken before its record of service is in the file")
+	}
+}
+
+// TestCheckAfterTheClaim: the instance is asked again, or only then, if the answer would be to another question.
+func TestCheckAfterTheClaim(t *testing.T) {
+	t.Run("the other VIP may go up meanwhile", func(t *testing.T) {
+		m, l, other := proved()
+		asked(m, func() { m.claimFresh(other) })
+		if early := asked(m, func() { m.claimFresh(l) }); len(early) > 0 {
+			t.Errorf("asked with the claim: %+v", early)
+		}
+		if won := asked(m, func() { m.win(l) }); len(won) != 1 || won[0].Serving {
+			t.Errorf("asked once it is won: %+v", won)
+		}
+	})
+	t.Run("the other VIP is up", func(t *testing.T) {
+		m, l, other := proved()
+		asked(m, func() { m.claimFresh(other); m.win(other) })
+		if early := asked(m, func() { m.claimFresh(l) }); len(early) != 1 || !early[0].Serving {
+			t.Errorf("asked with the claim: %+v", early)
+		}
+		if won := asked(m, func() { m.win(l) }); len(won) > 0 {
+			t.Errorf("asked once it is won: %+v", won)
+		}
+	})
+	for name, change := range map[string]func(m *Machine, l, other *lease){
+		"the other VIP is won first": func(m *Machine, _, other *lease) { m.claimFresh(other); m.win(other) },
+		"it was flushed meanwhile":   func(_ *Machine, l, _ *lease) { l.site.kept.Proof.TotalItems++ },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, l, other := proved()
+			early := asked(m, func() { m.claimFresh(l) })
+			asked(m, func() { change(m, l, other) })
+			won := asked(m, func() { m.win(l) })
+			if len(early) != 1 || len(won) != 1 || won[0].Number == early[0].Number {
+				t.Fatalf("asked %+v with the claim, and %+v when it is won", early, won)
+			}
+			m.instanceChecked(InstanceChecked{"mc", "v1", l.term, early[0].Number, "", false})
+			if l.checked {
+				t.Error("the answer to the first question counts")
+			}
+		})
+	}
+}
+
+// TestCheckLosesTheClaim: a candidate whose instance is not as proved gives up, and claims no more with that proof.
+func TestCheckLosesTheClaim(t *testing.T) {
+	m, l, _ := proved()
+	early := asked(m, func() { m.claimFresh(l) })
+	m.instanceChecked(InstanceChecked{"mc", "v1", l.term, early[0].Number, "figures changed", true})
+	if l.role != Idle || l.site.clean() {
+		t.Errorf("%s, clean %t", l.role, l.site.clean())
+	}
+}
