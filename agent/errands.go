@@ -25,7 +25,7 @@ const (
 	watchRetry = 500 * time.Millisecond
 )
 
-// check looks at an instance right before an address goes up. It runs beside whatever else is asked.
+// check looks at an instance beside the claim that brings an address up. It runs beside whatever else is asked.
 func (s *instances) check(e core.CheckInstance) {
 	in := s.all[e.Instance]
 	answer := core.InstanceChecked{Instance: e.Instance, Name: e.Name, Term: e.Term, Number: e.Number}

@@ -39,7 +39,7 @@ func CertifyRestart(former, first Figures) (Certificate, error) {
 	return certificateOf(first, true), nil
 }
 
-// Verify reads the figures again, right before a service address goes up, and returns nil if the instance is still as
+// Verify reads the figures again, shortly before a service address goes up, and returns nil if the instance is still as
 // certified: the same process and, unless it serves another address by now, not flushed again and without a single item
 // stored since. It takes one fresh connection and one round trip.
 func Verify(ctx context.Context, addr netip.AddrPort, cert Certificate, serving bool) error {

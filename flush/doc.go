@@ -7,7 +7,7 @@
 // still, or a new process that has nothing in it.
 //
 // The order that makes a proof sound is the caller's: the service addresses are off the host and their sockets
-// destroyed, or silenced and about to be; then WatchQuiet, Prove, and Verify right before an address goes up. Prove itself looks for connections
+// destroyed, or silenced and about to be; then WatchQuiet, Prove, and Verify shortly before an address goes up. Prove itself looks for connections
 // that the process accepted on a service address and has not closed: the kernel destroys a socket, but a server that
 // hung, or had not yet accepted it, still executes what it had received (measured on 1.6.18: in either case a queued
 // set appeared in the cache after its socket was destroyed). See Drained.

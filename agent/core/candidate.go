@@ -164,6 +164,10 @@ func (m *Machine) repeatBy(l *lease, at Instant) {
 
 // weigh decides whether the grants so far make a lease.
 func (m *Machine) weigh(l *lease) {
+	if !m.fit(l) {
+		m.giveUp(l, CauseIneligible)
+		return
+	}
 	n := len(m.voters())
 	if l.outbid(n) {
 		m.propose(l)
@@ -184,6 +188,12 @@ func (m *Machine) weigh(l *lease) {
 		}
 	}
 	m.becomeTaking(l, until)
+}
+
+// fit reports whether a candidate may still take what it claims. A fresh one needs its proof until it has won: the answer to
+// a question that was asked for another VIP may have voided it.
+func (m *Machine) fit(l *lease) bool {
+	return l.site == nil || m.standing(l.site) == Eligible && (l.kind == Continuation || l.site.clean())
 }
 
 // continuityOf judges the grants of a continuation: it holds only if a majority of all voters is in
@@ -268,7 +278,7 @@ func (m *Machine) pursue(l *lease) {
 		m.pursueIdle(l)
 	case Candidate:
 		switch {
-		case l.site != nil && m.standing(l.site) != Eligible:
+		case !m.fit(l):
 			m.giveUp(l, CauseIneligible)
 		case m.now >= m.attemptEnds(l):
 			m.giveUp(l, CauseRefused)

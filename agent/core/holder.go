@@ -68,7 +68,7 @@ func (m *Machine) becomeTaking(l *lease, until Instant) {
 }
 
 // checkToClaim asks beside a fresh claim whether the instance is still as its proof says: the answer is there when
-// the votes are, and no older than they. Where another VIP of the instance may go up meanwhile, whose clients' first
+// the votes are. Where another VIP of the instance may go up meanwhile, whose clients' first
 // values would be taken for old ones, it is asked once this one is won.
 func (m *Machine) checkToClaim(l *lease) {
 	l.asked, l.checked = CheckInstance{}, false
@@ -81,13 +81,16 @@ func (m *Machine) checkToClaim(l *lease) {
 	}
 }
 
-// checkToTake asks the instance, unless just that was asked with the claim that won.
+// checkToTake asks the instance, unless just that was asked with the claim that won, and about as long ago as votes take.
 func (m *Machine) checkToTake(l *lease) {
 	if l.kind == Continuation {
 		m.askInstance(l, CheckInstance{Serving: m.serving(l.site), Drained: absent(l.site.in)})
 		return
 	}
-	if check := m.proofCheck(l); l.asked.Term != l.term || l.asked.Proof != check.Proof || l.asked.Serving != check.Serving {
+	check := m.proofCheck(l)
+	assert(check.Proof.given(), "%s: takes without a proof", l.name)
+	asked := l.asked.Term == l.term && l.asked.Proof == check.Proof && l.asked.Serving == check.Serving
+	if !asked || m.now.Sub(l.askedAt) > 2*m.rtt() {
 		m.askInstance(l, check)
 	}
 }
@@ -96,11 +99,11 @@ func (m *Machine) proofCheck(l *lease) CheckInstance {
 	return CheckInstance{Proof: l.site.record().Proof, Serving: m.serving(l.site)}
 }
 
-// askInstance has the instance looked at. Only the answer to the newest question counts.
+// askInstance has the instance looked at. Answers to what was asked for the lease before count no more.
 func (m *Machine) askInstance(l *lease, check CheckInstance) {
 	m.checks++
 	check.Instance, check.Name, check.Term, check.Number = l.site.Instance, l.name, l.term, m.checks
-	l.asked, l.checked = check, false
+	l.asked, l.askedAt, l.checked = check, m.now, false
 	m.emit(check)
 }
 
@@ -122,10 +125,18 @@ func (m *Machine) recordLost(l *lease, seq uint64) {
 // instanceChecked hears whether the instance is still as its proof says.
 func (m *Machine) instanceChecked(e InstanceChecked) {
 	l := m.leases[e.Name]
-	wanted := l != nil && (l.role == Candidate || l.role == Taking && !l.take.ordered) && e.Term.Known() && l.asked.Number == e.Number
+	claims := l != nil && e.Term.Known()
+	wanted := claims && (l.role == Candidate || l.role == Taking && !l.take.ordered) && l.asked.Number == e.Number
+	// Clients of another VIP that has come up since may be all that has changed.
+	doubtful := claims && e.Void && l.site != nil && m.serving(l.site)
 	switch {
 	case e.Reason == "" && !e.Term.Known():
 		m.proofRechecked(e.Name)
+	case claims && l.asked.Number > e.Number, doubtful && !wanted:
+	case doubtful && !l.asked.Serving:
+		again := l.asked
+		again.Serving = true
+		m.askInstance(l, again)
 	case e.Reason == "" && wanted:
 		l.checked = true
 		m.takeIfReady(l)

@@ -59,8 +59,16 @@ func TestCheckBesideTheClaim(t *testing.T) {
 	if won := asked(m, func() { m.win(l) }); len(won) > 0 || !l.checked {
 		t.Errorf("after the claim was won: asked %+v, checked %t", won, l.checked)
 	}
-	if slices.ContainsFunc(m.out, func(e Effect) bool { _, ok := e.(TakeAddress); return ok }) {
+	took := func() bool {
+		return slices.ContainsFunc(m.out, func(e Effect) bool { _, ok := e.(TakeAddress); return ok })
+	}
+	if took() {
 		t.Error("taken before its record of service is in the file")
+	}
+	m.settle()
+	m.saved(m.journal.seq)
+	if !took() {
+		t.Error("not taken, though all it waits for is there")
 	}
 }
 
@@ -103,6 +111,58 @@ func TestCheckAfterTheClaim(t *testing.T) {
 				t.Error("the answer to the first question counts")
 			}
 		})
+	}
+}
+
+// TestCheckWhileAnotherGoesUp: what the clients of another VIP did since the question is not taken for old values.
+func TestCheckWhileAnotherGoesUp(t *testing.T) {
+	changed := func(l *lease, c CheckInstance) InstanceChecked {
+		return InstanceChecked{"mc", l.name, c.Term, c.Number, "figures changed", true}
+	}
+	t.Run("it is still a candidate", func(t *testing.T) {
+		m, l, other := proved()
+		early := asked(m, func() { m.claimFresh(l) })
+		asked(m, func() { m.claimFresh(other); m.win(other) })
+		again := asked(m, func() { m.instanceChecked(changed(l, early[0])) })
+		if len(again) != 1 || !again[0].Serving || again[0].Proof != early[0].Proof || l.role != Candidate {
+			t.Fatalf("asked again %+v, %s", again, l.role)
+		}
+		asked(m, func() { m.instanceChecked(changed(l, early[0])) })
+		if l.role != Candidate || !l.site.clean() {
+			t.Errorf("the answer to the first question counts: %s, clean %t", l.role, l.site.clean())
+		}
+		asked(m, func() { m.instanceChecked(changed(l, again[0])) })
+		if l.role != Idle || l.site.clean() {
+			t.Errorf("another process: %s, clean %t", l.role, l.site.clean())
+		}
+	})
+	t.Run("it gave up meanwhile", func(t *testing.T) {
+		m, l, other := proved()
+		early := asked(m, func() { m.claimFresh(l); m.giveUp(l, CauseRival) })
+		asked(m, func() { m.claimFresh(other); m.win(other) })
+		m.instanceChecked(changed(l, early[0]))
+		if !l.site.clean() {
+			t.Error("it is not clean any more")
+		}
+	})
+	t.Run("nobody went up", func(t *testing.T) {
+		m, l, _ := proved()
+		early := asked(m, func() { m.claimFresh(l); m.giveUp(l, CauseRival) })
+		m.instanceChecked(changed(l, early[0]))
+		if l.site.clean() {
+			t.Error("it is clean still")
+		}
+	})
+}
+
+// TestCheckIsNotOld: an answer that is older than votes take is asked for anew.
+func TestCheckIsNotOld(t *testing.T) {
+	m, l, _ := proved()
+	early := asked(m, func() { m.claimFresh(l) })
+	m.instanceChecked(InstanceChecked{"mc", "v1", l.term, early[0].Number, "", false})
+	m.now = m.now.Add(2*m.rtt() + 1)
+	if won := asked(m, func() { m.win(l) }); len(won) != 1 || l.checked {
+		t.Errorf("asked %+v, checked %t", won, l.checked)
 	}
 }
 

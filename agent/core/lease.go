@@ -32,7 +32,8 @@ type lease struct {
 	moved moved
 
 	asked   CheckInstance // of the instance, for the attempt or the taking under way; zero: nothing yet
-	checked bool          // the answer: it is still as its proof says
+	askedAt Instant
+	checked bool // the answer: it is still as its proof says
 
 	retryAt   Instant // when to try again unasked; zero: not at all
 	notBefore Instant // hints are not followed before

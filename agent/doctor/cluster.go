@@ -161,7 +161,7 @@ func ago(ms int64) time.Duration {
 	return (time.Duration(ms) * time.Millisecond).Round(time.Second / 10)
 }
 
-// voters tells apart who is not heard at all, and who is heard but does not answer: packets pass one way only.
+// voters tells apart who is not heard at all, who refuses, and who is heard but does not answer: packets pass one way only.
 func voters(r control.Report) []Finding {
 	var list []Finding
 	for _, v := range r.Voters {
@@ -170,6 +170,17 @@ func voters(r control.Report) []Finding {
 		switch {
 		case v.Answering:
 			list = append(list, fine(CheckVoter, v.Name, "voter %s answers %s", v.Name, r.Node))
+		case heard && v.SilentLeft > 0:
+			list = append(list, Finding{
+				Check: CheckVoter, Severity: Warning, Subject: v.Name,
+				What: fmt.Sprintf("voter %s has no state from before, and grants nothing for another %s", v.Name, ago(v.SilentLeft)),
+				Why:  "until then the other voters have to be a majority without it", Mend: "wait; agentctl status",
+			})
+		case heard && v.RefusalText != "":
+			list = append(list, Finding{
+				Check: CheckVoter, Severity: Failure, Subject: v.Name, What: "voter " + v.RefusalText,
+				Why: "it counts for no VIP of " + r.Node, Mend: "agentctl status; on " + v.Name + ": agentctl doctor",
+			})
 		case heard && v.Name != r.Node:
 			list = append(list, oneWay(v.Name, fmt.Sprintf("voter %s is heard here but does not answer %s: packets may pass one way only", v.Name, r.Node)))
 		default:

@@ -59,6 +59,15 @@ func TestCluster(t *testing.T) {
 			r.Voters[2].Answering, r.Nodes[2].Silent, r.Quorum.Answering = false, true, 2
 		}, alike, want{CheckVoter, Failure, "voter c does not answer a|systemctl"}},
 		{"voter heard, and not answering", func(r *control.Report) { r.Voters[2].Answering = false }, alike, want{CheckOneWay, Failure, "voter c is heard here"}},
+		{"voter without memory", func(r *control.Report) {
+			r.Voters[2].Answering, r.Voters[2].SilentLeft = false, 3100
+		}, alike, want{CheckVoter, Warning, "voter c has no state from before, and grants nothing for another 3.1s|wait"}},
+		{"voter that refuses", func(r *control.Report) {
+			r.Voters[2].Answering, r.Voters[2].RefusalText = false, "c goes by another list of voters"
+		}, alike, want{CheckVoter, Failure, "voter c goes by another list of voters|on c: agentctl doctor"}},
+		{"voter that refused, and is gone", func(r *control.Report) {
+			r.Voters[2].Answering, r.Voters[2].RefusalText, r.Nodes[2].Silent = false, "c goes by another list of voters", true
+		}, alike, want{CheckVoter, Failure, "voter c does not answer a"}},
 		{"node heard, and not hearing", func(r *control.Report) { r.Nodes[1].Quorate = false }, alike, want{CheckOneWay, Failure, "b is heard here"}},
 		{"weak fence", func(r *control.Report) { r.Nodes[1].Fence = "lifetime" }, alike, want{CheckNodeFence, Warning, "of b"}},
 		{"no fence", func(r *control.Report) { r.Nodes[1].Fence = "off" }, alike, want{CheckNodeFence, Warning, "b works without"}},

@@ -106,6 +106,8 @@ var faults = []fault{
 		{"agent/core/candidate.go", `	case v.clean():
 		m.becomeCandidate(l, Fresh, Term{}, cause)`, `	case true:
 		m.becomeCandidate(l, Fresh, Term{}, cause)`},
+		{"agent/core/candidate.go", `l.kind == Continuation || l.site.clean()`, `true`},
+		{"agent/core/holder.go", `assert(check.Proof.given(), "%s: takes without a proof", l.name)`, `_ = l`},
 	}},
 	{"the instance not looked at before its address goes up", "section 4", []change{
 		{"agent/core/holder.go", `	m.emit(check)

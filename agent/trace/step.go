@@ -3,7 +3,7 @@ package trace
 // A Step is something that has been done on the way of a VIP from one node to the next. The set is closed.
 type Step string
 
-// The steps, in the order in which they are taken when memcached dies on a holder; of Listed and Swept see there.
+// The steps, in the order in which they are taken when memcached dies on a holder; of Listed, Swept and Checking see there.
 const (
 	Failed  Step = "failed"  // the process ended: the kernel's own time of it
 	Noticed Step = "noticed" // the prober knows that the instance is down
@@ -34,7 +34,7 @@ const (
 	AnswerHeard Step = "answer_heard"
 	Won         Step = "won" // a majority granted it
 
-	Checking Step = "checking" // memcached is being asked whether it is as proved
+	Checking Step = "checking" // memcached is being asked whether it is as proved; beside the claim, as a rule
 	Checked  Step = "checked"  // it is
 	Ordered  Step = "ordered"  // the machine has ordered the address up
 

@@ -33,8 +33,8 @@ const whole = `0 a failed +0
 1380 b answer_sent +10
 1450 c answer_heard +70
 1450 c won +0
-1480 c saved +30
-1880 c checked +400
+1470 c saved +20
+1880 c checked +410
 1880 c ordered +0
 1940 c taking +60
 1990 c opened +50
@@ -55,13 +55,13 @@ func TestFailover(t *testing.T) {
 	got.Path, got.All, got.Time = nil, nil, time.Time{}
 	want := Timeline{
 		VIP: string(service), From: "a", To: "c", Epoch: 7, Cause: string(core.CauseInstanceDown), Took: 2090,
-		Spent: map[Kind]int64{Noticing: 300, Deciding: 240, Packets: 360, Disk: 140, Memcached: 400, Netlink: 600, ARP: 50},
+		Spent: map[Kind]int64{Noticing: 300, Deciding: 240, Packets: 360, Disk: 130, Memcached: 410, Netlink: 600, ARP: 50},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("timeline (-want +got):\n%s", diff)
 	}
 	all := short(change.All)
-	for _, beside := range []string{"1000 a release_sent", "1180 b ack_sent", "1290 c saved", "c checking", "2120 c up"} {
+	for _, beside := range []string{"1000 a release_sent", "1180 b ack_sent", "1280 c checking", "1300 c saved", "2120 c up"} {
 		if !strings.Contains(all, beside) {
 			t.Errorf("%q is missing from all:\n%s", beside, all)
 		}

@@ -129,10 +129,10 @@ func (w *world) win(taker string, number uint64, h core.Hint, voter string, othe
 	for _, to := range others {
 		n.order(core.Send{To: to, Msg: c})
 	}
-	n.order(core.SaveState{Seq: 2})
+	n.order(core.CheckInstance{Name: service, Term: term}, core.SaveState{Seq: 2})
 	n.hear(core.StateSaved{Seq: 2})
 
-	w.pass(70)
+	w.pass(60)
 	v := w.nodes[voter]
 	v.hear(received(c))
 	v.order(core.SaveState{Seq: 3})
@@ -142,9 +142,9 @@ func (w *world) win(taker string, number uint64, h core.Hint, voter string, othe
 
 	w.pass(70)
 	n.hear(received(a))
-	n.order(turn(core.Candidate, core.Taking, core.CauseMajority, 7), core.CheckInstance{Name: service, Term: term}, core.SaveState{Seq: 4})
+	n.order(turn(core.Candidate, core.Taking, core.CauseMajority, 7), core.SaveState{Seq: 4})
 	n.hear(core.StateSaved{Seq: 4})
-	w.pass(400)
+	w.pass(410)
 	n.hear(core.InstanceChecked{Name: service, Term: term})
 	n.order(core.TakeAddress{Name: service, Term: term})
 	for _, s := range []Step{Taking, Opened, Added, Announced} {
