@@ -50,10 +50,20 @@ const restartGrace = time.Second
 // serving reports whether the instance has served another VIP since its proof, so that its item
 // counts may have moved for good reasons.
 func (m *Machine) serving(v *site) bool {
-	return slices.ContainsFunc(v.in.sites, func(o *site) bool {
-		r := o.lease.role
-		return o != v && (r == Taking || r == Holding || r == Dropping || o.record().Served.Known())
-	})
+	return slices.ContainsFunc(v.in.sites, func(o *site) bool { return o != v && o.served() })
+}
+
+// served reports whether clients of a VIP may have used its instance since the proof. One that is about to be taken has had none
+// yet, though its record says so already.
+func (v *site) served() bool {
+	switch l := v.lease; l.role {
+	case Holding, Dropping:
+		return true
+	case Taking:
+		return l.take.ordered || l.kind == Continuation || l.leftover != 0
+	case Idle, Candidate:
+	}
+	return v.record().Served.Known()
 }
 
 // absent returns the VIPs of an instance whose addresses are not up on this node.

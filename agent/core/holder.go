@@ -68,16 +68,11 @@ func (m *Machine) becomeTaking(l *lease, until Instant) {
 }
 
 // checkToClaim asks beside a fresh claim whether the instance is still as its proof says: the answer is there when
-// the votes are. Where another VIP of the instance may go up meanwhile, whose clients' first
-// values would be taken for old ones, it is asked once this one is won.
+// the votes are.
 func (m *Machine) checkToClaim(l *lease) {
 	l.asked, l.checked = CheckInstance{}, false
-	if l.site == nil || l.kind != Fresh {
-		return
-	}
-	rival := slices.ContainsFunc(l.site.in.sites, func(o *site) bool { return o != l.site && o.lease.role == Candidate })
-	if check := m.proofCheck(l); check.Serving || !rival {
-		m.askInstance(l, check)
+	if l.site != nil && l.kind == Fresh {
+		m.askInstance(l, m.proofCheck(l))
 	}
 }
 
@@ -89,7 +84,7 @@ func (m *Machine) checkToTake(l *lease) {
 	}
 	check := m.proofCheck(l)
 	assert(check.Proof.given(), "%s: takes without a proof", l.name)
-	asked := l.asked.Term == l.term && l.asked.Proof == check.Proof && l.asked.Serving == check.Serving
+	asked := l.asked.Term == l.term && l.asked.Proof == check.Proof && (check.Serving || !l.asked.Serving)
 	if !asked || m.now.Sub(l.askedAt) > 2*m.rtt() {
 		m.askInstance(l, check)
 	}
@@ -132,7 +127,7 @@ func (m *Machine) instanceChecked(e InstanceChecked) {
 	switch {
 	case e.Reason == "" && !e.Term.Known():
 		m.proofRechecked(e.Name)
-	case claims && l.asked.Number > e.Number, doubtful && !wanted:
+	case claims && !wanted && (l.asked.Number > e.Number || doubtful || !e.Void):
 	case doubtful && !l.asked.Serving:
 		again := l.asked
 		again.Serving = true

@@ -37,6 +37,19 @@ func asked(m *Machine, do func()) []CheckInstance {
 
 func (m *Machine) claimFresh(l *lease) { m.becomeCandidate(l, Fresh, Term{}, CauseHint) }
 
+// goUp takes a VIP, up to the order that lets clients in.
+func (m *Machine) goUp(l *lease) {
+	m.claimFresh(l)
+	m.win(l)
+	l.take.ordered = true
+}
+
+// goDown is what is left of a VIP after it has gone and the instance was proved anew, with the proof of another kept.
+func (m *Machine) goDown(gone *lease) {
+	m.becomeIdle(gone, CauseReleased)
+	gone.site.kept = &ServiceRecord{VIP: gone.name, Instance: "mc", Proof: m.leases["v1"].site.kept.Proof}
+}
+
 func (m *Machine) win(l *lease) { m.becomeTaking(l, m.now.Add(time.Second)) }
 
 // TestCheckBesideTheClaim: what the instance says when it is asked with the claim counts once the claim has won, and
@@ -72,43 +85,32 @@ func TestCheckBesideTheClaim(t *testing.T) {
 	}
 }
 
-// TestCheckAfterTheClaim: the instance is asked again, or only then, if the answer would be to another question.
+// TestCheckAfterTheClaim: the instance is asked again once the claim is won if the answer would be to another question.
 func TestCheckAfterTheClaim(t *testing.T) {
-	t.Run("the other VIP may go up meanwhile", func(t *testing.T) {
-		m, l, other := proved()
-		asked(m, func() { m.claimFresh(other) })
-		if early := asked(m, func() { m.claimFresh(l) }); len(early) > 0 {
-			t.Errorf("asked with the claim: %+v", early)
-		}
-		if won := asked(m, func() { m.win(l) }); len(won) != 1 || won[0].Serving {
-			t.Errorf("asked once it is won: %+v", won)
-		}
-	})
-	t.Run("the other VIP is up", func(t *testing.T) {
-		m, l, other := proved()
-		asked(m, func() { m.claimFresh(other); m.win(other) })
-		if early := asked(m, func() { m.claimFresh(l) }); len(early) != 1 || !early[0].Serving {
-			t.Errorf("asked with the claim: %+v", early)
-		}
-		if won := asked(m, func() { m.win(l) }); len(won) > 0 {
-			t.Errorf("asked once it is won: %+v", won)
-		}
-	})
-	for name, change := range map[string]func(m *Machine, l, other *lease){
-		"the other VIP is won first": func(m *Machine, _, other *lease) { m.claimFresh(other); m.win(other) },
-		"it was flushed meanwhile":   func(_ *Machine, l, _ *lease) { l.site.kept.Proof.TotalItems++ },
+	nothing := func(*Machine, *lease, *lease) {}
+	for name, c := range map[string]struct {
+		before, between func(m *Machine, l, other *lease)
+		serving, again  bool
+	}{
+		"another VIP is claimed":         {before: func(m *Machine, _, other *lease) { m.claimFresh(other) }, between: nothing},
+		"another VIP is won":             {before: func(m *Machine, _, other *lease) { m.claimFresh(other); m.win(other) }, between: nothing},
+		"another VIP is up":              {before: func(m *Machine, _, other *lease) { m.goUp(other) }, between: nothing, serving: true},
+		"another VIP goes up meanwhile":  {before: nothing, between: func(m *Machine, _, other *lease) { m.goUp(other) }},
+		"another VIP is gone and proved": {before: func(m *Machine, _, other *lease) { m.goUp(other) }, between: func(m *Machine, _, other *lease) { m.goDown(other) }, serving: true, again: true},
+		"it was flushed meanwhile":       {before: nothing, between: func(_ *Machine, l, _ *lease) { l.site.kept.Proof.TotalItems++ }, again: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, l, other := proved()
+			asked(m, func() { c.before(m, l, other) })
 			early := asked(m, func() { m.claimFresh(l) })
-			asked(m, func() { change(m, l, other) })
+			asked(m, func() { c.between(m, l, other) })
 			won := asked(m, func() { m.win(l) })
-			if len(early) != 1 || len(won) != 1 || won[0].Number == early[0].Number {
+			if len(early) != 1 || early[0].Serving != c.serving || (len(won) == 1) != c.again {
 				t.Fatalf("asked %+v with the claim, and %+v when it is won", early, won)
 			}
 			m.instanceChecked(InstanceChecked{"mc", "v1", l.term, early[0].Number, "", false})
-			if l.checked {
-				t.Error("the answer to the first question counts")
+			if l.checked == c.again {
+				t.Errorf("the answer to the first question counts: %t", l.checked)
 			}
 		})
 	}
@@ -122,7 +124,7 @@ func TestCheckWhileAnotherGoesUp(t *testing.T) {
 	t.Run("it is still a candidate", func(t *testing.T) {
 		m, l, other := proved()
 		early := asked(m, func() { m.claimFresh(l) })
-		asked(m, func() { m.claimFresh(other); m.win(other) })
+		asked(m, func() { m.goUp(other) })
 		again := asked(m, func() { m.instanceChecked(changed(l, early[0])) })
 		if len(again) != 1 || !again[0].Serving || again[0].Proof != early[0].Proof || l.role != Candidate {
 			t.Fatalf("asked again %+v, %s", again, l.role)
@@ -139,10 +141,19 @@ func TestCheckWhileAnotherGoesUp(t *testing.T) {
 	t.Run("it gave up meanwhile", func(t *testing.T) {
 		m, l, other := proved()
 		early := asked(m, func() { m.claimFresh(l); m.giveUp(l, CauseRival) })
-		asked(m, func() { m.claimFresh(other); m.win(other) })
+		asked(m, func() { m.goUp(other) })
 		m.instanceChecked(changed(l, early[0]))
 		if !l.site.clean() {
 			t.Error("it is not clean any more")
+		}
+	})
+	t.Run("it is about to go up", func(t *testing.T) {
+		m, l, other := proved()
+		early := asked(m, func() { m.claimFresh(l) })
+		asked(m, func() { m.claimFresh(other); m.win(other) })
+		asked(m, func() { m.instanceChecked(changed(l, early[0])) })
+		if l.role != Idle || l.site.clean() {
+			t.Errorf("%s, clean %t", l.role, l.site.clean())
 		}
 	})
 	t.Run("nobody went up", func(t *testing.T) {

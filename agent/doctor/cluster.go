@@ -161,6 +161,9 @@ func ago(ms int64) time.Duration {
 	return (time.Duration(ms) * time.Millisecond).Round(time.Second / 10)
 }
 
+// silentVoter is the refusal of a voter without state, see control.Voter.LastRefusal.
+const silentVoter = "silent"
+
 // voters tells apart who is not heard at all, who refuses, and who is heard but does not answer: packets pass one way only.
 func voters(r control.Report) []Finding {
 	var list []Finding
@@ -176,7 +179,7 @@ func voters(r control.Report) []Finding {
 				What: fmt.Sprintf("voter %s has no state from before, and grants nothing for another %s", v.Name, ago(v.SilentLeft)),
 				Why:  "until then the other voters have to be a majority without it", Mend: "wait; agentctl status",
 			})
-		case heard && v.RefusalText != "":
+		case heard && v.RefusalText != "" && v.LastRefusal != silentVoter: // what that one said last, its silence is over since
 			list = append(list, Finding{
 				Check: CheckVoter, Severity: Failure, Subject: v.Name, What: "voter " + v.RefusalText,
 				Why: "it counts for no VIP of " + r.Node, Mend: "agentctl status; on " + v.Name + ": agentctl doctor",

@@ -48,6 +48,7 @@ func (w *World) do(a Act) {
 		if h.addresses[v].up {
 			h.note("%s: %s removed by other hands", h.name, h.vips[v].name)
 			h.addresses[v].up = false
+			h.vips[v].removed = append(h.vips[v].removed, w.now)
 			h.look()
 			h.later(h.between(50*us, 2*ms), func() { h.feed(core.AddressGone{Name: h.vips[v].name}) })
 		}

@@ -15,7 +15,8 @@ import (
 // waits 5 s for its word before it flushes, as 2 s of quiet and 3 s at most.
 //
 // It is at home after another 20 s, 5 s for every VIP, since one goes home at a time, and its own delay:
-// failback_delay, doubled for every loss.
+// failback_delay, doubled for every loss; and where other hands had taken it from its host again and again, a minute in which that
+// host leaves it alone.
 const (
 	settling     = 2 * s // and two leases: what was lost just before the end is noticed
 	servedWithin = 12 * s
@@ -147,7 +148,7 @@ func (w *World) settle() {
 	}
 	if w.mustComeHome() {
 		bound += homeWithin + homeForEach*int64(len(w.vips)) + w.damping()
-		if !w.await(mended+bound, func() bool { return w.notHome() == nil }) {
+		if !w.await(max(mended, w.restedAt())+bound, func() bool { return w.notHome() == nil }) {
 			if w.broken == nil {
 				v := w.notHome()
 				w.fail(ruleHome, "%s after the last fault %s is not on %s", time.Duration(bound), v.name, v.home.name)
@@ -169,6 +170,21 @@ func (w *World) damping() int64 {
 		longest = max(longest, int64(w.shape.Failback)<<min(v.lost, 20))
 	}
 	return min(longest, 3600*s)
+}
+
+// restedAt is when the last host takes a VIP again that other hands took from it four times within ten seconds, by a clock
+// that may be slow; 0 if that has happened to none.
+func (w *World) restedAt() int64 {
+	const again, within, rest = 3, 11 * s, 62 * s
+	at := int64(0)
+	for _, v := range w.vips {
+		for i, t := range v.removed {
+			if i >= again && t-v.removed[i-again] < within {
+				at = max(at, t+rest)
+			}
+		}
+	}
+	return at
 }
 
 // await lets time pass until something is so, and reports whether it was by then.

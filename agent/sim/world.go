@@ -44,12 +44,13 @@ type vip struct {
 	home *host
 	keys []key
 
-	tenure   int   // counts the times its address came up anywhere
-	unserved int64 // since when no host answers; -1 while one does
-	worst    int64 // longest time without one since last asked
-	atHome   bool  // its home serves it
-	lost     int   // times its home ceased to
-	renewed  int64 // when a renewal of its lease was last sent or arrived
+	tenure   int     // counts the times its address came up anywhere
+	unserved int64   // since when no host answers; -1 while one does
+	worst    int64   // longest time without one since last asked
+	atHome   bool    // its home serves it
+	lost     int     // times its home ceased to
+	removed  []int64 // when other hands took it from its host
+	renewed  int64   // when a renewal of its lease was last sent or arrived
 }
 
 // Violation is a promise that was broken.
