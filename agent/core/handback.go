@@ -159,8 +159,12 @@ func (m *Machine) withSlot(v *site, c *coming, holder string) Homecoming {
 
 // proofRechecked lets a home ask for its VIP: its proof still stands, right before the holder lets go.
 // It is read once more before the address goes up here, but by then the holder's cache is given up.
-func (m *Machine) proofRechecked(n Name) {
-	if v, ok := m.vip(n); ok && m.slotFor == n && v.coming.finalSince != 0 {
+func (m *Machine) proofRechecked(e InstanceChecked) {
+	if e.Reason != "" {
+		m.checkFailed(e)
+		return
+	}
+	if v, ok := m.vip(e.Name); ok && m.slotFor == e.Name && v.coming.finalSince != 0 {
 		v.coming.rechecked = true
 	}
 }

@@ -70,7 +70,6 @@ func (m *Machine) becomeTaking(l *lease, until Instant) {
 // checkToClaim asks beside a fresh claim whether the instance is still as its proof says: the answer is there when
 // the votes are.
 func (m *Machine) checkToClaim(l *lease) {
-	l.asked, l.checked = CheckInstance{}, false
 	if l.site != nil && l.kind == Fresh {
 		m.askInstance(l, m.proofCheck(l))
 	}
@@ -120,29 +119,29 @@ func (m *Machine) recordLost(l *lease, seq uint64) {
 // instanceChecked hears whether the instance is still as its proof says.
 func (m *Machine) instanceChecked(e InstanceChecked) {
 	l := m.leases[e.Name]
-	claims := l != nil && e.Term.Known()
-	wanted := claims && (l.role == Candidate || l.role == Taking && !l.take.ordered) && l.asked.Number == e.Number
+	if l == nil || !e.Term.Known() {
+		m.proofRechecked(e)
+		return
+	}
+	wanted := (l.role == Candidate || l.role == Taking && !l.take.ordered) && l.asked.Number == e.Number
 	// Clients of another VIP that has come up since may be all that has changed.
-	doubtful := claims && e.Void && l.site != nil && m.serving(l.site)
+	doubtful := e.Void && l.site != nil && m.serving(l.site)
 	switch {
-	case e.Reason == "" && !e.Term.Known():
-		m.proofRechecked(e.Name)
-	case claims && !wanted && (l.asked.Number > e.Number || doubtful || !e.Void):
+	case !wanted && (l.asked.Number > e.Number || doubtful || !e.Void):
+	case !wanted:
+		m.checkFailed(e)
 	case doubtful && !l.asked.Serving:
 		again := l.asked
 		again.Serving = true
 		m.askInstance(l, again)
-	case e.Reason == "" && wanted:
+	case e.Reason == "":
 		l.checked = true
 		m.takeIfReady(l)
-	case e.Reason == "":
-	case wanted && !e.Void && m.checkAgain(l):
+	case !e.Void && m.checkAgain(l):
 	default:
 		m.checkFailed(e)
-		if wanted {
-			m.emit(Transition{Name: e.Name, Instance: e.Instance, From: "proved", To: "refused", Cause: CauseCheck, Detail: e.Reason})
-			m.vacate(l, CauseCheck)
-		}
+		m.emit(Transition{Name: e.Name, Instance: e.Instance, From: "proved", To: "refused", Cause: CauseCheck, Detail: e.Reason})
+		m.vacate(l, CauseCheck)
 	}
 }
 
