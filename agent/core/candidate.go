@@ -51,7 +51,7 @@ func (m *Machine) hearHint(h Hint, l *lease) {
 		return
 	}
 	view := &p.views[l.no]
-	view.Name, view.Grantee, view.Holding = h.Name, "", false
+	view.Name, view.Grantee, view.Holding, view.edition = h.Name, "", false, h.Edition
 	if h.Last.Epoch > view.Last.Epoch {
 		view.Last = h.Last
 	}
@@ -130,13 +130,17 @@ func (m *Machine) outdone(l *lease) bool {
 }
 
 // attemptAnswered weighs a voter's answer to a candidate.
-func (m *Machine) attemptAnswered(l *lease, p *peer, counter uint64, e AnswerEntry) {
+func (m *Machine) attemptAnswered(l *lease, p *peer, a *Answer, e *AnswerEntry) {
 	if e.Refused == NotRefused {
 		m.weigh(l)
 		return
 	}
 	newest, ok := l.newest()
-	if !ok || counter != newest.counter {
+	if !ok || a.Request.Counter != newest.counter {
+		return
+	}
+	if since := &p.views[l.no]; since.edition > a.Edition && since.Grantee == "" {
+		m.propose(l) // the hint that it is free came before the refusal, which had to wait for the state file
 		return
 	}
 	l.try.refused[p.name] = true

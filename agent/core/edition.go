@@ -107,7 +107,8 @@ func (a *Answer) lists(n Name) bool {
 // view is the newest word of a voter on one name.
 type view struct {
 	AnswerEntry
-	at Instant // when the answer came that listed it
+	at      Instant // when the answer came that listed it
+	edition uint64  // of the answer, or of the hint that has said since that the name is free
 }
 
 // meet notes which life of a voter speaks. What an earlier one knew and said is over.
@@ -125,7 +126,9 @@ func (m *Machine) takeIn(p *peer, a *Answer) {
 	for _, e := range a.Entries {
 		if l := m.leases[e.Name]; l != nil {
 			m.noteServed(p, l)
-			p.views[l.no] = view{e, m.now}
+			if a.Edition >= p.views[l.no].edition { // a hint may have overtaken it
+				p.views[l.no] = view{e, m.now, a.Edition}
+			}
 		}
 	}
 }

@@ -198,11 +198,48 @@ func TestOldHints(t *testing.T) {
 		m, l := listener()
 		p := m.peer("n2")
 		p.incarnation, p.edition, p.viewedAt = 3, 8, m.now
-		p.views[l.no] = view{AnswerEntry{Name: l.name, Grantee: "n1", Holding: true, Left: time.Second}, m.now}
+		p.views[l.no] = view{AnswerEntry{Name: l.name, Grantee: "n1", Holding: true, Left: time.Second}, m.now, 8}
 		c.hint.Voter, c.hint.Name = "n2", l.name
 		m.hearHint(c.hint, l)
 		if got := p.views[l.no].Grantee; got != c.want {
 			t.Errorf("a hint %s: the voter's grantee is %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// TestHintOvertakesRefusal: the word that a name is free does not wait for the voter's state file, as a refusal of before may.
+// A candidate that hears them in the wrong order asks again, as it does in the right one. Found by TestOutages: it waited
+// for what had been left of the old grant.
+func TestHintOvertakesRefusal(t *testing.T) {
+	refusal := func(m *Machine, edition uint64) Answer {
+		held := AnswerEntry{Name: "v1", Asked: true, Refused: Held, Grantee: "n3", Holding: true, Left: time.Second}
+		return Answer{
+			Voter: "n2", Incarnation: 3, Life: m.life, Request: Request{m.self.Start, m.counter}, Edition: edition, List: m.lists.id(),
+			Entries: []AnswerEntry{held},
+		}
+	}
+	hint := Hint{Voter: "n2", Name: "v1", Incarnation: 3, Edition: 9}
+	for _, c := range []struct {
+		name  string
+		heard func(m *Machine) []Message
+		again bool
+	}{
+		{"in their order", func(m *Machine) []Message { return []Message{refusal(m, 8), hint} }, true},
+		{"the hint first", func(m *Machine) []Message { return []Message{hint, refusal(m, 8)} }, true},
+		{"refused since", func(m *Machine) []Message { return []Message{hint, refusal(m, 9)} }, false},
+	} {
+		m, l, _ := proved()
+		m.claimFresh(l)
+		m.peer("n2").incarnation, m.peer("n2").edition = 3, 8
+		first := m.counter
+		for _, msg := range c.heard(m) {
+			m.receive("n2", msg)
+		}
+		if again := m.counter > first; again != c.again {
+			t.Errorf("%s: asked again: %t", c.name, again)
+		}
+		if free := m.peer("n2").views[l.no].Grantee == ""; free != c.again {
+			t.Errorf("%s: taken for free: %t", c.name, free)
 		}
 	}
 }
@@ -213,7 +250,7 @@ func TestVotersNewLife(t *testing.T) {
 	m, l := listener()
 	p := m.peer("n2")
 	p.incarnation, p.edition, p.knows, p.heard = 3, 8, 5, true
-	p.views[l.no] = view{AnswerEntry{Name: l.name, Grantee: "n1", Holding: true, Left: time.Second}, m.now}
+	p.views[l.no] = view{AnswerEntry{Name: l.name, Grantee: "n1", Holding: true, Left: time.Second}, m.now, 8}
 	m.sendRelease(l, "")
 	m.Step(m.now, Received{"n2", Ack{Voter: "n2", Incarnation: 4, Request: Request{m.self.Start, m.counter}, Refused: WrongIncarnation}})
 	if p.incarnation != 4 || p.edition != 0 || p.knows != 0 || p.heard || p.views[l.no].Grantee != "" {

@@ -34,7 +34,7 @@ func TestHeldFor(t *testing.T) {
 		m.Step(1, Started{Boot: "b", Entropy: 1})
 		l := m.leases["v1"]
 		for _, p := range m.seats[c.voters-c.naming:] {
-			p.viewedAt, p.views[l.no] = m.now, view{AnswerEntry{Name: l.name, Grantee: "n1", Holding: true, Left: c.left}, m.now}
+			p.viewedAt, p.views[l.no] = m.now, view{AnswerEntry{Name: l.name, Grantee: "n1", Holding: true, Left: c.left}, m.now, 0}
 		}
 		if got := m.heldFor(l, c.atLeast); got != c.want {
 			t.Errorf("%d of %d voters name another node for %s: held for %s: %t", c.naming, c.voters, c.left, c.atLeast, got)
@@ -71,7 +71,7 @@ func TestOthersHoldSince(t *testing.T) {
 		for i, p := range m.seats {
 			p.viewed, p.viewedAt = c.asked[i], m.now
 			if c.names[i] {
-				p.views[l.no] = view{AnswerEntry{Name: l.name, Grantee: "n1", Holding: true, Left: time.Second}, m.now}
+				p.views[l.no] = view{AnswerEntry{Name: l.name, Grantee: "n1", Holding: true, Left: time.Second}, m.now, 0}
 			}
 		}
 		if got := m.othersHold(l, seen); got != c.held {

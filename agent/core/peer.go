@@ -348,7 +348,7 @@ func (m *Machine) verdict(l *lease, p *peer, a *Answer, e *AnswerEntry) {
 	}
 	switch l.role {
 	case Candidate:
-		m.attemptAnswered(l, p, counter, *e)
+		m.attemptAnswered(l, p, a, e)
 	case Taking, Holding:
 		if e.Refused == NotRefused {
 			m.renewed(l, a, e)
