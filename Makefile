@@ -17,7 +17,7 @@ demo: need-demo build
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/demo ./integration/demo
 	$(LAB_ENV) $(BIN)/demo
 
-## test: everything that CI runs
+## test: all tests; CI runs these and, where containers can boot, package-test
 test: need-test check unit sim integration
 
 ## check: formatting, vet, lint; no root, no network

@@ -351,7 +351,7 @@ func (a *agent) openLoop() {
 }
 
 // lease is how long the leases of this node are: with the lifetime for a fence they have to outlast an address that
-// nobody refreshes (protocol-review F12).
+// nobody refreshes (F12).
 func (a *agent) lease() time.Duration {
 	if fence, _ := a.manager.Fence(); fence == vip.FenceLifetime {
 		return core.LeaseMax

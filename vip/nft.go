@@ -21,7 +21,7 @@ const farewell = 10 * time.Second
 
 // nftFence is an nftables table in which packets of a managed address pass only while it is an element of a
 // set, whose timeout is what is left of its lease. The kernel counts it down when the agent is stopped, killed
-// or starved. It counts in jiffies and not through a suspend (protocol-review F12).
+// or starved. It counts in jiffies and not through a suspend (F12).
 type nftFence struct {
 	counts  *counts
 	managed []netip.Addr

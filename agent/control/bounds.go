@@ -16,7 +16,7 @@ type Settings struct {
 }
 
 // Unfenced are the settings of a host without nftables: it claims with the longest of leases, so that they outlast an
-// address which nobody refreshes (protocol-review F12).
+// address which nobody refreshes (F12).
 func (s Settings) Unfenced() Settings {
 	s.Lease = core.LeaseMax
 	return s

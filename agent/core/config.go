@@ -50,14 +50,14 @@ type Config struct {
 	// Lease is how long a grant lasts. Every Heartbeat of it a holder renews. Shorter: dead hosts are noticed
 	// sooner, and a starved agent loses its VIPs sooner.
 	Lease time.Duration
-	// DriftPPM bounds how much faster or slower than real time a host's clock may run, in parts per
+	// DriftPPM bounds how far the rates of two hosts' clocks may differ, in parts per
 	// million. A holder stops that much before its voters' timers can end.
 	DriftPPM int64
 	// Margin is kept free at a lease's end for taking the address down: two jiffies and netlink.
 	Margin time.Duration
 }
 
-// Heartbeat is how often a node renews a lease of that length, or says that it is alive (DESIGN section 3). A holder that
+// Heartbeat is how often a node renews a lease of that length, or says that it is alive. A holder that
 // is not answered makes haste; see Machine.hastenAt.
 func Heartbeat(lease time.Duration) time.Duration { return lease / 4 }
 

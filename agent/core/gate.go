@@ -6,7 +6,7 @@ import (
 )
 
 // The flush gate: whether an instance may still hold values of a VIP that were changed elsewhere, and
-// how it is proved that it does not. DESIGN section 4.
+// how it is proved that it does not. The rules: ARCHITECTURE.md, "Never stale".
 
 // recordKey names a record of service. Another instance address is another cache (F21).
 type recordKey struct {

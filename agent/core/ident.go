@@ -32,7 +32,7 @@ const HandbackSlot Name = "handback"
 const numberMax = 1 << 62
 
 // Claimant says who speaks: a node's name, the host boot it runs in, and its start number. Two hosts
-// with one name differ in Boot (protocol-review F6); two lives of one agent differ in Start (F15).
+// with one name differ in Boot (F6); two lives of one agent differ in Start (F15).
 type Claimant struct {
 	Node  string
 	Boot  string

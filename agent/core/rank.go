@@ -78,7 +78,7 @@ func (a *account) rate(vip VIP, no int, last Term) (candidate, bool) {
 	}, true
 }
 
-// compareCandidates orders by who should have the VIP (DESIGN section 5): the node that may continue,
+// compareCandidates orders by who should have the VIP: the node that may continue,
 // the home if clean, clean before tainted, those that owe a proof of their own VIP last among the
 // clean, fewer VIPs held, then a hash that spreads VIPs evenly and moves few of them.
 func compareCandidates(vip VIP, a, b candidate) int {

@@ -6,7 +6,7 @@ import (
 )
 
 // voter grants leases. It can be read alone: it knows claims, releases and time, and nothing of what
-// its node itself wants. DESIGN section 3; each rule names the trace of protocol-review it prevents.
+// its node itself wants. The rules and what each of them prevents (F1 to F22): ARCHITECTURE.md, "The protocol".
 type voter struct {
 	name        string
 	incarnation uint64 // random at every start (F1)

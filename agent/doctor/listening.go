@@ -75,7 +75,7 @@ func family(ip netip.Addr) string {
 	return "ipv6"
 }
 
-// direct warns of a way past the VIPs (protocol-review F18).
+// direct warns of a way past the VIPs (F18).
 func (h *host) direct(in instance, at []netip.AddrPort) Finding {
 	var open []netip.AddrPort
 	for _, l := range at {

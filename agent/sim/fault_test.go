@@ -32,10 +32,10 @@ var faultLimit = flag.Uint64("fault-limit", 10000, "with -all-faults: within how
 // change replaces one passage of a source file, which has to be there exactly once.
 type change struct{ file, old, new string }
 
-// fault is one deliberate mistake. The number is of the protocol review that found out what it breaks.
+// fault is one deliberate mistake. The rule is one of ARCHITECTURE.md, "The protocol".
 type fault struct {
 	name    string
-	review  string
+	broken  string
 	changes []change
 }
 
@@ -73,7 +73,7 @@ func TestFaultsAreCaught(t *testing.T) {
 		var b strings.Builder
 		b.WriteString(faultsPage)
 		for i, f := range faults {
-			fmt.Fprintf(&b, "| %s | %s | %d | %s |\n", f.name, f.review, results[i].schedules, results[i].rule)
+			fmt.Fprintf(&b, "| %s | %s | %d | %s |\n", f.name, f.broken, results[i].schedules, results[i].rule)
 		}
 		if err := os.WriteFile("FAULTS.md", []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)
@@ -124,11 +124,11 @@ func readFaultsPage(t *testing.T) map[string]noticed {
 
 const faultsPage = `# Deliberate faults, and how soon the simulator notices them
 
-Written by ` + "`make faults`" + `. Each row is one rule of the protocol broken on purpose (fault_test.go has the changes),
-the number that the protocol review gives to what it breaks, the schedules it took from seed 1 on, and the rule
-of the simulator (doc.go) that noticed it.
+Written by ` + "`make faults`" + `. Each row is one rule of the protocol broken on purpose (faults_test.go has
+the changes): the rule as ARCHITECTURE.md names it, the schedules it took from seed 1 on, and the rule of the simulator
+(doc.go) that noticed it.
 
-| fault | review | schedules | noticed as |
+| fault | breaks | schedules | noticed as |
 | --- | --- | --- | --- |
 `
 

@@ -1,6 +1,6 @@
 package sim
 
-// faults are the deliberate mistakes. The first are the variants that the protocol review's models were
+// faults are the deliberate mistakes. The first are the variants that the models of the protocol were
 // tried with.
 var faults = []fault{
 	{"grants forgotten at restart", "F4", []change{
@@ -94,7 +94,7 @@ var faults = []fault{
 	{"a voter replaced in one step", "F13", []change{
 		{"agent/core/voterlist.go", `n := distance(ls.inForce, ls.wanted); n > 1`, `n := distance(ls.inForce, ls.wanted); n > 2`},
 	}},
-	{"OK taken for a flush, quiet or not", "section 4", []change{
+	{"OK taken for a flush, quiet or not", "never stale", []change{
 		{"agent/sim/memcached.go", `case touched > since:`, `case false:`},
 		{"agent/sim/memcached.go", `case in.last != quietSince || in.now < in.busyTo:`, `case in.last < quietSince:`},
 		{"agent/sim/memcached.go", `case in.count() == 0:`, `case true:`},
@@ -102,28 +102,28 @@ var faults = []fault{
 	{"any restart taken for a flush", "F21", []change{
 		{"agent/core/gate.go", `case restarted && e.Figures.Restart:`, `case restarted:`},
 	}},
-	{"a tainted node claims", "section 4", []change{
+	{"a tainted node claims", "never stale", []change{
 		{"agent/core/candidate.go", `	case v.clean():
 		m.becomeCandidate(l, Fresh, Term{}, cause)`, `	case true:
 		m.becomeCandidate(l, Fresh, Term{}, cause)`},
 		{"agent/core/candidate.go", `l.kind == Continuation || l.site.clean()`, `true`},
 		{"agent/core/holder.go", `assert(check.Proof.given(), "%s: takes without a proof", l.name)`, `_ = l`},
 	}},
-	{"the instance not looked at before its address goes up", "section 4", []change{
+	{"the instance not looked at before its address goes up", "never stale", []change{
 		{"agent/core/holder.go", `	m.emit(check)
 `, `	l.checked = true
 `},
 	}},
-	{"a holder that counts on more than its voters gave", "section 3", []change{
+	{"a holder that counts on more than its voters gave", "the lease", []change{
 		{"agent/core/lease.go", `c.at.Add(cfg.shrink(c.length)-cfg.Margin)`, `c.at.Add(c.length+cfg.Margin)`},
 	}},
-	{"an address kept when the lease is over", "section 3", []change{
+	{"an address kept when the lease is over", "the lease", []change{
 		{"agent/core/holder.go", `if l.held() && m.now >= l.validUntil {`, `if l.role == Taking && m.now >= l.validUntil {`},
 	}},
-	{"a foreign host keeps nobody from a free VIP", "section 6", []change{
+	{"a foreign host keeps nobody from a free VIP", "the lease", []change{
 		{"agent/core/site.go", `case m.now < v.conflict.blockedUntil:`, `case false:`},
 	}},
-	{"MACs of members forgotten", "section 6", []change{
+	{"MACs of members forgotten", "the lease", []change{
 		{"agent/core/conflict.go", `m.macs[node] = known[max(0, len(known)-macsKept):]`, `_ = known`},
 	}},
 	{"restarted voters arm the length in their file", "F5", []change{

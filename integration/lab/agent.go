@@ -51,7 +51,7 @@ func newAgent(h *Host) *Agent {
 }
 
 // thread is where the agent is started. Usually that is outside, and --netns takes it into the host's
-// namespace; see DESIGN.md section 9 for why not before.
+// namespace: the kernel tells only those outside of a process's end.
 func (a *Agent) thread() *thread {
 	if a.Inside {
 		return a.host.thread()

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// agentConfig writes the configuration of DESIGN.md section 9 that all agents of a lab share.
+// agentConfig writes the configuration that all agents of a lab share.
 func agentConfig(o Options, hosts []*Host, vips []VIP, keyFile string) string {
 	var b strings.Builder
 	members := make([]string, len(hosts))

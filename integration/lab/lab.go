@@ -35,7 +35,7 @@ type Options struct {
 
 	Agent     string   // path of memvip-agent; "" for a lab without agents
 	AgentCtl  string   // path of agentctl, for Agent.Status and Agent.Ctl
-	AgentArgs []string // arguments of memvip-agent behind those of DESIGN.md section 9
+	AgentArgs []string // arguments of memvip-agent behind those that every agent of a lab gets
 	AgentEnv  []string // memvip-agent's environment, as NAME=value, beside the lab's own
 	// Ordinary starts agents in the scheduling class of everybody, as where their unit's is not allowed.
 	Ordinary bool

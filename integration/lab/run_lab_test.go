@@ -56,7 +56,7 @@ func script(t *testing.T, name, body string) string {
 	return path
 }
 
-// The agent is started as DESIGN.md section 9 says, and everything that a test does to one works.
+// The agent is started with its configuration, name and folder, and everything that a test does to one works.
 func TestAgentLife(t *testing.T) {
 	l := newLab(t, Options{
 		Agent:     script(t, "agent", "trap 'echo ended; exit 3' TERM\ntouch state\necho started \"$@\"\nwhile :; do sleep 0.01; done\n"),
