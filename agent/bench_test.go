@@ -96,11 +96,16 @@ func newRound(b testing.TB) *round {
 		})
 		s := shared{clock: n.clock, queue: newQueue(), diary: newDiary(nil), failed: func(err error) { b.Error(err) }}
 		n.loop = &loop{
-			shared: s, machine: n, store: n, net: n, history: forgetful{}, timer: nowait.NewTimer(),
+			shared: s, machine: n, store: n, net: n, history: forgetful{}, timer: nowait.NewTimer(), telling: nowait.NewTimer(),
 			addresses: newAddresses(s, n, places),
 			instances: newInstances(s, agreeable{}, map[string]instanceConfig{mc: {address: netip.MustParseAddrPort(mc)}}),
 		}
-		b.Cleanup(func() { n.loop.timer.Stop(); n.loop.instances.finish(); n.loop.addresses.finish() })
+		b.Cleanup(func() {
+			n.loop.timer.Stop()
+			n.loop.telling.Stop()
+			n.loop.instances.finish()
+			n.loop.addresses.finish()
+		})
 		c.nodes = append(c.nodes, n)
 		n.feed(core.Started{Boot: "boot", Entropy: uint64(i + 1), Valid: true})
 		n.feed(core.InstanceUp{Instance: mc, Figures: core.Proof{Incarnation: core.Incarnation{PID: 100, Start: 1}, Restart: true}})

@@ -49,8 +49,8 @@ func newDiary(log *logrus.Logger) *diary {
 	return &diary{log: log, now: time.Now, said: map[string]*said{}}
 }
 
-// transition writes a change that the machine reports.
-func (d *diary) transition(t core.Transition) {
+// transition writes a change that the machine reported at a time.
+func (d *diary) transition(t core.Transition, at time.Time) {
 	fields := logrus.Fields{fieldFrom: t.From, fieldTo: t.To, fieldCause: string(t.Cause)}
 	put := func(field, value string) {
 		if value != "" {
@@ -72,7 +72,7 @@ func (d *diary) transition(t core.Transition) {
 	if isConflict(t) || isRefusal(t) {
 		level = logrus.WarnLevel
 	}
-	d.write(level, key, fields, transitionMessage(t))
+	d.write(at, level, key, fields, transitionMessage(t))
 }
 
 // isConflict reports whether a transition is none of a role: somebody else said something.
@@ -102,7 +102,7 @@ func (d *diary) change(fields logrus.Fields, message string) {
 	if fields == nil {
 		fields = logrus.Fields{}
 	}
-	d.write(logrus.InfoLevel, message+fmt.Sprint(fields), fields, message)
+	d.write(d.now(), logrus.InfoLevel, message+fmt.Sprint(fields), fields, message)
 }
 
 // trouble writes what went wrong without being a change of state. err may be nil.
@@ -110,7 +110,7 @@ func (d *diary) trouble(fields logrus.Fields, message string, err error) {
 	if err != nil {
 		fields[fieldError] = err.Error()
 	}
-	d.write(logrus.WarnLevel, message+fmt.Sprint(fields), fields, message)
+	d.write(d.now(), logrus.WarnLevel, message+fmt.Sprint(fields), fields, message)
 }
 
 // fault writes what ends the agent.
@@ -119,10 +119,10 @@ func (d *diary) fault(err error, stack []byte) {
 	if len(stack) > 0 {
 		fields[fieldStack] = string(stack)
 	}
-	d.write(logrus.ErrorLevel, err.Error(), fields, "agent fails")
+	d.write(d.now(), logrus.ErrorLevel, err.Error(), fields, "agent fails")
 }
 
-func (d *diary) write(level logrus.Level, key string, fields logrus.Fields, message string) {
+func (d *diary) write(at time.Time, level logrus.Level, key string, fields logrus.Fields, message string) {
 	repeated, due := d.due(key)
 	if !due {
 		return
@@ -130,7 +130,7 @@ func (d *diary) write(level logrus.Level, key string, fields logrus.Fields, mess
 	if repeated > 0 {
 		fields[fieldRepeated] = repeated
 	}
-	d.log.WithFields(fields).Log(level, message)
+	d.log.WithFields(fields).WithTime(at).Log(level, message)
 }
 
 // due reports whether the line is to be written, and how often it was only counted before.

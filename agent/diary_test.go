@@ -49,7 +49,7 @@ func TestAChangeIsOneLineWithItsFacts(t *testing.T) {
 			`level=warning msg="VIP not taken, though it should be" cause=foreign_host from=refusing to=refusing vip=10.0.0.101`},
 	} {
 		d, text := written()
-		d.transition(c.transition)
+		d.transition(c.transition, time.Now())
 		if got := text(); got != c.want+"\n" {
 			t.Errorf("got\n%swant\n%s", got, c.want)
 		}
@@ -62,7 +62,7 @@ func TestRepeatsAreCountedAndSaid(t *testing.T) {
 		again := func(times int) int {
 			for i := range times {
 				// What differs each time does not make it another line.
-				d.transition(core.Transition{Name: vipA, From: "candidate", To: "idle", Cause: core.CauseRefused, Since: time.Duration(i) * time.Millisecond})
+				d.transition(core.Transition{Name: vipA, From: "candidate", To: "idle", Cause: core.CauseRefused, Since: time.Duration(i) * time.Millisecond}, time.Now())
 			}
 			return strings.Count(text(), "\n")
 		}
@@ -74,7 +74,7 @@ func TestRepeatsAreCountedAndSaid(t *testing.T) {
 			t.Errorf("another line: got %q, want %q", got, want)
 		}
 		pass(repeatWindow)
-		d.transition(core.Transition{Name: vipA, From: "candidate", To: "idle", Cause: core.CauseRefused})
+		d.transition(core.Transition{Name: vipA, From: "candidate", To: "idle", Cause: core.CauseRefused}, time.Now())
 		if got := text(); !strings.Contains(got, "repeated=16") {
 			t.Errorf("the count is not said: %q", got)
 		}

@@ -73,7 +73,7 @@ func (d *diary) hook(o hooks.Outcome) {
 	}
 	key := message + fmt.Sprint(fields)
 	fields[fieldTook] = o.Took.Milliseconds()
-	d.write(level, key, fields, message)
+	d.write(d.now(), level, key, fields, message)
 }
 
 // hookDropped writes that an event had no hook run for it.

@@ -35,19 +35,19 @@ func smallLife(d *diary) {
 		if from != core.Idle {
 			term = termTwo
 		}
-		d.transition(core.Transition{Name: vipA, From: from.String(), To: to.String(), Cause: cause, Term: term, Since: since})
+		d.transition(core.Transition{Name: vipA, From: from.String(), To: to.String(), Cause: cause, Term: term, Since: since}, time.Now())
 	}
 	d.change(logrus.Fields{fieldNode: "h1", fieldVersion: "v1", fieldFence: "nftables", fieldConfig: "/etc/memvip/agent.toml"}, "agent starts")
-	d.transition(core.Transition{Instance: mc, From: "unknown", To: "up", Cause: core.CauseDone})
-	d.transition(core.Transition{Name: vipA, Instance: mc, From: "tainted", To: "clean", Cause: core.CauseProof, Term: termOne})
+	d.transition(core.Transition{Instance: mc, From: "unknown", To: "up", Cause: core.CauseDone}, time.Now())
+	d.transition(core.Transition{Name: vipA, Instance: mc, From: "tainted", To: "clean", Cause: core.CauseProof, Term: termOne}, time.Now())
 	role(core.Idle, core.Candidate, core.CauseHint, 5*time.Second)
 	role(core.Candidate, core.Taking, core.CauseMajority, time.Millisecond)
 	role(core.Taking, core.Holding, core.CauseAddressUp, 2*time.Millisecond)
-	d.transition(core.Transition{Name: vipA, From: "holding", To: "holding", Cause: core.CauseForeignHost, Detail: "02:aa:00:00:00:99"})
+	d.transition(core.Transition{Name: vipA, From: "holding", To: "holding", Cause: core.CauseForeignHost, Detail: "02:aa:00:00:00:99"}, time.Now())
 	d.trouble(logrus.Fields{fieldVIP: string(vipA)}, "address not announced", errors.New("vip: eth0: network is down"))
 	role(core.Holding, core.Dropping, core.CauseLeaseLost, time.Hour)
 	role(core.Dropping, core.Idle, core.CauseReleased, 3*time.Millisecond)
-	d.transition(core.Transition{Name: vipA, From: "willing", To: core.RefusalWord, Cause: core.CauseTainted, Detail: "connections left"})
+	d.transition(core.Transition{Name: vipA, From: "willing", To: core.RefusalWord, Cause: core.CauseTainted, Detail: "connections left"}, time.Now())
 	d.change(logrus.Fields{fieldWay: "handover", fieldCause: "terminated"}, "agent stops")
 	d.fault(errors.New("panic: broken"), []byte("goroutine 1 [running]:\nmain.main()\n"))
 }

@@ -25,16 +25,21 @@ type loop struct {
 	addresses *addresses
 	instances *instances
 
-	ticks   func() *nowait.Timer // makes timer
+	ticks   func() *nowait.Timer // makes the timers
 	timer   *nowait.Timer
+	telling *nowait.Timer // set while changes wait
 	asks    chan chan core.Status
 	answers []core.Event // of effects that were answered at once: fed before anything else
-	changes []change     // of the event that is being fed: told when all else is done, since only people wait for them
+	changes []change     // told tellAfter the first of them, since only people wait for them
 	exited  bool
 	kept    []core.KeptRecord // what stays up after an exit
 
 	counts loopCounts
 }
+
+// tellAfter is when log, history and hooks hear of a change. A failover takes a few milliseconds, in which this agent, its
+// memcached and their clients have better things to do.
+const tellAfter = 10 * time.Millisecond
 
 // change is a change that is still to be told of, and when it was ordered.
 type change struct {
@@ -87,8 +92,10 @@ func (l *loop) run(ctx context.Context, started core.Started) (err error) {
 		}
 	}()
 	defer l.queue.end()
-	l.timer = l.ticks()
+	l.timer, l.telling = l.ticks(), l.ticks()
 	defer l.timer.Stop()
+	defer l.telling.Stop()
+	defer l.tellChanges() // those before a panic, too
 	l.feed(started)
 	for !l.exited {
 		select {
@@ -98,6 +105,8 @@ func (l *loop) run(ctx context.Context, started core.Started) (err error) {
 			}
 		case <-l.timer.C:
 			l.feed(core.Tick{})
+		case <-l.telling.C:
+			l.tellChanges()
 		case answer := <-l.asks:
 			answer <- l.machine.Status(l.clock())
 		case <-ctx.Done():
@@ -110,7 +119,7 @@ func (l *loop) run(ctx context.Context, started core.Started) (err error) {
 // feed steps the machine with an event and then with what came of the effects that were answered at
 // once: nothing may come between a save and its result.
 func (l *loop) feed(ev core.Event) {
-	defer l.tellChanges() // those before a panic, too
+	none := len(l.changes) == 0
 	begun := l.clock()
 	l.step(ev)
 	for len(l.answers) > 0 {
@@ -118,7 +127,9 @@ func (l *loop) feed(ev core.Event) {
 		l.answers = l.answers[1:]
 		l.step(next)
 	}
-	l.tellChanges()
+	if none && len(l.changes) > 0 {
+		l.telling.Reset(tellAfter)
+	}
 	took := l.clock().Sub(begun)
 	if int64(took) > l.counts.slowest.Load() {
 		l.counts.slowest.Store(int64(took))
@@ -145,7 +156,7 @@ func (l *loop) step(ev core.Event) {
 // tellChanges writes what changed into log and history.
 func (l *loop) tellChanges() {
 	for _, c := range l.changes {
-		l.diary.transition(c.Transition)
+		l.diary.transition(c.Transition, c.at)
 		l.history.Append(history.FromTransition(c.Transition, c.at))
 		l.observer.Done(c.Transition)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"memvip/agent/core"
+	"memvip/agent/history"
 	"memvip/vip"
 )
 
@@ -27,6 +28,42 @@ func TestEffectsAreCarriedOutInTheirOrder(t *testing.T) {
 			t.Errorf("counted %d sends, %d failed; want 3 and 1", sent, failed)
 		}
 	})
+}
+
+// notebook is a history that is noted in the journal.
+type notebook struct{ rig *rig }
+
+func (n notebook) Append(e history.Entry) { n.rig.note("told %s at %s", e.To, e.Time.Sub(n.rig.begun)) }
+
+// People hear of changes once the others are done with them, with the times at which they came, and of the last ones at the
+// latest before the loop ends, whatever ends it.
+func TestChangesAreToldWhenAllElseIsDone(t *testing.T) {
+	for name, end := range map[string]func(*rig){
+		"exit":  func(r *rig) { r.order(core.Transition{To: "dropping"}, core.Exit{}) },
+		"panic": func(r *rig) { r.order(core.Transition{To: "dropping"}, nil) },
+		"context": func(r *rig) {
+			r.order(core.Transition{To: "dropping"})
+			r.cancel(errHurried)
+			r.settle()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				r.loop.history = notebook{r}
+				r.start()
+				r.order(core.Transition{To: "candidate"}, core.Send{To: "h2"})
+				pass(tellAfter / 2)
+				r.order(core.Transition{To: "taking"})
+				r.want("started", "send h2")
+				pass(tellAfter / 2)
+				r.settle()
+				r.want("told candidate at 0s", "told taking at 5ms")
+				end(r)
+				r.want("told dropping at 10ms")
+			})
+		})
+	}
 }
 
 func TestNothingComesBetweenASaveAndItsResult(t *testing.T) {
