@@ -53,11 +53,12 @@ func (m *Machine) becomeTaking(l *lease, until Instant) {
 	for _, g := range won.granted {
 		l.confirm(g.voter, g.memory, g.last)
 	}
-	m.nextBeat = m.now // voters learn at once that this is a holder, and the absent ones its term
 	if v == nil {
+		m.tellHolder()
 		m.turn(l, Holding, CauseMajority)
 		return
 	}
+	m.nextBeat = min(m.nextBeat, m.now.Add(2*m.rtt())) // by then the address should be up, which is told
 	m.checkToTake(l)
 	l.take.before = v.kept
 	v.kept = &ServiceRecord{
@@ -66,6 +67,9 @@ func (m *Machine) becomeTaking(l *lease, until Instant) {
 	m.journal.dirty = true
 	l.take.recordIn = m.pendingSave()
 }
+
+// tellHolder has voters learn at once that this is a holder, and the absent ones its term.
+func (m *Machine) tellHolder() { m.nextBeat = m.now }
 
 // checkToClaim asks beside a fresh claim whether the instance is still as its proof says: the answer is there when
 // the votes are.
@@ -169,6 +173,7 @@ func (m *Machine) addressUp(e AddressUp) {
 	if l == nil || l.role != Taking || l.term != e.Term || !l.take.ordered {
 		return
 	}
+	m.tellHolder()
 	m.turn(l, Holding, CauseAddressUp)
 	l.backoff, l.notBefore, l.holdSince = 0, 0, m.now
 	m.emit(ProlongAddress{Name: l.name, Until: l.validUntil})

@@ -138,7 +138,7 @@ func (m *Machine) Step(now Instant, ev Event) []Effect {
 		return m.out // nothing came up, and nothing is due
 	}
 	m.due()
-	for m.settle() {
+	for len(m.loop) > 0 || m.settle() { // what the node says to itself may ask for the same save
 		m.deliver()
 		m.due()
 	}
