@@ -139,8 +139,10 @@ func (m *Machine) attemptAnswered(l *lease, p *peer, a *Answer, e *AnswerEntry) 
 	if !ok || a.Request.Counter != newest.counter {
 		return
 	}
-	if since := &p.views[l.no]; since.edition > a.Edition && since.Grantee == "" {
-		m.propose(l) // the hint that it is free came before the refusal, which had to wait for the state file
+	// The name is free since, if the hint that says so came before the refusal, which had to wait for the state file, or if the
+	// refusal was lost and this is the word on its repetition.
+	if since := &p.views[l.no]; since.Grantee == "" && (since.edition > a.Edition || e.Refused == OldRequest) {
+		m.propose(l)
 		return
 	}
 	l.try.refused[p.name] = true
@@ -307,9 +309,11 @@ func (m *Machine) pursueIdle(l *lease) {
 	if l.moved.to != "" && m.now >= l.moved.deadline {
 		to := l.moved.to
 		l.moved = moved{}
-		if holder, _ := m.holderOf(l); holder != to && m.mayContinue(v) {
-			m.tryClaim(l, CauseReclaim)
-			return
+		if holder, _ := m.holderOf(l); holder != to {
+			if m.mayContinue(v) && m.tryClaim(l, CauseReclaim) {
+				return
+			}
+			m.sendRelease(l, "") // nobody is to wait for one that does not come
 		}
 	}
 	if !l.lived && m.mayResume(l, v) && m.tryClaim(l, CauseContinue) {

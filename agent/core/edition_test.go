@@ -211,32 +211,36 @@ func TestOldHints(t *testing.T) {
 // A candidate that hears them in the wrong order asks again, as it does in the right one. Found by TestOutages: it waited
 // for what had been left of the old grant.
 func TestHintOvertakesRefusal(t *testing.T) {
-	refusal := func(m *Machine, edition uint64) Answer {
-		held := AnswerEntry{Name: "v1", Asked: true, Refused: Held, Grantee: "n3", Holding: true, Left: time.Second}
+	answer := func(m *Machine, edition uint64, e AnswerEntry) Answer {
+		e.Name, e.Asked = "v1", true
 		return Answer{
 			Voter: "n2", Incarnation: 3, Life: m.life, Request: Request{m.self.Start, m.counter}, Edition: edition, List: m.lists.id(),
-			Entries: []AnswerEntry{held},
+			Entries: []AnswerEntry{e},
 		}
 	}
+	held := AnswerEntry{Refused: Held, Grantee: "n3", Holding: true, Left: time.Second}
 	hint := Hint{Voter: "n2", Name: "v1", Incarnation: 3, Edition: 9}
 	for _, c := range []struct {
 		name  string
 		heard func(m *Machine) []Message
 		again bool
 	}{
-		{"in their order", func(m *Machine) []Message { return []Message{refusal(m, 8), hint} }, true},
-		{"the hint first", func(m *Machine) []Message { return []Message{hint, refusal(m, 8)} }, true},
-		{"refused since", func(m *Machine) []Message { return []Message{hint, refusal(m, 9)} }, false},
+		{"in their order", func(m *Machine) []Message { return []Message{answer(m, 8, held), hint} }, true},
+		{"the hint first", func(m *Machine) []Message { return []Message{hint, answer(m, 8, held)} }, true},
+		{"refused since", func(m *Machine) []Message { return []Message{hint, answer(m, 10, held)} }, false},
+		{"the refusal lost, and the request sent again", func(m *Machine) []Message {
+			return []Message{hint, answer(m, 9, AnswerEntry{Refused: OldRequest})}
+		}, true},
 	} {
 		m, l, _ := proved()
 		m.claimFresh(l)
 		m.peer("n2").incarnation, m.peer("n2").edition = 3, 8
-		first := m.counter
+		first, _ := l.newest()
 		for _, msg := range c.heard(m) {
 			m.receive("n2", msg)
 		}
-		if again := m.counter > first; again != c.again {
-			t.Errorf("%s: asked again: %t", c.name, again)
+		if newest, _ := l.newest(); newest.counter > first.counter != c.again {
+			t.Errorf("%s: asked again: %t", c.name, !c.again)
 		}
 		if free := m.peer("n2").views[l.no].Grantee == ""; free != c.again {
 			t.Errorf("%s: taken for free: %t", c.name, free)

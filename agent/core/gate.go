@@ -157,8 +157,11 @@ func (m *Machine) instanceUp(e InstanceUp) {
 	in.known, in.up, in.reason, in.note, in.unprovable, in.keeps = true, true, "", e.Note, e.Unprovable, e.KeepsMemory
 	in.conns = e.Conns
 	in.life = e.Figures.Incarnation
-	if restarted && in.stage != FlushIdle {
-		m.endStage(in)
+	if restarted {
+		in.undrainedUntil = 0 // its connections ended with the other process
+		if in.stage != FlushIdle {
+			m.endStage(in)
+		}
 	}
 	switch {
 	case restarted && e.Figures.Restart:

@@ -177,6 +177,22 @@ func TestCheckIsNotOld(t *testing.T) {
 	}
 }
 
+// TestCheckOfTheDead: what could not be asked of a process that was dying is not held against the next one.
+func TestCheckOfTheDead(t *testing.T) {
+	m, l, _ := proved()
+	early := asked(m, func() { m.claimFresh(l) })
+	m.Step(m.now, InstanceChecked{"mc", "v1", l.term, early[0].Number, "connection refused", false})
+	if l.role != Idle || m.standing(l.site) != ConnectionsLeft {
+		t.Fatalf("%s, %s", l.role, m.standing(l.site))
+	}
+	m.Step(m.now, InstanceWentDown{Instance: "mc", Dead: true})
+	began := m.now.Add(time.Millisecond)
+	m.Step(began, InstanceUp{Instance: "mc", Began: began, Figures: Proof{Incarnation: Incarnation{PID: 8, Start: 1}, Restart: true}})
+	if got := m.standing(l.site); got == ConnectionsLeft || !l.site.clean() {
+		t.Errorf("the next process: %s, clean %t", got, l.site.clean())
+	}
+}
+
 // TestCheckLosesTheClaim: a candidate whose instance is not as proved gives up, and claims no more with that proof.
 func TestCheckLosesTheClaim(t *testing.T) {
 	m, l, _ := proved()

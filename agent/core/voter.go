@@ -405,7 +405,7 @@ func (s *slot) show(now Instant, e *AnswerEntry) {
 }
 
 // release carries a release out, once: it cancels the request and older ones, and may reserve the
-// name for a successor (F1, F3, F15, F19).
+// name for a successor, or take the node's own reservation back (F1, F3, F15, F19).
 func (v *voter) release(now Instant, r Release) (a Ack, changed bool) {
 	a = Ack{Voter: v.name, Incarnation: v.incarnation, Request: r.Request()}
 	if r.Echo != v.incarnation {
@@ -435,6 +435,9 @@ func (s *slot) release(now Instant, r Release, e ReleaseEntry, d *dealings) (cha
 	}
 	if s.grant.to.Node == node && s.grant.request.Compare(req) <= 0 {
 		s.grant, changed = grant{}, true
+	}
+	if s.reserved.by == node {
+		s.reserved, changed = reservation{}, true
 	}
 	if e.Successor != "" && s.free() && r.Length > 0 && r.Length <= LeaseMax {
 		s.reserved, changed = reservation{node: e.Successor, by: node, until: now.Add(r.Length)}, true
