@@ -72,19 +72,17 @@ func (k *netlinkKernel) watch(ctx context.Context, changed func() error, removed
 	if err != nil {
 		return err
 	}
-	return k.events.watch(ctx, changed, func(r removal) {
-		if r.port != own {
-			removed(r)
-		}
-	})
+	return k.events.watch(ctx, own, changed, removed)
 }
 
-func (e *eventSocket) watch(ctx context.Context, changed func() error, removed func(removal)) error {
+// watch calls changed at its begin and after changes: at once after others', ownWait after the first of those that the socket of
+// the port own made.
+func (e *eventSocket) watch(ctx context.Context, own uint32, changed func() error, removed func(removal)) error {
 	if !e.watching.TryLock() {
 		return errWatched
 	}
 	defer e.watching.Unlock()
-	if err := e.file.SetReadDeadline(time.Time{}); err != nil {
+	if err := e.readUntil(ctx, time.Time{}); err != nil {
 		return err
 	}
 	defer interruptAtEnd(ctx, e.file)()
@@ -96,10 +94,43 @@ func (e *eventSocket) watch(ctx context.Context, changed func() error, removed f
 		if err := changed(); err != nil {
 			return err
 		}
-		if err := e.wait(removed); err != nil {
+		err := e.wait(own, removed)
+		if errors.Is(err, errOwn) {
+			err = e.waitLonger(ctx, own, removed)
+		}
+		if err != nil {
 			return err
 		}
 	}
+}
+
+// ownWait is for how long own changes are not told of: listing all links takes what a failover does not have to wait for.
+const ownWait = 50 * time.Millisecond
+
+// errOwn is the end of a wait in which only own changes were heard of.
+var errOwn = errors.New("own changes")
+
+// waitLonger waits for others' changes until ownWait is over.
+func (e *eventSocket) waitLonger(ctx context.Context, own uint32, removed func(removal)) error {
+	err := e.readUntil(ctx, time.Now().Add(ownWait))
+	if err != nil {
+		return err
+	}
+	for err = errOwn; errors.Is(err, errOwn); {
+		err = e.wait(own, removed)
+	}
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	return e.readUntil(ctx, time.Time{})
+}
+
+// readUntil sets the deadline of reads, unless ctx has ended, which sets one as well.
+func (e *eventSocket) readUntil(ctx context.Context, t time.Time) error {
+	if err := e.file.SetReadDeadline(t); err != nil {
+		return err
+	}
+	return ctx.Err()
 }
 
 func (e *eventSocket) groups(option int) error {
@@ -112,19 +143,19 @@ func (e *eventSocket) groups(option int) error {
 	return errors.Join(append(errs, err)...)
 }
 
-// wait returns when at least one message has come, and takes all that have.
-func (e *eventSocket) wait(removed func(removal)) error {
+// wait returns when at least one message has come, and takes all that have. It fails with errOwn if they all tell of own changes.
+func (e *eventSocket) wait(own uint32, removed func(removal)) error {
 	var failure error
-	heard := false
+	heard, others := false, false
 	err := e.raw.Read(func(fd uintptr) (done bool) {
 		for {
 			n, from, err := unix.Recvfrom(int(fd), e.scratch[:], 0)
 			switch {
 			case err == nil:
 				heard = true
-				eachRemoval(e.scratch[:n], from, removed)
+				others = ofOthers(e.scratch[:n], from, own, removed) || others
 			case errors.Is(err, unix.ENOBUFS): // some were lost
-				heard = true
+				heard, others = true, true
 			case errors.Is(err, unix.EINTR):
 			case errors.Is(err, unix.EAGAIN):
 				return heard
@@ -134,24 +165,34 @@ func (e *eventSocket) wait(removed func(removal)) error {
 			}
 		}
 	})
+	if err == nil && failure == nil && !others {
+		return errOwn
+	}
 	return errors.Join(err, failure)
 }
 
-// eachRemoval calls removed with every notice of the kernel's that an address went. What cannot be read is none.
-func eachRemoval(datagram []byte, from unix.Sockaddr, removed func(removal)) {
+// ofOthers reports whether a datagram of the kernel's tells of anything but addresses that the socket of the port own put up,
+// prolonged or removed. It calls removed with every notice that an address of another's doing went.
+func ofOthers(datagram []byte, from unix.Sockaddr, own uint32, removed func(removal)) (news bool) {
 	if sender, ok := from.(*unix.SockaddrNetlink); !ok || sender.Pid != 0 {
-		return // not from the kernel
+		return false // not from the kernel
 	}
 	messages, err := syscall.ParseNetlinkMessage(datagram)
 	if err != nil {
-		return
+		return true
 	}
 	for _, message := range messages {
-		if message.Header.Type != unix.RTM_DELADDR {
+		kind, port := message.Header.Type, message.Header.Pid
+		if (kind == unix.RTM_NEWADDR || kind == unix.RTM_DELADDR) && port == own {
+			continue
+		}
+		news = true
+		if kind != unix.RTM_DELADDR {
 			continue
 		}
 		if p, err := decodeAddress(message.Data); err == nil {
-			removed(removal{prefix: p.Prefix, port: message.Header.Pid})
+			removed(removal{prefix: p.Prefix, port: port})
 		}
 	}
+	return news
 }

@@ -43,7 +43,8 @@ func (m *Manager) Links() ([]Link, error) {
 }
 
 // WatchLinks calls each with every link there is, and then with every link whose state or addresses
-// have changed, one call at a time. Changes that follow each other closely may be told as one. It
+// have changed, one call at a time. Changes that follow each other closely may be told as one, and what the Manager itself does to
+// addresses is told a little later. It
 // returns when ctx ends (with its error) or the Manager is closed (with ErrClosed).
 func (m *Manager) WatchLinks(ctx context.Context, each func(Link)) error {
 	end, err := m.begin()
