@@ -22,7 +22,7 @@ type ExitKind int
 
 // The kinds of exit.
 const (
-	// ExitProcess: the thread group's leader ended, or the process began to dump core.
+	// ExitProcess: the thread group's leader ended, or another thread did by SIGKILL, or the process began to dump core.
 	ExitProcess ExitKind = iota
 	// ExitThread: another thread of the process ended. In memcached that is the first sign of death, bar one command.
 	ExitThread
@@ -274,7 +274,7 @@ func (c *Connector) dispatch(ev procEvent) {
 		return
 	}
 	exit := Exit{Kind: ExitThread, PID: ev.tgid, At: wallTime(ev.monotonic)}
-	if ev.what == eventCoredump || ev.pid == ev.tgid {
+	if ev.endsProcess() {
 		exit.Kind = ExitProcess
 	}
 	c.mu.Lock()

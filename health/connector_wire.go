@@ -32,6 +32,7 @@ const (
 	eventTimeOffset = 8  // after what and cpu
 	eventDataOffset = 16 // the union: error of an answer; or the thread's id, then its group's
 	eventBytesMin   = 24 // with the two ids, which all kinds wanted here have
+	exitCodeOffset  = eventDataOffset + 8
 
 	// Offsets in a whole message, for the socket filter.
 	whatOffset = nlHeaderBytes + cnHeaderBytes
@@ -45,10 +46,17 @@ type procEvent struct {
 	ackErr    uint32
 	monotonic time.Duration // CLOCK_MONOTONIC
 	pid, tgid int
+	killed    bool // the thread ended by SIGKILL
 }
 
 // ends tells the events that end a thread or, in the case of a core dump, the process.
 func (e procEvent) ends() bool { return e.what == eventExit || e.what == eventCoredump }
+
+// endsProcess tells those that end the process. SIGKILL never ends one thread alone: the others that execve ends have zero for
+// their code (Linux kernel/exit.c, do_group_exit).
+func (e procEvent) endsProcess() bool {
+	return e.what == eventCoredump || e.what == eventExit && (e.pid == e.tgid || e.killed)
+}
 
 // decodeProcEvent takes the first netlink message off b. It returns io.EOF when b is empty.
 func decodeProcEvent(b []byte) (ev procEvent, rest []byte, err error) {
@@ -87,6 +95,10 @@ func decodeConnector(b []byte) (procEvent, error) {
 		return ev, nil
 	}
 	ev.pid, ev.tgid = int(int32(first)), int(int32(second))
+	if ev.what == eventExit && size >= exitCodeOffset+4 {
+		status := unix.WaitStatus(binary.NativeEndian.Uint32(data[exitCodeOffset:]))
+		ev.killed = status.Signaled() && status.Signal() == unix.SIGKILL
+	}
 	return ev, nil
 }
 

@@ -1,6 +1,9 @@
 package health
 
-import "time"
+import (
+	"runtime"
+	"time"
+)
 
 // meet learns who answers. If that is another process than before and nobody noticed the old one's end, it is told now:
 // a restart is never missed, however fast it was.
@@ -79,6 +82,7 @@ func (l *loop) processEnded(at time.Time, detail string) {
 	l.detail = detail
 	l.ended = true
 	l.observe(Observation{Kind: Process, Outcome: Exited, At: at})
+	runtime.Gosched() // whoever was told has more to do, and it is urgent
 	l.unwatch()
 	l.endSession()
 }

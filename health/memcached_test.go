@@ -285,6 +285,26 @@ func TestMemcachedThreadEnds(t *testing.T) {
 	}
 }
 
+// TestMemcachedKilled: whichever of its threads ends first, it is known for the process's end, without a look at /proc.
+func TestMemcachedKilled(t *testing.T) {
+	c := openForTest(t)
+	if c == nil {
+		return
+	}
+	o := idle
+	o.Connector = c
+	m := startProbed(t, o)
+	ends := make(chan Exit, 100)
+	defer c.Watch(m.Process.Pid, func(e Exit) { ends <- e })()
+	kill(t, m.Cmd)
+	for n := range 4 { // as many as work for clients; there are others
+		if e := wait(t, "a thread's end", ends); e.Kind != ExitProcess {
+			t.Errorf("the end of thread %d: %v, want the process's", n+1, e.Kind)
+		}
+	}
+	next(t, m.reports, false, ReasonExited)
+}
+
 // command sends one line and returns the first of the answer.
 func command(t *testing.T, addr netip.AddrPort, line string) string {
 	t.Helper()
