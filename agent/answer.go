@@ -156,7 +156,7 @@ func (a *agent) carryOut(ctx context.Context, r control.Request) control.Respons
 // answer is of the time after.
 func (a *agent) order(ctx context.Context, r control.Request, ev core.Event) control.Response {
 	a.asks(r)
-	if err := a.loop.tell(ctx, ev); err != nil {
+	if err := a.loop.inform(ctx, ev); err != nil {
 		return control.Fail(control.FailStopping, "%v", err)
 	}
 	return control.Reply(struct{}{})
@@ -226,7 +226,7 @@ func (a *agent) answerFlush(ctx context.Context, r control.Request) control.Resp
 	for _, name := range a.loop.instances.names() {
 		if !serving[name] {
 			flushed.Proving = append(flushed.Proving, name)
-			if err := a.loop.tell(ctx, core.FlushRequested{Instance: name}); err != nil {
+			if err := a.loop.inform(ctx, core.FlushRequested{Instance: name}); err != nil {
 				return control.Fail(control.FailStopping, "%v", err)
 			}
 			continue

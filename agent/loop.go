@@ -27,18 +27,27 @@ type loop struct {
 
 	ticks   func() *nowait.Timer // makes the timers
 	timer   *nowait.Timer
-	telling *nowait.Timer // set while changes wait
+	telling *nowait.Timer // set while something is untold
 	asks    chan chan core.Status
 	answers []core.Event // of effects that were answered at once: fed before anything else
-	changes []change     // told tellAfter the first of them, since only people wait for them
+	untold  untold
 	exited  bool
 	kept    []core.KeptRecord // what stays up after an exit
 
 	counts loopCounts
 }
 
-// tellAfter is when log, history and hooks hear of a change. A failover takes a few milliseconds, in which this agent, its
-// memcached and their clients have better things to do.
+// untold is what nobody waits for: changes that people are told of in log and history, or by hooks, and the node's newest state,
+// which gossip spreads with its next round.
+type untold struct {
+	changes []change
+	state   *core.NodeState
+}
+
+func (u untold) nothing() bool { return len(u.changes) == 0 && u.state == nil }
+
+// tellAfter is how long it waits. A failover takes a few milliseconds, in which this agent, its memcached and their clients
+// have better things to do.
 const tellAfter = 10 * time.Millisecond
 
 // change is a change that is still to be told of, and when it was ordered.
@@ -95,7 +104,7 @@ func (l *loop) run(ctx context.Context, started core.Started) (err error) {
 	l.timer, l.telling = l.ticks(), l.ticks()
 	defer l.timer.Stop()
 	defer l.telling.Stop()
-	defer l.tellChanges() // those before a panic, too
+	defer l.tell() // what was before a panic, too
 	l.feed(started)
 	for !l.exited {
 		select {
@@ -106,7 +115,7 @@ func (l *loop) run(ctx context.Context, started core.Started) (err error) {
 		case <-l.timer.C:
 			l.feed(core.Tick{})
 		case <-l.telling.C:
-			l.tellChanges()
+			l.tell()
 		case answer := <-l.asks:
 			answer <- l.machine.Status(l.clock())
 		case <-ctx.Done():
@@ -119,7 +128,7 @@ func (l *loop) run(ctx context.Context, started core.Started) (err error) {
 // feed steps the machine with an event and then with what came of the effects that were answered at
 // once: nothing may come between a save and its result.
 func (l *loop) feed(ev core.Event) {
-	none := len(l.changes) == 0
+	toldAll := l.untold.nothing()
 	begun := l.clock()
 	l.step(ev)
 	for len(l.answers) > 0 {
@@ -127,7 +136,7 @@ func (l *loop) feed(ev core.Event) {
 		l.answers = l.answers[1:]
 		l.step(next)
 	}
-	if none && len(l.changes) > 0 {
+	if toldAll && !l.untold.nothing() {
 		l.telling.Reset(tellAfter)
 	}
 	took := l.clock().Sub(begun)
@@ -145,7 +154,7 @@ func (l *loop) step(ev core.Event) {
 	for _, effect := range l.machine.Step(now, ev) {
 		l.observer.Ordered(now, effect)
 		if t, ok := effect.(core.Transition); ok {
-			l.changes = append(l.changes, change{t, time.Now()})
+			l.untold.changes = append(l.untold.changes, change{t, time.Now()})
 			continue
 		}
 		l.perform(effect)
@@ -153,14 +162,18 @@ func (l *loop) step(ev core.Event) {
 	}
 }
 
-// tellChanges writes what changed into log and history.
-func (l *loop) tellChanges() {
-	for _, c := range l.changes {
+// tell writes what changed into log and history, and hands the newest state to gossip.
+func (l *loop) tell() {
+	if state := l.untold.state; state != nil {
+		l.net.Publish(*state)
+		l.untold.state = nil
+	}
+	for _, c := range l.untold.changes {
 		l.diary.transition(c.Transition, c.at)
 		l.history.Append(history.FromTransition(c.Transition, c.at))
 		l.observer.Done(c.Transition)
 	}
-	l.changes = l.changes[:0]
+	l.untold.changes = l.untold.changes[:0]
 }
 
 // perform carries out one effect, or hands it to the worker that will.
@@ -174,7 +187,7 @@ func (l *loop) perform(effect core.Effect) {
 			l.counts.sendFailed.Add(1) // to the machine it is a lost packet
 		}
 	case core.PublishState:
-		l.net.Publish(e.State)
+		l.untold.state = &e.State
 	case core.WakeAt:
 		l.timer.Reset(max(0, e.At.Sub(l.clock())))
 	case core.TakeAddress:
@@ -219,9 +232,9 @@ func (l *loop) save(e core.SaveState) core.Event {
 	return core.StateSaved{Seq: e.Seq}
 }
 
-// tell feeds an event, from any goroutine, and returns when the machine has taken it up: what ask returns later is of
+// inform feeds an event, from any goroutine, and returns when the machine has taken it up: what ask returns later is of
 // the time after. It fails when ctx or the loop has ended.
-func (l *loop) tell(ctx context.Context, ev core.Event) error {
+func (l *loop) inform(ctx context.Context, ev core.Event) error {
 	taken := make(chan struct{})
 	l.queue.putIf(ev, func() bool { close(taken); return true })
 	select {

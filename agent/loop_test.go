@@ -21,9 +21,9 @@ func TestEffectsAreCarriedOutInTheirOrder(t *testing.T) {
 		r.want("started")
 		r.order(
 			core.Send{To: "h2"}, core.SaveState{Seq: 7, Durable: durable(3)}, core.Send{To: "nowhere"},
-			core.PublishState{State: core.NodeState{Seq: 5}}, core.Send{To: "h3"},
+			core.Send{To: "h3"},
 		)
-		r.want("send h2", "save 3", "send nowhere", "publish 5", "send h3", "saved 7")
+		r.want("send h2", "save 3", "send nowhere", "send h3", "saved 7")
 		if sent, failed := r.loop.counts.sends.Load(), r.loop.counts.sendFailed.Load(); sent != 3 || failed != 1 {
 			t.Errorf("counted %d sends, %d failed; want 3 and 1", sent, failed)
 		}
@@ -36,7 +36,7 @@ type notebook struct{ rig *rig }
 func (n notebook) Append(e history.Entry) { n.rig.note("told %s at %s", e.To, e.Time.Sub(n.rig.begun)) }
 
 // People hear of changes once the others are done with them, with the times at which they came, and of the last ones at the
-// latest before the loop ends, whatever ends it.
+// latest before the loop ends, whatever ends it. So does gossip, of the newest state alone.
 func TestChangesAreToldWhenAllElseIsDone(t *testing.T) {
 	for name, end := range map[string]func(*rig){
 		"exit":  func(r *rig) { r.order(core.Transition{To: "dropping"}, core.Exit{}) },
@@ -52,13 +52,13 @@ func TestChangesAreToldWhenAllElseIsDone(t *testing.T) {
 				r := newRig(t)
 				r.loop.history = notebook{r}
 				r.start()
-				r.order(core.Transition{To: "candidate"}, core.Send{To: "h2"})
+				r.order(core.Transition{To: "candidate"}, core.PublishState{State: core.NodeState{Seq: 5}}, core.Send{To: "h2"})
 				pass(tellAfter / 2)
-				r.order(core.Transition{To: "taking"})
+				r.order(core.Transition{To: "taking"}, core.PublishState{State: core.NodeState{Seq: 6}})
 				r.want("started", "send h2")
 				pass(tellAfter / 2)
 				r.settle()
-				r.want("told candidate at 0s", "told taking at 5ms")
+				r.want("publish 6", "told candidate at 0s", "told taking at 5ms")
 				end(r)
 				r.want("told dropping at 10ms")
 			})

@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"memvip/agent/core"
 )
 
@@ -39,10 +41,18 @@ type stateFile struct {
 func newStateFile(dir string) *stateFile {
 	return &stateFile{
 		path: filepath.Join(dir, stateName), newPath: filepath.Join(dir, stateNewName),
-		create: func(path string) (io.WriteCloser, error) {
-			return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-		},
+		create: createPlain,
 	}
+}
+
+// createPlain is os.OpenFile but for the four system calls that ask whether the file can be waited for. It is on the way to
+// every grant.
+func createPlain(path string) (io.WriteCloser, error) {
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(fd), path), nil
 }
 
 // Save replaces the file. After an error the former state is still in it.

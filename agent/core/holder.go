@@ -199,7 +199,7 @@ func (m *Machine) renewed(l *lease, a *Answer, e *AnswerEntry) {
 	}
 	if l.confirm(a.Voter, a.Memory, e.Last) && l.site != nil {
 		l.site.record().Confirmed = maps.Clone(l.confirmed)
-		m.journal.dirty = true
+		m.saveSoon() // a voter that is missing speaks for nobody
 	}
 }
 
@@ -361,8 +361,13 @@ func (m *Machine) sendRelease(l *lease, successor string) {
 	}
 	l.forget(m.counter)
 	m.releases = append(m.releases, r)
+	if m.seat(successor) != nil {
+		m.sendReleaseTo(successor, r.release) // who has the most to do
+	}
 	for _, v := range m.voters() {
-		m.sendReleaseTo(v, r.release)
+		if v != successor {
+			m.sendReleaseTo(v, r.release)
+		}
 	}
 }
 

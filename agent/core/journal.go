@@ -4,14 +4,16 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"time"
 )
 
 // journal keeps the order between the state file and what depends on it: an answer leaves, and an
 // address goes up, only after the state it rests on is in the file (F9).
 type journal struct {
-	dirty  bool   // the state differs from what was last sent to the file
-	seq    uint64 // newest state sent to the file
-	saved  uint64 // newest state known to be in it
+	dirty  bool    // the state differs from what was last sent to the file
+	soon   Instant // it does, in what nobody waits for, and is sent then at the latest; zero: it does not
+	seq    uint64  // newest state sent to the file
+	saved  uint64  // newest state known to be in it
 	gated  []gatedSend
 	memory uint64
 	err    string // why the last save failed; "" if it did not
@@ -37,15 +39,25 @@ func (m *Machine) send(to string, msg Message) {
 // sendSaved sends a message once the present state is in the file.
 func (m *Machine) sendSaved(to string, msg Message) {
 	m.journal.gated = append(m.journal.gated, gatedSend{to: to, msg: msg})
-	if m.journal.err != "" {
-		m.journal.dirty = true // the last save failed: try again before anything depends on it
+	if m.journal.err != "" || m.journal.soon != 0 {
+		m.journal.dirty = true // try again, or no later, before anything depends on it
+	}
+}
+
+// saveWait is how long a change may wait that nobody waits for: as long as others of the same failover come.
+const saveWait = 2 * time.Millisecond
+
+// saveSoon has the present state saved with the next change, or when saveWait is over.
+func (m *Machine) saveSoon() {
+	if j := &m.journal; !j.dirty && j.soon == 0 {
+		j.soon = m.now.Add(saveWait)
 	}
 }
 
 // pendingSave returns the number of the save that will hold the present state; 0 if it is in the file.
 func (m *Machine) pendingSave() uint64 {
 	switch j := &m.journal; {
-	case j.dirty:
+	case j.dirty || j.soon != 0:
 		return j.seq + 1
 	case j.seq > j.saved:
 		return j.seq
@@ -61,8 +73,8 @@ func (m *Machine) settle() bool {
 		j.dirty, j.retry = true, 0
 	}
 	wait := m.pendingSave()
-	if j.dirty {
-		j.dirty = false
+	if j.dirty || j.soon != 0 && m.now >= j.soon {
+		j.dirty, j.soon = false, 0
 		j.seq++
 		m.emit(SaveState{j.seq, m.durable()})
 	}
@@ -125,13 +137,8 @@ func (m *Machine) saveFailed(e SaveFailed) {
 	}
 }
 
-// retryAt is when a failed save is tried again.
-func (j *journal) retryAt() Instant {
-	if j.retry == 0 {
-		return never
-	}
-	return j.retry
-}
+// wakeAt is when a failed save is tried again, or one that could wait is made.
+func (j *journal) wakeAt() Instant { return min(set(j.retry), set(j.soon)) }
 
 // durable returns the state to be kept.
 func (m *Machine) durable() Durable {

@@ -133,7 +133,7 @@ func (m *Machine) Step(now Instant, ev Event) []Effect {
 	if late {
 		m.expire()
 	}
-	calm := m.dispatch(ev) && !late && !m.journal.dirty
+	calm := m.dispatch(ev) && !late && !m.journal.dirty && m.journal.soon == 0
 	if calm && !m.settle() {
 		return m.out // nothing came up, and nothing is due
 	}
@@ -336,15 +336,14 @@ func (c *Claim) renews(a *Answer) bool {
 		!slices.ContainsFunc(a.Entries, func(e AnswerEntry) bool { return e.Refused != NotRefused })
 }
 
-// voterRelease carries a release out and tells the successors it names, who need not wait until it is in the file: a voter
-// that forgets it has granted the name to nobody else.
+// voterRelease carries a release out and tells the successors it names.
 func (m *Machine) voterRelease(r Release) {
 	ack, changed := m.voter.release(m.now, r)
-	m.journal.dirty = m.journal.dirty || changed
 	m.sendSaved(r.From.Node, ack)
 	if !changed {
 		return
 	}
+	m.saveSoon() // only the confirmation waits for it; until then a voter that forgets has granted the name to nobody else
 	for _, e := range r.Entries {
 		if to, hint, ok := m.voter.reservedHint(m.now, e.Name); ok && hint.By == r.From.Node {
 			m.send(to, hint)
@@ -429,7 +428,7 @@ func (m *Machine) wake() Instant {
 	a := alarm{m.now, never}
 	a.set(m.nextBeat)
 	a.set(m.hastenAt())
-	a.set(m.journal.retryAt())
+	a.set(m.journal.wakeAt())
 	if m.voter != nil {
 		m.voter.wake(&a)
 	}
