@@ -18,7 +18,7 @@ var (
 
 	// A dead host's addresses move when its leases run out, so this is the outage after a power cut. Claims are
 	// renewed every lease/4: at 600 ms three renewals in a row may be lost, 150 ms apart, before a healthy
-	// holder lets go. It is twice the shortest that lost nothing under what an ordinary day brings (BENCHMARKS.md,
+	// holder lets go. It is twice the shortest that was looked at, which lost nothing under what an ordinary day brings (BENCHMARKS.md,
 	// "How short a lease stays safe"): a core that stands still for a while is not in that. Below 200 ms a scheduling
 	// stall or a full switch queue looks like a death; 5 s is the time for which a voter that lost its memory keeps
 	// silent, and no grant may outlive that.

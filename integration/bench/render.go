@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,7 +32,7 @@ func render(r results) string {
 	if len(rows) > 0 {
 		part("How to read the figures", bullets(readings))
 	}
-	part("How to repeat them", renderRepeat())
+	part("How to repeat them", renderRepeat(r))
 	part("Promises", renderPromises(r))
 	return b.String()
 }
@@ -190,18 +191,63 @@ var readings = []string{
 }
 
 // renderRepeat says which commands measure what again.
-func renderRepeat() string {
-	return "```\n" + strings.Join([]string{
-		"make bench-peers     # all of it; stopped, it goes on where it was: every run is kept in bin/bench-peers.json",
+func renderRepeat(r results) string {
+	lines := []string{"# what is shown here; stopped, each goes on where it was: every run is kept in bin/bench-peers.json"}
+	for _, these := range r.together() {
+		lines = append(lines, fmt.Sprintf("make bench-peers BENCH=\"-steady 0 -burn 0 \\\n  -contender %s \\\n  -fault %s\"", these.contenders, strings.Join(these.faults, ",")))
+	}
+	if steady := inOrder(func(c string) bool {
+		return slices.ContainsFunc(r.Steady, func(x cost) bool { return x.Contender == c })
+	}); steady != "" {
+		lines = append(lines, fmt.Sprintf("make bench-peers BENCH=\"-fault none -burn 0 -steady %.0fs \\\n  -contender %s\"", r.Steady[0].Seconds, steady))
+	}
+	if burned := inOrder(func(c string) bool {
+		return slices.ContainsFunc(r.Burns, func(b slice) bool { return b.Contender == c })
+	}); burned != "" {
+		lines = append(lines, fmt.Sprintf("make bench-peers BENCH=\"-fault none -steady 0 -burn %.0fs \\\n  -contender %[2]s -burn-contender %[2]s\"", r.strains()[0].Seconds, burned))
+	}
+	return "```\n" + strings.Join(append(lines,
+		"",
+		"make bench-peers     # every contender and every fault, for hours",
 		"make bench           # memvip alone",
 		"bin/bench -list      # every fault and contender by name",
-		"",
-		"# some runs, measured apart",
-		"alone='-steady 0 -burn 0 -json bin/alone.json -page='",
-		"make bench-peers BENCH=\"$alone -contender memvip,keepalived-limit -fault memcached-kill\"",
-		"make bench-peers BENCH=\"$alone -fault none -steady 60s\"",
-		"make bench-peers BENCH=\"$alone -fault none -burn 30m -burn-contender memvip,keepalived-limit\"",
-	}, "\n") + "\n```\n"
+	), "\n") + "\n```\n"
+}
+
+// alike are faults that the same contenders were struck with.
+type alike struct {
+	contenders string
+	faults     []string
+}
+
+// together sorts the faults by who was struck with them.
+func (r results) together() []alike {
+	var all []alike
+	for _, f := range faults {
+		who := inOrder(func(c string) bool {
+			return slices.ContainsFunc(r.Runs, func(s sample) bool { return s.Contender == c && s.Fault == f.name })
+		})
+		i := slices.IndexFunc(all, func(a alike) bool { return a.contenders == who })
+		switch {
+		case who == "":
+		case i < 0:
+			all = append(all, alike{who, []string{f.name}})
+		default:
+			all[i].faults = append(all[i].faults, f.name)
+		}
+	}
+	return all
+}
+
+// inOrder lists the contenders that are wanted, as the command line takes them.
+func inOrder(wanted func(name string) bool) string {
+	var names []string
+	for _, c := range contenders {
+		if wanted(c.name) {
+			names = append(names, c.name)
+		}
+	}
+	return strings.Join(names, ",")
 }
 
 // renderPromises says whether memvip's were kept.

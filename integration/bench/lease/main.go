@@ -60,6 +60,9 @@ func run(set settings, out, progress io.Writer) error {
 	if e := keep.Load(set.data, &r); e != nil {
 		return errors.Join(err, e)
 	}
+	if set.report && len(r.Slices) == 0 {
+		return fmt.Errorf("report: %s holds no figures: -data names the file that does", set.data)
+	}
 	text := render(r)
 	fmt.Fprint(out, text)
 	if err == nil && set.page != "" {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -34,8 +35,27 @@ func render(r record) string {
 	b.WriteString(legend())
 	b.WriteString(garbage(points))
 	b.WriteString("\n" + adviceText(advise(points, leases)))
-	b.WriteString("\nRepeat: `make bench-lease` as root on a quiet machine (about 16 hours; it goes on where it was stopped), `make bench-lease BENCH=-report` to print.\n")
+	b.WriteString("\n" + repeat(points, leases))
 	return b.String()
+}
+
+// repeat says which command measures this again, and which writes it again.
+func repeat(points map[cell]point, leases []time.Duration) string {
+	var lengths, of []string
+	for _, l := range leases {
+		lengths = append(lengths, fmt.Sprint(l.Milliseconds()))
+	}
+	least := math.Inf(1)
+	for c, p := range points {
+		of, least = append(of, string(c.Class)), min(least, p.hours/hosts*60)
+	}
+	slices.Sort(of)
+	text := "Repeat: `make bench-lease BENCH='-leases " + strings.Join(lengths, ",")
+	if of = slices.Compact(of); len(of) < len(classes) {
+		text += " -class " + of[0]
+	}
+	return text + fmt.Sprintf(" -minutes %.2g'` as root on a quiet machine; it goes on where it was stopped. Without flags it measures more lengths and both classes, for about 16 hours. "+
+		"To write this section from its figures: `make bench-lease BENCH='-report -data integration/bench/measured/lease.json'`.\n", least)
 }
 
 const intro = `Nothing fails in these runs: every lease that ended unrenewed ended falsely, and cost its VIP a move. A holder renews

@@ -14,16 +14,37 @@ func render(r record) string {
 		b.WriteString("Nothing was measured yet.\n")
 		return b.String()
 	}
-	fmt.Fprintf(&b, "Machine: %s, load average %.1f. Agent %s, memcached %s. Three nodes vote; as many VIPs as nodes, one memcached per node for all of them.\n", r.Machine, r.Machine.Load, r.Build, r.Memcached)
+	fmt.Fprintf(&b, "Machine: %s. Agent %s, memcached %s. Three nodes vote; as many VIPs as nodes, one memcached per node for all of them.\n", r.Machine, r.Build, r.Memcached)
 	if len(r.Real) > 0 {
 		b.WriteString("\n### Real agents in network namespaces of one machine\n\n" + renderReal(r.Real))
 	}
 	if len(r.Simulated) > 0 {
 		b.WriteString("\n### Simulated clusters\n\n" + renderSimulated(r.Simulated))
-		b.WriteString("\n" + renderAims(r.Simulated))
+		b.WriteString("\n" + renderAims(r.Simulated) + renderAll(r.Real))
 	}
-	b.WriteString("\nRepeat: `make bench-size` as root on a quiet machine (it goes on where it was stopped), `make bench-size BENCH=-report` to print.\n")
+	b.WriteString("\n" + repeat(r))
 	return b.String()
+}
+
+// repeat says which commands measure this again, and which writes it again. Sizes whose nodes told each other no states are
+// simulated by a call of their own.
+func repeat(r record) string {
+	var real, loud, quiet []string
+	for _, row := range r.Real {
+		real = append(real, fmt.Sprint(row.Nodes))
+	}
+	for _, row := range r.Simulated {
+		if row.Quiet {
+			quiet = append(quiet, fmt.Sprint(row.Nodes))
+		} else {
+			loud = append(loud, fmt.Sprint(row.Nodes))
+		}
+	}
+	text := fmt.Sprintf("Repeat, as root on a quiet machine: `make bench-size BENCH='-real=%s -sim=%s'`", strings.Join(real, ","), strings.Join(loud, ","))
+	if len(quiet) > 0 {
+		text += fmt.Sprintf(", and then `make bench-size BENCH='-real= -sim=%s -quiet'`", strings.Join(quiet, ","))
+	}
+	return text + ". It goes on where it was stopped. To write this section from its figures: `make bench-size BENCH='-report -data integration/bench/measured/size.json'`.\n"
 }
 
 // table writes a heading and lines whose first column is text.
@@ -57,7 +78,7 @@ func renderReal(rows []realRow) string {
 	}
 	return "Nothing happens; of one node, on average:\n\n" +
 		table([]string{"nodes", "kind", "CPU, % of a core", "most", "resident MiB", "packets/s sent", "received", "kB/s sent", "received"}, costs) +
-		"\nSomething happens; milliseconds until a VIP's first gratuitous ARP elsewhere, median and longest:\n\n" +
+		"\nSomething happens; milliseconds until a VIP's first gratuitous ARP elsewhere, median and longest (of how many):\n\n" +
 		table([]string{"nodes", "fresh start, s", "of it to start agents", "memcached killed", "host cut off", "a tenth cut off", "load average"}, failures) +
 		"\nAgents are scheduled " + scheduled(rows) + ". Configuration: the defaults but for failback_delay. Packets are those of agents, ARP included.\n"
 }
@@ -102,10 +123,11 @@ func renderSimulated(rows []simRow) string {
 	}
 	text := "Nothing happens; of one node, on average:\n\n" +
 		table([]string{"nodes", "kind", "lease packets/s sent", "received", "states/s, both ways", "lease kB/s, both ways", "steps/s", "us/step", "steps, % of a core", "codec, % of a core"}, costs) +
-		"\nSomething happens; simulated milliseconds until a VIP is up elsewhere, median and longest:\n\n" +
+		"\nSomething happens; simulated milliseconds until a VIP is up elsewhere, median and longest (of how many):\n\n" +
 		table([]string{"nodes", "fresh start, s", "memcached exits", "host dies", "a tenth dies", "a voter's CPU for that, ms", "heap/node, MiB", "forms with up to ms/event", "all of this took, s"}, failures) +
 		"\nEvery event takes an agent 20 us of simulated time, but for the column that tells how slow agents may be for a fresh start to come about within 10 s. " +
-		"What steps and codec took of a processor of this machine is counted beside.\n"
+		"What steps and codec took of a processor of this machine is counted beside. " +
+		"Agents refuse more than 250 nodes and VIPs: what is beyond shows how the state machine grows.\n"
 	if quiet {
 		text += "Where no states are counted nodes told each other theirs in claims only.\n"
 	}
@@ -152,6 +174,20 @@ func renderAims(rows []simRow) string {
 	return b.String()
 }
 
+// renderAll says what real nodes without a vote send and receive in all, of which the simulated count a part.
+func renderAll(rows []realRow) string {
+	var sizes []string
+	for _, r := range rows {
+		if r.Others.Nodes > 0 {
+			sizes = append(sizes, fmt.Sprintf("%s at %d nodes", figure(r.Others.Sent.Packets+r.Others.Received.Packets), r.Nodes))
+		}
+	}
+	if len(sizes) == 0 {
+		return ""
+	}
+	return "- all packets per second of a real node without a vote, states and broadcast ARP included: " + strings.Join(sizes, ", ") + "\n"
+}
+
 func verdict(met bool) string {
 	if met {
 		return "met"
@@ -167,12 +203,12 @@ func took(moves []move) []millis {
 	return all
 }
 
-// times are the median and the longest of some.
+// times are the median and the longest of some, and how many they are.
 func times(all []millis) string {
 	if len(all) == 0 {
 		return "-"
 	}
-	return figure(float64(median(all))) + " / " + figure(float64(slices.Max(all)))
+	return fmt.Sprintf("%s / %s (%d)", figure(float64(median(all))), figure(float64(slices.Max(all))), len(all))
 }
 
 // median of an even number is the mean of the middle two; 0 of none.
