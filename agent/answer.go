@@ -179,7 +179,7 @@ func (a *agent) asks(r control.Request) {
 		}
 	default: // the word says it
 	}
-	a.loop.history.Append(history.Asked(command, r.VIP, r.By, time.Now()))
+	a.loop.note(history.Asked(command, r.VIP, r.By, time.Now()))
 	fields := logrus.Fields{fieldCommand: command, fieldBy: r.By}
 	if r.VIP != "" {
 		fields[fieldVIP] = r.VIP

@@ -38,7 +38,7 @@ func (a *agent) awaitStop(ctx context.Context) {
 		return
 	}
 	a.diary.change(logrus.Fields{fieldWay: string(end.way), fieldCause: end.why}, "agent stops")
-	a.loop.history.Append(history.Stops(end.why, time.Now()))
+	a.loop.note(history.Stops(end.why, time.Now()))
 	if end.next != nil {
 		a.herald.Anew(end.why)
 	} else {

@@ -176,6 +176,16 @@ func (l *loop) tell() {
 	l.untold.changes = l.untold.changes[:0]
 }
 
+// note writes an entry into the history after what has happened before it. It may be called from any goroutine while the loop
+// runs; once that has ended there is no history to write.
+func (l *loop) note(e history.Entry) {
+	l.queue.putIf(core.Tick{}, func() bool {
+		l.tell()
+		l.history.Append(e)
+		return false
+	})
+}
+
 // perform carries out one effect, or hands it to the worker that will.
 func (l *loop) perform(effect core.Effect) {
 	switch e := effect.(type) {

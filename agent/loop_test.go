@@ -66,6 +66,22 @@ func TestChangesAreToldWhenAllElseIsDone(t *testing.T) {
 	}
 }
 
+// What another goroutine writes into the history comes behind what happened before.
+func TestNotesKeepTheOrderOfTheHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.loop.history = notebook{r}
+		r.start()
+		r.order(core.Transition{To: "candidate"})
+		pass(tellAfter / 2)
+		r.loop.note(history.Entry{To: "asked", Time: time.Now()})
+		r.settle()
+		r.want("started", "told candidate at 0s", "told asked at 5ms")
+		pass(tellAfter)
+		r.want()
+	})
+}
+
 func TestNothingComesBetweenASaveAndItsResult(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)

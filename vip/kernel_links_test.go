@@ -81,6 +81,19 @@ func TestKernelProlongedAddressOutlivesItsLifetime(t *testing.T) {
 	find(t, w.there(t), service6.Prefix)
 }
 
+// An address that others remove before its coming was told is told to be gone all the same.
+func TestKernelTellsOfARemovalRightAfterATake(t *testing.T) {
+	t.Parallel()
+	w := newRealWorld(t)
+	m := w.open(t)
+	told := watch(t, m)
+	host := func(l Link) bool { return l.Name == service.Link && !slices.Contains(l.Prefixes, service.Prefix) }
+	awaitLink(t, told, host) // before
+	take(t, m, service)
+	w.removeForeign(t, service.Prefix)
+	awaitLink(t, told, host)
+}
+
 func TestKernelLinkGoneIsToldAndDropped(t *testing.T) {
 	t.Parallel()
 	w := newRealWorld(t)

@@ -44,7 +44,7 @@ func (m *Manager) Links() ([]Link, error) {
 
 // WatchLinks calls each with every link there is, and then with every link whose state or addresses
 // have changed, one call at a time. Changes that follow each other closely may be told as one, and what the Manager itself does to
-// addresses is told a little later. It
+// addresses is told a little later; so after others have removed an address every link is told, changed or not. It
 // returns when ctx ends (with its error) or the Manager is closed (with ErrClosed).
 func (m *Manager) WatchLinks(ctx context.Context, each func(Link)) error {
 	end, err := m.begin()
@@ -56,23 +56,27 @@ func (m *Manager) WatchLinks(ctx context.Context, each func(Link)) error {
 	defer cancel(nil)
 	defer context.AfterFunc(m.ctx, func() { cancel(ErrClosed) })()
 
-	told := map[int]Link{}
+	told, removed := map[int]Link{}, false
 	err = m.kernel.watch(ctx, func() error {
 		links, err := m.sortedLinks()
 		if err != nil {
 			return err
 		}
-		tell(told, links, each)
+		tell(told, links, removed, each)
+		removed = false
 		return nil
-	}, m.noteRemoval)
+	}, func(r removal) {
+		m.noteRemoval(r)
+		removed = true // perhaps of what was added since the last call
+	})
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
 	return fmt.Errorf("vip: watch links: %w", err)
 }
 
-// tell hands out what differs from what was told before, and remembers it.
-func tell(told map[int]Link, links []Link, each func(Link)) {
+// tell hands out what differs from what was told before, or all, and remembers it.
+func tell(told map[int]Link, links []Link, all bool, each func(Link)) {
 	gone := make(map[int]Link, len(told))
 	for index, link := range told {
 		gone[index] = link
@@ -87,7 +91,7 @@ func tell(told map[int]Link, links []Link, each func(Link)) {
 	for _, link := range links {
 		before, known := told[link.Index]
 		told[link.Index] = link
-		if !known || !before.equal(link) {
+		if all || !known || !before.equal(link) {
 			each(link)
 		}
 	}

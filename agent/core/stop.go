@@ -26,6 +26,7 @@ func (m *Machine) leave() {
 	case m.keeping():
 		m.leaveKeeping()
 	case m.gaveAll():
+		m.journal.dirty = m.journal.dirty || m.journal.soon != 0 // there will be no other occasion
 		m.exited = true
 		m.emit(Exit{})
 	}

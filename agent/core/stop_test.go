@@ -1,6 +1,7 @@
 package core
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -81,6 +82,27 @@ func TestKeepingNothingIsAskedForAndTheLastSaveIsTheEnd(t *testing.T) {
 	exit, exits := ordered[Exit](k)
 	if !exits || len(exit.Kept) != 1 || exit.Kept[0] != kept[0] {
 		t.Errorf("after the save: %v, want an exit that keeps %v", k.did, kept)
+	}
+}
+
+// What its own voter has only in memory is in the file before a node leaves: else the next life would keep from others what
+// this one gave up.
+func TestLeavingWritesWhatCouldWait(t *testing.T) {
+	k := newKeeper(t)
+	k.step(0, StopRequested{})
+	k.step(time.Millisecond, AddressDown{Name: "v1"})
+	release := Request{k.m.self.Start, k.m.counter}
+	for _, voter := range []string{"b", "c"} {
+		if _, exits := ordered[Exit](k); exits {
+			t.Fatal("leaves before a majority knows")
+		}
+		k.step(saveWait/4, Received{voter, Ack{Voter: voter, Incarnation: k.m.peer(voter).incarnation, Request: release}})
+	}
+	if _, exits := ordered[Exit](k); !exits {
+		t.Fatalf("does not leave: %v", k.did)
+	}
+	if !slices.ContainsFunc(k.save.Durable.Slots, func(s SlotRecord) bool { return s.Name == "v1" && s.Grant.Node == "" }) {
+		t.Errorf("the file says: %+v", k.save.Durable.Slots)
 	}
 }
 
