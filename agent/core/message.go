@@ -151,7 +151,7 @@ type ReleaseEntry struct {
 }
 
 // Release cancels the sender's request and all older ones for the names. It is sent only when the
-// address is down, its sockets are destroyed or silenced, and the fence is closed (F3).
+// address is off its link, its sockets are destroyed or silenced as far as the kernel allows (F3).
 type Release struct {
 	From    Claimant
 	Counter uint64

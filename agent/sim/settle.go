@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"memvip/agent/core"
@@ -48,12 +49,19 @@ func (w *World) mend() {
 }
 
 // spared returns the voter of that number, if the others are a majority without it. It comes back without state, and so takes
-// its file's voter list for the one in force: no host is to do that while the list is an operator's mistake.
+// its file's voter list for the one in force: no host is to do that while the list is an operator's mistake. Nor does one stay dead
+// before a change of the list has come to all: it would wait for that one's word, or for an operator's that it is switched off.
 func (w *World) spared(voter int) *host {
-	if voter == 0 || len(w.voters) < 3 || w.mistaken {
+	if voter == 0 || len(w.voters) < 3 || w.mistaken || !w.oneList() {
 		return nil
 	}
 	return w.byName[w.voters[(voter-1)%len(w.voters)]][0]
+}
+
+// oneList reports whether every host last said that it goes by the same list, with none before it in force any more.
+func (w *World) oneList() bool {
+	list := w.hosts[0].said.List
+	return list.Previous == 0 && !slices.ContainsFunc(w.hosts, func(h *host) bool { return h.said.List != list })
 }
 
 // mendSpare ends the last fault, and returns when.

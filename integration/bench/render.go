@@ -208,7 +208,7 @@ func renderRepeat(r results) string {
 	}
 	return "```\n" + strings.Join(append(lines,
 		"",
-		"make bench-peers     # every contender and every fault, for hours",
+		"make bench-peers     # every contender, and the faults and busy loops that the Makefile names, for hours",
 		"make bench           # memvip alone",
 		"bin/bench -list      # every fault and contender by name",
 	), "\n") + "\n```\n"
