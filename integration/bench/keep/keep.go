@@ -26,6 +26,14 @@ func Load(path string, to any) error {
 	return nil
 }
 
+// Report is Load for what only wants to tell of the figures: without a file it fails.
+func Report(path string, to any) error {
+	if _, err := os.Stat(path); err != nil {
+		return fmt.Errorf("nothing to report: %w", err)
+	}
+	return Load(path, to)
+}
+
 // Save replaces a file; its folder is made where there is none. After an error the former file is still there.
 func Save(path string, what any) error {
 	b, err := json.MarshalIndent(what, "", "\t")

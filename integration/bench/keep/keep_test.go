@@ -18,6 +18,9 @@ func TestKept(t *testing.T) {
 	if err := Load(path, &got); err != nil || got.A != 1 {
 		t.Fatalf("what is not there: %+v, %v", got, err)
 	}
+	if err := Report(path, &got); err == nil {
+		t.Error("what is not there is reported, in the place of what a page says")
+	}
 	for _, want := range []figures{{2, []float64{0.5}}, {3, []float64{0.25, 7}}} {
 		if err := Save(path, want); err != nil {
 			t.Fatal(err)
@@ -25,6 +28,9 @@ func TestKept(t *testing.T) {
 		got = figures{}
 		if err := Load(path, &got); err != nil || got.A != want.A || len(got.B) != len(want.B) || got.B[0] != want.B[0] {
 			t.Errorf("%+v, %v; want %+v", got, err, want)
+		}
+		if err := Report(path, &got); err != nil || got.A != want.A {
+			t.Errorf("reported: %+v, %v; want %+v", got, err, want)
 		}
 	}
 	if err := Save(path, figures{B: []float64{math.NaN()}}); err == nil {

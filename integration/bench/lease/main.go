@@ -53,15 +53,14 @@ func run(set settings, out, progress io.Writer) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var err error
+	load := keep.Report
 	if !set.report {
+		load = keep.Load
 		err = measure(ctx, set, progress)
 	}
 	var r record
-	if e := keep.Load(set.data, &r); e != nil {
+	if e := load(set.data, &r); e != nil {
 		return errors.Join(err, e)
-	}
-	if set.report && len(r.Slices) == 0 {
-		return fmt.Errorf("report: %s holds no figures: -data names the file that does", set.data)
 	}
 	text := render(r)
 	fmt.Fprint(out, text)

@@ -2,9 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,22 +10,6 @@ import (
 
 	"memvip/integration/bench/machine"
 )
-
-// A report of nothing is an error: it must not take the place of a page's figures.
-func TestReportOfNothing(t *testing.T) {
-	page := filepath.Join(t.TempDir(), "page.md")
-	before := "<!-- " + section + " -->\nfigures\n<!-- end of " + section + " -->\n"
-	if err := os.WriteFile(page, []byte(before), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	err := run(settings{report: true, page: page, data: filepath.Join(t.TempDir(), "none.json")}, io.Discard, io.Discard)
-	if err == nil {
-		t.Error("no error")
-	}
-	if after, err := os.ReadFile(page); err != nil || string(after) != before {
-		t.Errorf("the page is now %q, %v", after, err)
-	}
-}
 
 // What is printed, for slices that testdata writes one a line:
 //

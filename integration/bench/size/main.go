@@ -46,15 +46,14 @@ func main() {
 // run measures, unless it shall not, and reports what there is, also when it was stopped.
 func run(set settings, out, progress io.Writer) error {
 	var err error
+	load := keep.Report
 	if !set.report {
+		load = keep.Load
 		err = measure(context.Background(), set, progress)
 	}
 	var r record
-	if e := keep.Load(set.data, &r); e != nil {
+	if e := load(set.data, &r); e != nil {
 		return errors.Join(err, e)
-	}
-	if set.report && len(r.Real)+len(r.Simulated) == 0 {
-		return fmt.Errorf("report: %s holds no figures: -data names the file that does", set.data)
 	}
 	text := render(r)
 	fmt.Fprint(out, text)

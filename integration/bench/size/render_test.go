@@ -2,31 +2,12 @@ package main
 
 import (
 	"encoding/json"
-	"io"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
 
 	"memvip/integration/bench/machine"
 )
-
-// A report of nothing is an error: it must not take the place of a page's figures.
-func TestReportOfNothing(t *testing.T) {
-	page := filepath.Join(t.TempDir(), "page.md")
-	before := "<!-- " + section + " -->\nfigures\n<!-- end of " + section + " -->\n"
-	if err := os.WriteFile(page, []byte(before), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	err := run(settings{report: true, page: page, data: filepath.Join(t.TempDir(), "none.json")}, io.Discard, io.Discard)
-	if err == nil {
-		t.Error("no error")
-	}
-	if after, err := os.ReadFile(page); err != nil || string(after) != before {
-		t.Errorf("the page is now %q, %v", after, err)
-	}
-}
 
 // What is printed for a record, whose rows testdata writes as they are kept.
 func TestRender(t *testing.T) {
