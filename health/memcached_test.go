@@ -256,17 +256,26 @@ func TestMemcachedStoppedByOperator(t *testing.T) {
 	}
 }
 
+// startWatched starts a memcached that is hardly asked anything, whose threads' ends the test hears of beside the prober. It is
+// not ok where the process connector is not to be had.
+func startWatched(t *testing.T) (m probed, ends chan Exit, ok bool) {
+	t.Helper()
+	o := idle
+	if o.Connector = openForTest(t); o.Connector == nil {
+		return probed{}, nil, false
+	}
+	m = startProbed(t, o)
+	ends = make(chan Exit, 100)
+	t.Cleanup(o.Connector.Watch(m.Process.Pid, func(e Exit) { ends <- e }))
+	return m, ends, true
+}
+
 // TestMemcachedThreadEnds: the one command that ends a thread of a healthy server must not look like death.
 func TestMemcachedThreadEnds(t *testing.T) {
-	c := openForTest(t)
-	if c == nil {
+	m, ends, ok := startWatched(t)
+	if !ok {
 		return
 	}
-	o := idle
-	o.Connector = c
-	m := startProbed(t, o)
-	ends := make(chan Exit, 10)
-	defer c.Watch(m.Process.Pid, func(e Exit) { ends <- e })()
 	if got := command(t, m.addr, "lru_crawler disable"); got != "OK" {
 		t.Fatalf("memcached says %q", got)
 	}
@@ -287,15 +296,10 @@ func TestMemcachedThreadEnds(t *testing.T) {
 
 // TestMemcachedKilled: whichever of its threads ends first, it is known for the process's end, without a look at /proc.
 func TestMemcachedKilled(t *testing.T) {
-	c := openForTest(t)
-	if c == nil {
+	m, ends, ok := startWatched(t)
+	if !ok {
 		return
 	}
-	o := idle
-	o.Connector = c
-	m := startProbed(t, o)
-	ends := make(chan Exit, 100)
-	defer c.Watch(m.Process.Pid, func(e Exit) { ends <- e })()
 	kill(t, m.Cmd)
 	for n := range 4 { // as many as work for clients; there are others
 		if e := wait(t, "a thread's end", ends); e.Kind != ExitProcess {

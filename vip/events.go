@@ -94,8 +94,8 @@ func (e *eventSocket) watch(ctx context.Context, own uint32, changed func() erro
 		if err := changed(); err != nil {
 			return err
 		}
-		err := e.wait(own, removed)
-		if errors.Is(err, errOwn) {
+		others, err := e.wait(own, removed)
+		if err == nil && !others {
 			err = e.waitLonger(ctx, own, removed)
 		}
 		if err != nil {
@@ -107,17 +107,11 @@ func (e *eventSocket) watch(ctx context.Context, own uint32, changed func() erro
 // ownWait is for how long own changes are not told of: listing all links takes what a failover does not have to wait for.
 const ownWait = 50 * time.Millisecond
 
-// errOwn is the end of a wait in which only own changes were heard of.
-var errOwn = errors.New("own changes")
-
 // waitLonger waits for others' changes until ownWait is over.
 func (e *eventSocket) waitLonger(ctx context.Context, own uint32, removed func(removal)) error {
-	err := e.readUntil(ctx, time.Now().Add(ownWait))
-	if err != nil {
-		return err
-	}
-	for err = errOwn; errors.Is(err, errOwn); {
-		err = e.wait(own, removed)
+	others, err := false, e.readUntil(ctx, time.Now().Add(ownWait))
+	for err == nil && !others {
+		others, err = e.wait(own, removed)
 	}
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
@@ -143,11 +137,11 @@ func (e *eventSocket) groups(option int) error {
 	return errors.Join(append(errs, err)...)
 }
 
-// wait returns when at least one message has come, and takes all that have. It fails with errOwn if they all tell of own changes.
-func (e *eventSocket) wait(own uint32, removed func(removal)) error {
+// wait returns when at least one message has come, and takes all that have. It reports whether any tells of what others did.
+func (e *eventSocket) wait(own uint32, removed func(removal)) (others bool, err error) {
 	var failure error
-	heard, others := false, false
-	err := e.raw.Read(func(fd uintptr) (done bool) {
+	heard := false
+	err = e.raw.Read(func(fd uintptr) (done bool) {
 		for {
 			n, from, err := unix.Recvfrom(int(fd), e.scratch[:], 0)
 			switch {
@@ -165,10 +159,7 @@ func (e *eventSocket) wait(own uint32, removed func(removal)) error {
 			}
 		}
 	})
-	if err == nil && failure == nil && !others {
-		return errOwn
-	}
-	return errors.Join(err, failure)
+	return others, errors.Join(err, failure)
 }
 
 // ofOthers reports whether a datagram of the kernel's tells of anything but addresses that the socket of the port own put up,
