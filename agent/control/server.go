@@ -14,7 +14,7 @@ import (
 // a client, which has its own timeout.
 const (
 	clientsMax    = 64               // at once; further ones wait in the kernel's queue
-	requestWait   = 2 * time.Second  // for a client to say what it wants
+	requestWait   = 2 * time.Second  // for a client to say what it wants, outside of tests
 	answerWait    = 10 * time.Second // for the handler
 	replyWait     = 5 * time.Second  // for a client to take the reply
 	acceptBackoff = 100 * time.Millisecond
@@ -30,6 +30,8 @@ type Server struct {
 	file     os.FileInfo // the socket as made, to tell it from a successor's
 	answer   Handler
 
+	requestWait time.Duration // for a client to say what it wants
+
 	ctx    context.Context
 	cancel context.CancelFunc
 	slots  chan struct{} // a token per client being served
@@ -42,13 +44,17 @@ type Server struct {
 // Serve makes the socket at path, with mode 0660 from its first instant, and answers on it. A dead
 // agent's socket is replaced; a live one's is not (ErrInUse).
 func Serve(path string, answer Handler) (*Server, error) {
+	return serveWaiting(path, answer, requestWait)
+}
+
+func serveWaiting(path string, answer Handler, requestWait time.Duration) (*Server, error) {
 	l, file, err := listen(path)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Server{
-		path: path, listener: l, file: file, answer: answer,
+		path: path, listener: l, file: file, answer: answer, requestWait: requestWait,
 		ctx: ctx, cancel: cancel, slots: make(chan struct{}, clientsMax),
 	}
 	s.wg.Go(s.accept)
@@ -115,7 +121,7 @@ func (s *Server) serve(conn *net.UnixConn) {
 	defer conn.Close()
 	stop := context.AfterFunc(s.ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	if conn.SetReadDeadline(time.Now().Add(requestWait)) != nil || s.ctx.Err() != nil {
+	if conn.SetReadDeadline(time.Now().Add(s.requestWait)) != nil || s.ctx.Err() != nil {
 		return
 	}
 	resp := s.respond(conn)

@@ -27,7 +27,12 @@ func socketPath(t *testing.T) string { return filepath.Join(t.TempDir(), SocketN
 
 func serve(t *testing.T, path string, answer Handler) *Server {
 	t.Helper()
-	s, err := Serve(path, answer)
+	return served(t, path, answer, requestWait)
+}
+
+func served(t *testing.T, path string, answer Handler, requestWait time.Duration) *Server {
+	t.Helper()
+	s, err := serveWaiting(path, answer, requestWait)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,11 +224,13 @@ func TestCloseRemovesTheSocket(t *testing.T) {
 func TestCloseEndsWhatIsUnderWay(t *testing.T) {
 	path := socketPath(t)
 	entered := make(chan struct{})
-	s := serve(t, path, func(ctx context.Context, _ Request) Response {
+	ended := make(chan error, 1)
+	s := served(t, path, func(ctx context.Context, _ Request) Response {
 		close(entered)
 		<-ctx.Done()
+		ended <- ctx.Err()
 		return Fail(FailStopping, "the agent is stopping")
-	})
+	}, time.Hour)
 	mute, err := net.Dial("unix", path)
 	if err != nil {
 		t.Fatal(err)
@@ -235,12 +242,18 @@ func TestCloseEndsWhatIsUnderWay(t *testing.T) {
 		failed <- err
 	}()
 	<-entered
-	begun := time.Now()
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
+	closed := make(chan error, 1)
+	go func() { closed <- s.Close() }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(patience):
+		t.Fatal("Close waits for its clients")
 	}
-	if took := time.Since(begun); took > requestWait {
-		t.Errorf("Close waited %s for its clients", took)
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("the handler ended with %v, want %v", err, context.Canceled)
 	}
 	if r := reason(t, <-failed).Reason; r != ReasonBadReply && r != ReasonFailed {
 		t.Errorf("the client heard %s", r)
