@@ -22,12 +22,12 @@ func proofOf(f flush.Figures) core.Proof {
 func proofOfCertificate(c flush.Certificate) core.Proof {
 	return core.Proof{
 		Incarnation: core.Incarnation{PID: c.PID, Start: c.Start},
-		Oldest:      c.Oldest, TotalItems: c.TotalItems, Restart: c.Restart,
+		Oldest:      c.Oldest, TotalItems: c.TotalItems,
 	}
 }
 
 func certificateOf(p core.Proof) flush.Certificate {
-	return flush.Certificate{PID: p.PID, Start: p.Start, Oldest: p.Oldest, TotalItems: p.TotalItems, Restart: p.Restart}
+	return flush.Certificate{PID: p.PID, Start: p.Start, Oldest: p.Oldest, TotalItems: p.TotalItems}
 }
 
 // nameOf is what the machine calls a VIP.

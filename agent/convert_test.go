@@ -14,6 +14,7 @@ import (
 	"memvip/agent/control"
 	"memvip/agent/core"
 	"memvip/configs"
+	"memvip/flush"
 	"memvip/vip"
 )
 
@@ -79,6 +80,31 @@ func TestTheMachineIsConfiguredFromTheFile(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	core.New(got) // which refuses what makes no sense
+}
+
+// A process proves that nothing is or was in it only if it has no items, never had any, and nothing brings any back.
+func TestWhatAFreshProcessProves(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		figures func(*flush.Figures)
+		want    bool
+	}{
+		{"fresh", func(*flush.Figures) {}, true},
+		{"flushed just now", func(f *flush.Figures) { f.Oldest = 62 }, true},
+		{"memory kept", func(f *flush.Figures) { f.MemoryFile = true }, false},
+		{"items", func(f *flush.Figures) { f.CurrItems = 1 }, false},
+		{"items come and gone", func(f *flush.Figures) { f.TotalItems = 1 }, false},
+		{"delayed flush", func(f *flush.Figures) { f.Oldest = 63 }, false},
+	} {
+		figures := flush.Figures{PID: 2, Start: 50, Uptime: 2} // at tick 62
+		c.figures(&figures)
+		want := core.Proof{
+			Incarnation: core.Incarnation{PID: 2, Start: 50}, Oldest: figures.Oldest, TotalItems: figures.TotalItems, Restart: c.want,
+		}
+		if got := proofOf(figures); got != want {
+			t.Errorf("%s: %+v, want %+v", c.name, got, want)
+		}
+	}
 }
 
 func TestANodeHasOnlyWhatItMayServe(t *testing.T) {

@@ -250,7 +250,7 @@ func why(err error) string {
 func voids(r flush.Reason) bool {
 	switch r {
 	case flush.ReasonRestarted, flush.ReasonFlushedAgain, flush.ReasonItemsChanged, flush.ReasonDelayedFlush,
-		flush.ReasonNotEmpty, flush.ReasonMemoryKept:
+		flush.ReasonNotEmpty:
 		return true
 	case flush.ReasonStopped, flush.ReasonTimeout, flush.ReasonUnreachable, flush.ReasonFull, flush.ReasonLogin,
 		flush.ReasonFlushRefused, flush.ReasonBadReply, flush.ReasonUnquiet, flush.ReasonConnectionsLeft,

@@ -348,7 +348,7 @@ func TestARestartRunsOnceAtATime(t *testing.T) {
 func TestEveryReasonVoidsAProofOrNot(t *testing.T) {
 	want := map[flush.Reason]bool{
 		flush.ReasonRestarted: true, flush.ReasonFlushedAgain: true, flush.ReasonItemsChanged: true,
-		flush.ReasonDelayedFlush: true, flush.ReasonNotEmpty: true, flush.ReasonMemoryKept: true,
+		flush.ReasonDelayedFlush: true, flush.ReasonNotEmpty: true,
 	}
 	for reason := flush.ReasonStopped; reason <= flush.ReasonRestartFailed; reason++ {
 		if voids(reason) != want[reason] {

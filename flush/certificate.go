@@ -12,31 +12,10 @@ type Certificate struct {
 	Start      int64  // as Figures.Start
 	Oldest     int64  // as Figures.Oldest
 	TotalItems uint64 // as Figures.TotalItems
-	Restart    bool   // proved by a new process instead of a flush: it counts for every service address
 }
 
-func certificateOf(f Figures, restart bool) Certificate {
-	return Certificate{PID: f.PID, Start: f.Start, Oldest: f.Oldest, TotalItems: f.TotalItems, Restart: restart}
-}
-
-// CertifyRestart proves emptiness by a restart: first are the first figures of another process than the one that former
-// are of. In a container the pid may be the same; then the start tells, unless it took less than a second. The refusal
-// is ReasonMemoryKept, ReasonNotEmpty, ReasonDelayedFlush, or ReasonRestarted if it is still the former process.
-func CertifyRestart(former, first Figures) (Certificate, error) {
-	refuse := func(reason Reason, format string, args ...any) (Certificate, error) {
-		return Certificate{}, &Refusal{Reason: reason, Detail: fmt.Sprintf(format, args...)}
-	}
-	switch {
-	case first.sameProcess(former.PID, former.Start):
-		return refuse(ReasonRestarted, "not restarted: still pid %d, started at %d", first.PID, first.Start)
-	case first.MemoryFile:
-		return refuse(ReasonMemoryKept, "the server keeps its items across restarts (-e)")
-	case !first.EmptyAtStart():
-		return refuse(ReasonNotEmpty, "curr_items is %d and total_items %d at first contact", first.CurrItems, first.TotalItems)
-	case first.DelayedFlushPending():
-		return refuse(ReasonDelayedFlush, "%s", delayedFlush(first))
-	}
-	return certificateOf(first, true), nil
+func certificateOf(f Figures) Certificate {
+	return Certificate{PID: f.PID, Start: f.Start, Oldest: f.Oldest, TotalItems: f.TotalItems}
 }
 
 // Verify reads the figures again, shortly before a service address goes up, and returns nil if the instance is still as

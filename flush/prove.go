@@ -57,7 +57,7 @@ func (c client) prove(ctx context.Context, vips []netip.Addr, quietSince Figures
 	if err := c.boundaryMoved(before, after); err != nil {
 		return Certificate{}, err
 	}
-	return certificateOf(after, false), nil
+	return certificateOf(after), nil
 }
 
 // unchanged refuses figures of another process, or of one that a client used since.

@@ -47,8 +47,6 @@ const (
 	ReasonFlushedAgain
 	// ReasonItemsChanged means that items were stored since the proof.
 	ReasonItemsChanged
-	// ReasonMemoryKept means that a restart proves nothing, since the server keeps its items in a file (-e).
-	ReasonMemoryKept
 	// ReasonRestartFailed means that the restart command is missing, or failed.
 	ReasonRestartFailed
 )
@@ -69,7 +67,6 @@ var reasonNames = [...]string{
 	ReasonDelayedFlush:    "delayed_flush",
 	ReasonFlushedAgain:    "flushed_again",
 	ReasonItemsChanged:    "items_changed",
-	ReasonMemoryKept:      "memory_kept",
 	ReasonRestartFailed:   "restart_failed",
 }
 
@@ -83,7 +80,7 @@ func (r Reason) String() string {
 // Refusal is the error of every function here.
 type Refusal struct {
 	Reason Reason
-	Addr   netip.AddrPort // the instance; zero for Restart and CertifyRestart, which speak to none
+	Addr   netip.AddrPort // the instance; zero for Restart, which speaks to none
 	Detail string         // in words, such as "cmd_get went from 10 to 42"
 	Err    error          // the cause, if it was an error
 }

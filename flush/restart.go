@@ -18,7 +18,7 @@ const restartOutputWait = 50 * time.Millisecond
 // Restart runs the operator's restart command and returns when it has ended. The end of its output is in the refusal
 // if it fails. It is run without a shell, without standard input, in the ordinary scheduling class and without the
 // variables by which systemd talks to the agent. If ctx ends first, its process group is killed. A success means that
-// the command reported one; what it restarted is for Inspect and CertifyRestart to find out.
+// the command reported one; what it restarted is for Inspect to find out.
 func Restart(ctx context.Context, argv []string) error {
 	if len(argv) == 0 {
 		return &Refusal{Reason: ReasonRestartFailed, Detail: "no restart command is configured"}
