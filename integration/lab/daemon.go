@@ -24,7 +24,7 @@ type daemon struct {
 	env     []string      // beside the lab's own environment
 	born    func(pid int) // told of every start; may be nil
 	logPath string        // standard output and error, all lives one after the other
-	pidPath string        // the pid of the newest process; "" for none
+	pidPath string        // a file with the pid of the newest process, for restart commands; "" for none
 	dir     string        // working directory
 	respawn time.Duration
 	family  bool // what it starts belongs to it, and shares its fate

@@ -319,9 +319,6 @@ func (l *Lab) OpenVIP(ctx context.Context, vip netip.Addr) (*Session, error) {
 	return open(ctx, l.client, netip.AddrPortFrom(vip, Port))
 }
 
-// InClient runs f on a thread in the client's namespace: sockets that f opens are a client's, for good.
-func (l *Lab) InClient(f func() error) error { return inNamespace(int(l.client.ns), f) }
-
 // Logs is what all programs of the lab have written, host by host, for a test that failed.
 func (l *Lab) Logs() string {
 	var b strings.Builder

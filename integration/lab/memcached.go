@@ -90,9 +90,6 @@ func (m *Memcached) Addr() netip.AddrPort { return m.private }
 // Host is where it runs.
 func (m *Memcached) Host() *Host { return m.host }
 
-// PIDFile holds the pid of the newest process, for a configured restart command.
-func (m *Memcached) PIDFile() string { return m.pidPath }
-
 // Open connects to the private address from the host itself, whatever VIP is up. The deadline of ctx holds for the
 // session's whole life.
 func (m *Memcached) Open(ctx context.Context) (*Session, error) {

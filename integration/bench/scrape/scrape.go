@@ -146,15 +146,6 @@ func (h *Histogram) add(upTo float64, n int) {
 	(*h)[i].Count += n
 }
 
-// Plus is the sum of two histograms.
-func (h Histogram) Plus(o Histogram) Histogram {
-	sum := slices.Clone(h)
-	for _, b := range o {
-		sum.add(b.UpTo, b.Count)
-	}
-	return sum
-}
-
 // Minus is what was added to a histogram since an earlier look.
 func (h Histogram) Minus(earlier Histogram) Histogram {
 	rest := slices.Clone(h)
