@@ -14,8 +14,8 @@ import (
 )
 
 // addresses carries out what the machine orders about addresses: one goroutine for each VIP, which
-// keeps the order of that VIP's orders, and one that keeps its fence open beside an order that takes its time. Its
-// methods but finish belong to the loop's goroutine.
+// keeps the order of that VIP's orders, and one that keeps its fence open beside an order that takes its time. Methods
+// that say so may be called from any goroutine; the rest belong to the loop's.
 type addresses struct {
 	shared
 	port    addressPort
@@ -39,7 +39,7 @@ func newAddresses(s shared, port addressPort, where map[core.Name]vip.Address) *
 	return a
 }
 
-// finish ends the workers once they have done what was ordered so far.
+// finish ends the workers once they have done what was ordered so far, from any goroutine when the loop has ended.
 func (a *addresses) finish() {
 	for _, w := range a.workers {
 		w.orders.close()
@@ -362,8 +362,8 @@ func isDown(err error) bool {
 	return errors.Is(err, vip.ErrNoSocketDestroy) || errors.Is(err, vip.ErrSocketsLeft) || errors.Is(err, vip.ErrFence)
 }
 
-// letGo takes down every address that may be up, side by side, without anybody's order. The loop has
-// ended: what its workers were still to put up finds its lease over.
+// letGo takes down every address that may be up, side by side, without anybody's order, from any goroutine when the loop
+// has ended: what its workers were still to put up finds its lease over.
 func (a *addresses) letGo() error {
 	errs := make([]error, len(a.names))
 	var all sync.WaitGroup

@@ -47,7 +47,8 @@ type clientTeller interface {
 	SendClients(to string, l clients.List) (packets int, err error)
 }
 
-// clientele is this node's part in it. All but known, heard, and the counts belongs to the goroutine that is in run.
+// clientele is this node's part in it. Methods that say so may be called from any goroutine; the rest belongs to the goroutine
+// that is in run.
 type clientele struct {
 	self  string
 	diary *diary
@@ -286,7 +287,7 @@ func (c *clientele) known(places map[core.Name]vip.Address) map[core.Name]int {
 	return all
 }
 
-// addCounts adds what is counted to the counts of a status.
+// addCounts adds what is counted to the counts of a status, from any goroutine.
 func (c *clientele) addCounts(counted map[string]int) {
 	counted["client_lists_told"] = int(c.counts.told.Load())
 	counted["client_lists_not_told"] = int(c.counts.notTold.Load())

@@ -24,8 +24,8 @@ const listenersAttempts = 4
 // inspectRetry is the pause before the figures of an instance are asked for again.
 const inspectRetry = 250 * time.Millisecond
 
-// instances holds the conversations with this node's memcacheds. Its methods but finish and the health
-// callbacks belong to the loop's goroutine, and none of them waits: each conversation is a goroutine.
+// instances holds the conversations with this node's memcacheds. Methods that say so may be called from any goroutine; the
+// rest belong to the loop's, and none of those waits: each conversation is a goroutine.
 type instances struct {
 	shared
 	port    instancePort
@@ -90,7 +90,7 @@ func newInstances(s shared, port instancePort, configured map[string]instanceCon
 	return all
 }
 
-// names lists the instances, sorted.
+// names lists the instances, sorted, from any goroutine.
 func (s *instances) names() []string { return slices.Sorted(maps.Keys(s.all)) }
 
 // empty has an instance forget everything, which needs no proof: clients of what it serves only miss. It may be called
@@ -99,7 +99,7 @@ func (s *instances) empty(ctx context.Context, name string) error {
 	return s.port.Empty(ctx, s.all[name].address)
 }
 
-// finish breaks off what is under way and waits for it.
+// finish breaks off what is under way and waits for it, from any goroutine when the loop has ended.
 func (s *instances) finish() {
 	s.cancel()
 	s.running.wait()

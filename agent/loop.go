@@ -13,8 +13,8 @@ import (
 	"memvip/agent/nowait"
 )
 
-// loop feeds the machine and carries out what it orders. All but ask and the counters belongs to the
-// goroutine that is in run.
+// loop feeds the machine and carries out what it orders. Methods that say so may be called from any goroutine, and anybody may
+// read the counts; the rest belongs to the goroutine that is in run.
 type loop struct {
 	shared
 	machine   machine

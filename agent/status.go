@@ -157,7 +157,7 @@ func (a *agent) addCounts(counted map[string]int) {
 	a.clients.addCounts(counted)
 }
 
-// up returns the addresses that are on this node's links by its own doing, by name.
+// up returns the addresses that are on this node's links by its own doing, by name, from any goroutine.
 func (a *addresses) up() []control.AddressFacts {
 	var list []control.AddressFacts
 	for _, name := range a.names {
