@@ -7,21 +7,6 @@ import (
 	"time"
 )
 
-// The defaults of Options. With them a frozen instance is down after deadline × fall, at most one interval later: 450
-// to 550 ms. A death is seen at once.
-const (
-	// IntervalDefault is small enough to add little to the fall time, and costs some 10 packets a second on loopback.
-	IntervalDefault = 100 * time.Millisecond
-	// DeadlineDefault is above the 50 to 80 ms that a healthy server was seen to need when the cores were taken.
-	DeadlineDefault = 150 * time.Millisecond
-	// FallDefault: one late answer means nothing, and neither do two.
-	FallDefault = 3
-	// RiseDefault keeps a server that answers now and then from going up and down.
-	RiseDefault = 3
-	// FreshIntervalDefault meets each of four workers every four seconds or so.
-	FreshIntervalDefault = time.Second
-)
-
 // The pace after a down: a restarted server is found soon, a dead one costs little.
 const (
 	quickInterval = 20 * time.Millisecond
@@ -35,14 +20,16 @@ const (
 	lookAgain = 20 * time.Millisecond
 )
 
-// Options say what to probe and how. Values of zero or below mean the default.
+// Options say what to probe and how. All durations and counts are required, and above zero. A frozen instance is down after
+// Deadline × Fall, at most one Interval later; a death is seen at once.
 type Options struct {
-	Address       netip.AddrPort // of the instance, over TCP
-	Interval      time.Duration  // between two questions on the kept-open connection
-	Deadline      time.Duration  // for an answer, the connect included
-	Fall          int            // failures in a row that mean down
-	Rise          int            // answers in a row that mean up after a down
-	FreshInterval time.Duration  // between two fresh connections, as long as they are answered
+	Address  netip.AddrPort // of the instance, over TCP
+	Interval time.Duration  // between two questions on the kept-open connection
+	// Deadline is for an answer, the connect included. A healthy server was seen to need 50 to 80 ms when the cores were taken.
+	Deadline      time.Duration
+	Fall          int           // failures in a row that mean down
+	Rise          int           // answers in a row that mean up after a down
+	FreshInterval time.Duration // between two fresh connections, as long as they are answered; each meets another worker
 
 	// Serving, if not nil, says whether clients are served by the instance now. While they are not, nothing is wrong and the
 	// connector watches the process, questions come at IdleInterval, and fresh connections are as much seldomer. When it
@@ -78,11 +65,6 @@ type Prober struct {
 
 // New returns a prober that does nothing until Run.
 func New(o Options) *Prober {
-	orDefault(&o.Interval, IntervalDefault)
-	orDefault(&o.Deadline, DeadlineDefault)
-	orDefault(&o.Fall, FallDefault)
-	orDefault(&o.Rise, RiseDefault)
-	orDefault(&o.FreshInterval, FreshIntervalDefault)
 	return &Prober{options: o, hurry: make(chan struct{}, 1)}
 }
 
@@ -94,12 +76,6 @@ const idleShare = 4
 // longer than that between fresh connections would save nothing.
 func IdleInterval(interval, fresh time.Duration) time.Duration {
 	return max(interval, min(idleShare*interval, fresh))
-}
-
-func orDefault[T int | time.Duration](v *T, def T) {
-	if *v <= 0 {
-		*v = def
-	}
 }
 
 // The answers of Source.

@@ -61,7 +61,7 @@ func TestFirstContactNeedsOneAnswer(t *testing.T) { serving(t, idle) }
 func TestPace(t *testing.T) {
 	connector := &Connector{done: make(chan struct{})}
 	serves := false
-	p := New(Options{Report: func(Report) {}, Serving: func() bool { return serves }, Connector: connector})
+	p := New(orUsual(Options{Report: func(Report) {}, Serving: func() bool { return serves }, Connector: connector}))
 	l := newLoop(p)
 	l.kept = &session{}
 	l.stopWatch = func() {}
@@ -71,46 +71,46 @@ func TestPace(t *testing.T) {
 		if got := l.pace(now); got != want {
 			t.Errorf("%s: %s from one question to the next, want %s", when, got, want)
 		}
-		if seldom := l.freshPace() > FreshIntervalDefault; seldom != (want == 4*IntervalDefault) {
+		if seldom := l.freshPace() > usual.FreshInterval; seldom != (want == 4*usual.Interval) {
 			t.Errorf("%s: fresh connections every %s", when, l.freshPace())
 		}
 	}
 	answer := func() { l.conclude(event{what: answered, at: now, sent: now}) }
 	observe := func(k Kind, o Outcome) { l.observe(Observation{Kind: k, Outcome: o, Sent: now, At: now}) }
-	expect("nothing known yet", IntervalDefault)
+	expect("nothing known yet", usual.Interval)
 	answer()
-	expect("up", 4*IntervalDefault)
+	expect("up", 4*usual.Interval)
 	serves = true
-	expect("up and serving", IntervalDefault)
+	expect("up and serving", usual.Interval)
 	serves = false
 	l.suspect(Exit{Kind: ExitThread})
-	expect("a thread ended", IntervalDefault)
+	expect("a thread ended", usual.Interval)
 	answer()
-	expect("and an answer came", 4*IntervalDefault)
+	expect("and an answer came", 4*usual.Interval)
 	observe(Fresh, TimedOut)
-	expect("a fresh connection is overdue", IntervalDefault)
+	expect("a fresh connection is overdue", usual.Interval)
 	observe(Fresh, Settled)
-	expect("and came to an end", 4*IntervalDefault)
+	expect("and came to an end", 4*usual.Interval)
 	observe(KeptOpen, BadReply)
-	expect("an answer was wrong", IntervalDefault)
+	expect("an answer was wrong", usual.Interval)
 	answer()
-	expect("and the next one right", 4*IntervalDefault)
+	expect("and the next one right", 4*usual.Interval)
 	l.stopWatch = nil
-	expect("not watched", IntervalDefault)
+	expect("not watched", usual.Interval)
 	l.stopWatch = func() {}
-	expect("watched again", 4*IntervalDefault)
-	for range FallDefault {
+	expect("watched again", 4*usual.Interval)
+	for range usual.Fall {
 		observe(KeptOpen, TimedOut)
 	}
 	expect("just down", quickInterval)
 	now = now.Add(quickFor + time.Second)
-	expect("down", IntervalDefault)
-	for range RiseDefault {
+	expect("down", usual.Interval)
+	for range usual.Rise {
 		answer()
 	}
-	expect("up again", 4*IntervalDefault)
+	expect("up again", 4*usual.Interval)
 	close(connector.done)
-	expect("the connector failed", IntervalDefault)
+	expect("the connector failed", usual.Interval)
 	for interval, want := range map[time.Duration]time.Duration{
 		100 * time.Millisecond: 400 * time.Millisecond, 500 * time.Millisecond: time.Second, 2 * time.Second: 2 * time.Second,
 	} {
@@ -124,7 +124,7 @@ func TestPace(t *testing.T) {
 func TestHurry(t *testing.T) {
 	connector := &Connector{done: make(chan struct{})}
 	serves := false
-	p := New(Options{Report: func(Report) {}, Serving: func() bool { return serves }, Connector: connector})
+	p := New(orUsual(Options{Report: func(Report) {}, Serving: func() bool { return serves }, Connector: connector}))
 	l := newLoop(p)
 	l.kept = &session{asks: make(chan struct{}, 1)}
 	l.stopWatch = func() {}
@@ -138,13 +138,13 @@ func TestHurry(t *testing.T) {
 			t.Errorf("%s: the next question in %s, a fresh connection in %s, want %s and %s", when, l.next.Sub(now), l.nextFresh.Sub(now), next, fresh)
 		}
 	}
-	expect("idle", 4*IntervalDefault, 4*FreshIntervalDefault)
+	expect("idle", 4*usual.Interval, 4*usual.FreshInterval)
 	serves = true
 	p.Hurry()
 	p.Hurry() // no more than once
 	<-l.hurry
 	l.hasten(now)
-	expect("serving", IntervalDefault, FreshIntervalDefault)
+	expect("serving", usual.Interval, usual.FreshInterval)
 	select {
 	case <-l.hurry:
 		t.Error("it is to hurry twice")
@@ -155,7 +155,7 @@ func TestHurry(t *testing.T) {
 // TestHurryIsHeard has a loop whose next question would come in an hour.
 func TestHurryIsHeard(t *testing.T) {
 	s := startScripted(t, always(serves))
-	p := New(Options{Address: s.addr, Interval: 20 * time.Millisecond, FreshInterval: time.Hour, Report: func(Report) {}})
+	p := New(orUsual(Options{Address: s.addr, Interval: 20 * time.Millisecond, FreshInterval: time.Hour, Report: func(Report) {}}))
 	l := newLoop(p)
 	l.next = time.Now().Add(time.Hour)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -195,7 +195,7 @@ func TestInStep(t *testing.T) {
 // is overdue, since an answer is late on every busy host.
 func TestWhenTheProcessIsLookedAt(t *testing.T) {
 	connector := &Connector{done: make(chan struct{})}
-	p := New(Options{Connector: connector})
+	p := New(orUsual(Options{Connector: connector}))
 	l := newLoop(p)
 	l.kept = &session{asks: make(chan struct{}, 1)}
 	now := time.Now()
@@ -409,7 +409,7 @@ func TestRunLeavesNothing(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			New(o).Run(ctx)
+			New(orUsual(o)).Run(ctx)
 		}()
 		wait(t, "a report", reported)
 		cancel()

@@ -2,6 +2,7 @@ package health
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -151,6 +152,17 @@ func (s *scripted) reply(m manner, command string) string {
 	return "ERROR\r\n"
 }
 
+// usual is how a test probes where it does not say otherwise.
+var usual = Options{Interval: 100 * time.Millisecond, Deadline: 150 * time.Millisecond, Fall: 3, Rise: 3, FreshInterval: time.Second}
+
+// orUsual completes options.
+func orUsual(o Options) Options {
+	o.Interval, o.Deadline = cmp.Or(o.Interval, usual.Interval), cmp.Or(o.Deadline, usual.Deadline)
+	o.Fall, o.Rise = cmp.Or(o.Fall, usual.Fall), cmp.Or(o.Rise, usual.Rise)
+	o.FreshInterval = cmp.Or(o.FreshInterval, usual.FreshInterval)
+	return o
+}
+
 // hasty are options that decide soon, but leave a busy machine some time to answer.
 var hasty = Options{Interval: 20 * time.Millisecond, Deadline: 200 * time.Millisecond, FreshInterval: 20 * time.Millisecond}
 
@@ -178,7 +190,7 @@ func probe(t *testing.T, addr netip.AddrPort, o Options) (*Prober, <-chan Report
 			t.Error("more reports than any test has room for")
 		}
 	}
-	p := New(o)
+	p := New(orUsual(o))
 	runUntilCleanup(t, p)
 	return p, reports
 }
