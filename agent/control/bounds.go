@@ -40,7 +40,6 @@ const (
 	roundTripAssumed = 2 * time.Millisecond
 	onHostAssumed    = 10 * time.Millisecond
 	exitNoticed      = 5 * time.Millisecond
-	staggerLeast     = 5 * time.Millisecond
 )
 
 // outages is what a report says of the bounds.
@@ -62,9 +61,8 @@ func outages(s Settings) Outages {
 // and taking over is two round trips and a half.
 func BoundsOf(s Settings) Bounds {
 	b := Bounds{RoundTrip: roundTripAssumed, OnHost: onHostAssumed}
-	stagger := max(staggerLeast, 3*b.RoundTrip)
 	move := b.RoundTrip*5/2 + b.OnHost
-	b.HostLost = time.Duration(float64(s.Lease)*(1+s.Drift)) + b.RoundTrip*2 + stagger + b.OnHost
+	b.HostLost = time.Duration(float64(s.Lease)*(1+s.Drift)) + b.RoundTrip*2 + core.Stagger(b.RoundTrip) + b.OnHost
 	b.Hung = s.Interval + s.Deadline + time.Duration(s.Fall-1)*max(s.Interval, s.Deadline) + move
 	b.Exited = exitNoticed + move
 	b.Planned = move

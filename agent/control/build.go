@@ -55,7 +55,7 @@ func each[A, B any](in []A, turn func(A) B) []B {
 }
 
 func (w view) quorum() Quorum {
-	q := Quorum{Quorate: w.Quorate, Voters: len(w.Voters), Needed: len(w.Voters)/2 + 1}
+	q := Quorum{Quorate: w.Quorate, Voters: len(w.Voters), Needed: core.Majority(len(w.Voters))}
 	for _, v := range w.Voters {
 		if w.answering(v) {
 			q.Answering++

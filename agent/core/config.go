@@ -89,8 +89,11 @@ func (c Config) grow(d time.Duration) time.Duration {
 	return d + d*time.Duration(c.DriftPPM)/1_000_000
 }
 
-// majority of n voters: floor(n/2)+1.
-func majority(n int) int { return n/2 + 1 }
+// Majority of n voters: floor(n/2)+1.
+func Majority(n int) int { return n/2 + 1 }
+
+// Stagger is how long a voter waits between one candidate's turn and the next's, where a majority is reached within rtt.
+func Stagger(rtt time.Duration) time.Duration { return max(5*time.Millisecond, 3*rtt) }
 
 // assert stops the agent on a fault of ours: the unit's cleanup drops the addresses, a peer takes over.
 func assert(ok bool, format string, args ...any) {

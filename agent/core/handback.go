@@ -22,10 +22,10 @@ type coming struct {
 	losses     []Instant
 }
 
-// Hand-back's pace. The longest time one may hold the slot is also the longest lease.
+// Hand-back's pace.
 const (
 	askPeriod   = time.Second
-	handbackMax = 5 * time.Second
+	handbackMax = LeaseMax // for as long one may hold the slot
 
 	// handbackRetryMax bounds the pause after hand-backs that failed. It doubles from askPeriod, since
 	// each one that fails after the holder let go costs clients an outage.

@@ -140,7 +140,7 @@ func (c *claim) matches() int {
 func (l *lease) validity(cfg Config, voters int) Instant {
 	for i := len(l.claims) - 1; i >= 0; i-- { // all ask for the same length: the newest lasts longest
 		c := &l.claims[i]
-		if len(c.granted) >= majority(voters) && (c.kind != Fresh || c.matches() >= majority(voters)) {
+		if len(c.granted) >= Majority(voters) && (c.kind != Fresh || c.matches() >= Majority(voters)) {
 			return max(0, c.at.Add(cfg.shrink(c.length)-cfg.Margin))
 		}
 	}
@@ -151,8 +151,8 @@ func (l *lease) validity(cfg Config, voters int) Instant {
 // so too few recorded its term: it is to be proposed again at once.
 func (l *lease) outbid(voters int) bool {
 	c, ok := l.newest()
-	return ok && c.kind == Fresh && len(c.granted) >= majority(voters) &&
-		c.matches() < majority(voters) && c.matches() < len(c.granted)
+	return ok && c.kind == Fresh && len(c.granted) >= Majority(voters) &&
+		c.matches() < Majority(voters) && c.matches() < len(c.granted)
 }
 
 // supersede drops the requests of a proposal that is replaced by another term.

@@ -468,8 +468,8 @@ func (a *alarm) set(t Instant) {
 // overdue is when to look again at what is due and could not be done now.
 const overdue = time.Millisecond
 
-// stagger is how long a voter waits between one candidate's turn and the next's.
-func (m *Machine) stagger() time.Duration { return max(5*time.Millisecond, 3*m.rtt()) }
+// stagger is Stagger by the round trips of late.
+func (m *Machine) stagger() time.Duration { return Stagger(m.rtt()) }
 
 // heardClaim notes that a node is heard, which claims several times in a lease of its own.
 // It reports whether it had not been for long.

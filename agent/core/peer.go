@@ -89,7 +89,7 @@ func (m *Machine) seat(voter string) *peer {
 func (m *Machine) voters() []string { return m.lists.inForce }
 
 // majority is the number of voters that makes a lease.
-func (m *Machine) majority() int { return majority(len(m.voters())) }
+func (m *Machine) majority() int { return Majority(len(m.voters())) }
 
 // quorate reports whether a majority of voters answered a request sent within the last lease (F17).
 func (m *Machine) quorate() bool { return m.heardWithin(m.cfg.Lease) }

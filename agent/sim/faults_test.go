@@ -40,8 +40,8 @@ var faults = []fault{
 	}},
 	{"epoch learned from renewals", "F7", []change{
 		{"agent/core/voter.go", `|| !s.last.Known() && e.Kind == Continuation {`, `|| e.Kind != Renewal {`},
-		{"agent/core/lease.go", `&& (c.kind != Fresh || c.matches() >= majority(voters)) {`, `{`},
-		{"agent/core/lease.go", `c.matches() < majority(voters) && c.matches() < len(c.granted)`, `false`},
+		{"agent/core/lease.go", `&& (c.kind != Fresh || c.matches() >= Majority(voters)) {`, `{`},
+		{"agent/core/lease.go", `c.matches() < Majority(voters) && c.matches() < len(c.granted)`, `false`},
 	}},
 	{"continuity without the confirmed set", "F8", []change{
 		{"agent/core/lease.go", `if id, ok := confirmed[voter]; ok && id == memory && last == served {`, `if _ = confirmed[voter]; last == served {`},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"memvip/agent/control"
+	"memvip/agent/core"
 	"memvip/configs"
 	"memvip/systemd"
 )
@@ -19,7 +20,7 @@ func summarize(out io.Writer, c *configs.Config, node string, runnable func(argv
 	digest := c.Digest()
 	line("%s: good", c.Path)
 	line("cluster    %s, digest %x", c.Cluster.Name, digest[:6])
-	line("voters     %s; any %d of them make a majority", members(c.Cluster.Voters), len(c.Cluster.Voters)/2+1)
+	line("voters     %s; any %d of them make a majority", members(c.Cluster.Voters), core.Majority(len(c.Cluster.Voters)))
 	if len(c.Cluster.Nodes) > 0 {
 		line("no vote    %s", members(c.Cluster.Nodes))
 	}
