@@ -159,7 +159,7 @@ func TestAnswersAreBounded(t *testing.T) {
 func TestHear(t *testing.T) {
 	known := NodeState{Node: "b", Start: 1, Version: 5, Build: "known"}
 	heard := func() *neighbour {
-		return &neighbour{state: known, life: 7, heard: Request{1, 10}, at: 100, alive: time.Second}
+		return &neighbour{ratedState: ratedState{state: known}, life: 7, heard: Request{1, 10}, at: 100, alive: time.Second}
 	}
 	for _, c := range []struct {
 		name  string

@@ -66,20 +66,11 @@ type Machine struct {
 
 // heardState is another node's state and when it was heard.
 type heardState struct {
-	state   NodeState
-	sum     *account // of state; nil until it is asked for
-	told    Instant  // when that came
-	at      Instant  // when it was last known to be true
-	request Request  // the newest claim that said so
-	claimed Instant  // when its newest claim came; zero: none did
-}
-
-// account is what ranking asks of the node's state.
-func (h *heardState) account(ns *names) *account {
-	if h.sum == nil {
-		h.sum = ns.account(&h.state)
-	}
-	return h.sum
+	ratedState
+	told    Instant // when the state came
+	at      Instant // when it was last known to be true
+	request Request // the newest claim that said so
+	claimed Instant // when its newest claim came; zero: none did
 }
 
 // aged is the state with what counts time as it was when the state was last known to be true.
@@ -505,7 +496,7 @@ func (m *Machine) hearState(s *NodeState) (calm bool) {
 		calm = false
 		m.reunited()
 	}
-	h.state, h.sum, h.told, h.at = *s, nil, m.now, m.now
+	h.ratedState, h.told, h.at = ratedState{state: *s}, m.now, m.now
 	return calm
 }
 

@@ -56,6 +56,19 @@ func (ns *names) account(s *NodeState) *account {
 	return a
 }
 
+// ratedState is a node's state with its account, which is replaced with it.
+type ratedState struct {
+	state NodeState
+	sum   *account // of state; nil until it is asked for
+}
+
+func (r *ratedState) account(ns *names) *account {
+	if r.sum == nil {
+		r.sum = ns.account(&r.state)
+	}
+	return r.sum
+}
+
 // owed reports whether the node is home of a VIP that is away and that it is not proved clean for.
 func (a *account) owed(vip VIP, no int) bool {
 	own := a.says[no]

@@ -84,10 +84,10 @@ func (m *Machine) Status(now Instant) Status {
 		s.Voters = append(s.Voters, m.voterStatus(now, v))
 	}
 	own := m.describe()
-	states := map[string]*heardState{m.cfg.Node: {state: own, told: now, at: now}}
+	states := map[string]*heardState{m.cfg.Node: {ratedState: ratedState{state: own}, told: now, at: now}}
 	for n, h := range m.states {
 		aged := *h
-		aged.state, aged.sum = h.aged(), nil
+		aged.ratedState = ratedState{state: h.aged()}
 		states[n] = &aged
 	}
 	for _, v := range m.sites {

@@ -33,9 +33,8 @@ type voter struct {
 
 // neighbour is a voter's memory of one node: the newest state it put into a claim, and when it last claimed.
 type neighbour struct {
-	state NodeState
-	sum   *account      // of state; nil until it is asked for
-	life  uint64        // of the agent that told it
+	ratedState
+	life  uint64        // of the agent that told the state
 	heard Request       // the newest claim that was heard
 	at    Instant       // when that came; zero: never
 	alive time.Duration // how long it counts as alive: one lease of its own
@@ -280,7 +279,7 @@ func (n *neighbour) hear(now Instant, c *Claim) {
 	case c.Request().Compare(n.heard) <= 0:
 		return
 	case !c.Unchanged:
-		n.state, n.sum, n.life = c.State, nil, c.Life
+		n.ratedState, n.life = ratedState{state: c.State}, c.Life
 	case n.knows(c.Life) != c.State.Version:
 		return
 	}
@@ -297,15 +296,7 @@ func (n *neighbour) knows(life uint64) uint64 {
 
 // see keeps what the voter's own node knows of itself at this moment.
 func (n *neighbour) see(now Instant, s NodeState, life uint64, alive time.Duration) {
-	n.state, n.sum, n.life, n.at, n.alive = s, nil, life, now, alive
-}
-
-// account is what ranking asks of the node's state.
-func (n *neighbour) account(ns *names) *account {
-	if n.sum == nil {
-		n.sum = ns.account(&n.state)
-	}
-	return n.sum
+	n.ratedState, n.life, n.at, n.alive = ratedState{state: s}, life, now, alive
 }
 
 // newest is the newest request that the node's states tell of. An agent that lost its state begins anew below
