@@ -16,7 +16,7 @@
 // that came with an address after every write that could outlive it, and before every announcement, so
 // that a process which was frozen in between does not take an address back that it has lost.
 //
-// Release keeps to one order, because a connection can only be reset while its address is still there:
+// Drop keeps to one order, because a connection can only be reset while its address is still there:
 // announcements stop, connections are looked for while they are still served, the fence is closed against new packets, which it
 // answers with a reset, those found are reset, the address goes, and the fence is closed against late answers. Sweep looks once
 // more for connections, later. Where there is no fence that keeps these silent, or something failed, that is done before Drop
