@@ -8,12 +8,12 @@ import (
 	"memvip/vip"
 )
 
-// The exit codes of memvip-agent. None is 2, with which the Go runtime ends a process that panicked or got SIGABRT from
-// systemd's watchdog: a restart helps then, and the unit knows by the code that it does not after the last two, which have the
-// numbers of sysexits.h.
+// The exit codes of memvip-agent. None is 2, with which the Go runtime ends a process for a panic that nobody caught or for
+// SIGABRT from systemd's watchdog: a restart helps then, and the unit knows by the code that it does not after the last two,
+// which have the numbers of sysexits.h.
 const (
 	ExitOK         = 0
-	ExitFailure    = 1  // it failed while running, or could not start for a reason of its own
+	ExitFailure    = 1  // it failed while running, a fault of ours included, or could not start for a reason of its own
 	ExitRunning    = 3  // another agent has the runtime directory
 	ExitCapability = 4  // the process may not do what an agent has to
 	ExitPlace      = 5  // a VIP has no interface, as long as the host has those that it has
