@@ -12,7 +12,7 @@ import (
 
 // world is a small deterministic cluster around real machines, without anything random: a network with one
 // fixed delay, links, state files and memcacheds. It judges what it sees on the links and in the caches, never
-// the machines' own opinion. Scenario files drive it (scenario_test.go); bad days are agent/sim's.
+// the machines' own opinion. Scenario files drive it (commands_test.go); bad days are agent/sim's.
 type world struct {
 	now    Instant
 	queue  tasks
