@@ -266,7 +266,8 @@ func (w *addressWorker) gone(o *addressOrder, err error) {
 }
 
 // prolong tells the machine of what others did to the address, of a fence that cannot be renewed and of an address that is
-// not there any more. One that could not be refreshed is for people: it is tried again with the next renewal.
+// not there any more and cannot be put back. One that could not be refreshed is for people: it is tried again with the next
+// renewal, and if that comes too late, the kernel ends the address and it is gone.
 func (w *addressWorker) prolong(o *addressOrder) {
 	prolong := w.port.Prolong
 	if o.gone {
@@ -277,7 +278,7 @@ func (w *addressWorker) prolong(o *addressOrder) {
 	switch {
 	case errors.Is(err, vip.ErrTooLate), errors.Is(err, vip.ErrNotHeld):
 		w.gone(o, err)
-	case errors.Is(err, vip.ErrFence):
+	case errors.Is(err, vip.ErrFence), o.gone && err != nil && !errors.Is(err, vip.ErrNotAnnounced):
 		w.queue.put(core.AddressLost{Name: w.name, Err: err.Error()})
 	case err != nil && !errors.Is(err, vip.ErrNotAnnounced):
 		w.diary.trouble(logrus.Fields{fieldVIP: w.name}, "address not refreshed", err)

@@ -200,6 +200,21 @@ func TestAnAddressThatIsGoneIsTold(t *testing.T) {
 	})
 }
 
+// One that is missing and cannot be put back is not held in the dark: another node can serve it.
+func TestAnAddressThatCannotBePutBackIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.addresses.prolong = func(vip.Address) (vip.Prolonged, error) { return vip.ProlongedNot, errors.New("permission denied") }
+		r.start()
+		until := r.now().Add(time.Second)
+		r.order(core.TakeAddress{Name: vipA, Term: termOne, Until: until})
+		r.order(core.ProlongAddress{Name: vipA, Until: until})
+		r.want("started", "take 10.0.0.101", "up 10.0.0.101 1", "prolong 10.0.0.101") // tried again with the next renewal
+		r.order(core.ProlongAddress{Name: vipA, Until: until, Gone: true})
+		r.want("restore 10.0.0.101", "addresslost")
+	})
+}
+
 // The kernel may let an address's lifetime wait for seconds. The fence, which ends with the lease, does not wait with it.
 func TestAFenceIsRenewedBesideAStuckAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

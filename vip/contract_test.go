@@ -266,6 +266,18 @@ var contract = []clause{
 		absent(t, w, service.Prefix)
 		find(t, w.there(t), netip.MustParsePrefix("10.0.0.60/32"))
 	}},
+	{"foreign_address_of_another_length_is_foreign", func(t *testing.T, w world) {
+		wider := netip.PrefixFrom(service6.Prefix.Addr(), 64)
+		w.addForeign(t, wider)
+		m := w.open(t)
+		if err := m.Take(service6, forever); !errors.Is(err, ErrForeign) {
+			t.Errorf("Take: %v, want ErrForeign", err)
+		}
+		if _, err := m.Drop(service6); !errors.Is(err, ErrForeign) {
+			t.Errorf("Drop: %v, want ErrForeign", err)
+		}
+		find(t, w.there(t), wider)
+	}},
 	{"leftover_can_be_adopted", func(t *testing.T, w world) {
 		first := w.open(t)
 		if err := first.Adopt(service, forever); !errors.Is(err, ErrAbsent) {

@@ -175,7 +175,9 @@ func (k *fakeKernel) add(index int, a Address) error {
 	if err := k.step("add %s", a.Prefix); err != nil {
 		return err
 	}
-	if k.position(index, a.Prefix) >= 0 {
+	if slices.ContainsFunc(k.there[index], func(b fakeAddress) bool {
+		return b.Prefix == a.Prefix || b.Prefix.Addr() == a.Prefix.Addr() && a.Prefix.Addr().Is6()
+	}) {
 		return unix.EEXIST
 	}
 	k.there[index] = append(k.there[index], k.ours(index, a))

@@ -6,14 +6,21 @@ import (
 )
 
 // findOn returns nil if an address of ours is on the link, ErrAbsent if it is not there, and ErrForeign
-// if somebody else added it. held says that the Manager itself put it there.
+// if somebody else added it. held says that the Manager itself put it there. Of IPv6 the kernel has an address once, whatever
+// its prefix length.
 func (m *Manager) findOn(link Link, a Address, held bool) error {
 	list, err := m.kernel.addresses(link.Index)
 	if err != nil {
 		return err
 	}
 	for _, p := range list {
+		if p.Prefix.Addr() != a.Prefix.Addr() {
+			continue
+		}
 		if p.Prefix != a.Prefix {
+			if a.Prefix.Addr().Is6() {
+				return ErrForeign
+			}
 			continue
 		}
 		if p.tagged(link.Name) || held && p.likeOurs() {

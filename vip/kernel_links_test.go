@@ -115,6 +115,27 @@ func TestKernelLinkGoneIsToldAndDropped(t *testing.T) {
 	}
 }
 
+// A link that has another name is gone for who goes by the old one.
+func TestKernelRenamedLinkIsToldAsGone(t *testing.T) {
+	t.Parallel()
+	w := newRealWorld(t)
+	told := watch(t, w.open(t))
+	awaitLink(t, told, func(l Link) bool { return l.Up })
+	rename := func(from, to string) {
+		w.host.in(t, func() error {
+			link, err := netlink.LinkByName(from)
+			if err != nil {
+				return err
+			}
+			return firstError(netlink.LinkSetDown(link), netlink.LinkSetName(link, to), netlink.LinkSetUp(link))
+		})
+	}
+	rename(hostLink, "other0")
+	awaitLink(t, told, func(l Link) bool { return !l.Up && len(l.Prefixes) == 0 })
+	rename("other0", hostLink)
+	awaitLink(t, told, func(l Link) bool { return l.Up })
+}
+
 // The carrier goes when the other end goes down, while the link stays up for its administrator.
 func TestKernelLostCarrierIsTold(t *testing.T) {
 	t.Parallel()

@@ -82,7 +82,9 @@ func tell(told map[int]Link, links []Link, all bool, each func(Link)) {
 		gone[index] = link
 	}
 	for _, link := range links {
-		delete(gone, link.Index)
+		if before, known := gone[link.Index]; known && before.Name == link.Name {
+			delete(gone, link.Index) // one by another name is, for who knows the old one, gone
+		}
 	}
 	for _, link := range byIndex(gone) { // first: another may have the name by now
 		delete(told, link.Index)

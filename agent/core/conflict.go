@@ -248,6 +248,11 @@ func (m *Machine) reunited() {
 		return
 	}
 	m.reunitedAt = m.now
+	m.announceHeld()
+}
+
+// announceHeld announces every VIP of this node anew.
+func (m *Machine) announceHeld() {
 	for _, v := range m.sites {
 		if v.lease.role == Holding {
 			m.count("announced_again")

@@ -248,6 +248,7 @@ func (m *Machine) dispatch(ev Event) (calm bool) {
 		m.addressSeen(e)
 	case MACsChanged:
 		m.ownMACs(e.MACs)
+		m.announceHeld() // neighbours know the old ones
 	case StopRequested:
 		m.stop(e.Keep)
 	case DrainRequested:
