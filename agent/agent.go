@@ -231,8 +231,15 @@ func (a *agent) openDir() error {
 
 func (a *agent) openAddresses() (err error) {
 	a.clients = newClientele(a.config, a.self.Name, a.diary)
+	there, err := hostLinks()
+	if err != nil {
+		return err
+	}
+	if a.places, err = placesOf(a.config, a.self.Name, there); err != nil {
+		return err
+	}
 	options := vip.Options{
-		Fence: vip.FenceMode(a.config.Cluster.Fence), Managed: a.managed(), Stepped: a.tracedAddress,
+		Fence: vip.FenceMode(a.config.Cluster.Fence), Managed: a.managed(), Links: linksIn(a.places), Stepped: a.tracedAddress,
 		Former: withRecalls(a.clients.former, a.diary),
 	}
 	if a.manager, err = vip.Open(options); err != nil {
@@ -243,9 +250,8 @@ func (a *agent) openAddresses() (err error) {
 	if err != nil {
 		return err
 	}
-	a.places, err = placesOf(a.config, a.self.Name, links)
 	a.macs = newOwnMACs(links, a.places)
-	return err
+	return nil
 }
 
 // openConnector does without where the kernel does not allow it.

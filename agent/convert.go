@@ -2,7 +2,9 @@ package agent
 
 import (
 	"encoding/hex"
+	"maps"
 	"net/netip"
+	"slices"
 
 	"memvip/agent/core"
 	"memvip/configs"
@@ -92,18 +94,9 @@ func instancesOf(c *configs.Config, node string) map[string]instanceConfig {
 	return all
 }
 
-// linksOf is how the package configs wants the links.
-func linksOf(links []vip.Link) []configs.Link {
-	list := make([]configs.Link, len(links))
-	for i, l := range links {
-		list[i] = configs.Link{Name: l.Name, Prefixes: l.Prefixes}
-	}
-	return list
-}
-
 // placesOf returns where the VIPs go that the node may ever hold.
-func placesOf(c *configs.Config, node string, links []vip.Link) (map[core.Name]vip.Address, error) {
-	fits, err := c.FitFor(node, linksOf(links))
+func placesOf(c *configs.Config, node string, links []configs.Link) (map[core.Name]vip.Address, error) {
+	fits, err := c.FitFor(node, links)
 	if err != nil {
 		return nil, &PlaceError{err}
 	}
@@ -112,4 +105,13 @@ func placesOf(c *configs.Config, node string, links []vip.Link) (map[core.Name]v
 		places[nameOf(v)] = vip.Address{Prefix: v.Prefix, Link: fits[v.Prefix.Addr()]}
 	}
 	return places, nil
+}
+
+// linksIn lists the links of places.
+func linksIn(places map[core.Name]vip.Address) []string {
+	names := map[string]bool{}
+	for _, a := range places {
+		names[a.Link] = true
+	}
+	return slices.Sorted(maps.Keys(names))
 }

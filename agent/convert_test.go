@@ -109,7 +109,10 @@ func TestWhatAFreshProcessProves(t *testing.T) {
 
 func TestANodeHasOnlyWhatItMayServe(t *testing.T) {
 	c := cluster(t)
-	links := []vip.Link{{Name: "lan0", Prefixes: []netip.Prefix{netip.MustParsePrefix("10.0.0.11/24")}}}
+	links := []configs.Link{{Name: "lan0"}} // of all hosts at once
+	for _, n := range c.AllNodes() {
+		links[0].Prefixes = append(links[0].Prefixes, netip.PrefixFrom(n.Addr, 24))
+	}
 	place := func(address string) vip.Address {
 		return vip.Address{Prefix: netip.MustParsePrefix(address + "/32"), Link: "lan0"}
 	}

@@ -1,6 +1,7 @@
 package vip
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -60,23 +61,24 @@ const (
 
 // openFence returns the fence of the calling thread's network namespace, and if it is not the best of those
 // allowed, why.
-func openFence(mode FenceMode, managed []netip.Addr, counts *counts) (f fence, why error, err error) {
-	switch mode {
+func openFence(o Options, counts *counts) (f fence, why error, err error) {
+	switch mode := cmp.Or(o.Fence, FenceAuto); mode {
 	case FenceAuto, FenceNFTables:
-		nft, err := openNFT(managed, counts)
+		nft, err := openNFT(o.Managed, o.Links, counts)
 		switch {
 		case err == nil:
 			return nft, nil, nil
 		case mode == FenceNFTables:
 			return nil, nil, fmt.Errorf("%w: nftables: %w", ErrFence, err)
 		}
-		return lifetimeFence{}, err, nil
+		return lifetimeFence{}, err, eraseNFT()
 	case FenceLifetime:
-		return lifetimeFence{}, nil, nil
+		return lifetimeFence{}, nil, eraseNFT()
 	case FenceOff:
-		return noFence{}, nil, nil
+		return noFence{}, nil, eraseNFT()
+	default:
+		return nil, nil, fmt.Errorf("%w: unknown mode %q", ErrFence, mode)
 	}
-	return nil, nil, fmt.Errorf("%w: unknown mode %q", ErrFence, mode)
 }
 
 // lifetimeFence is the kernel's end of an address that nobody refreshes. All there is to do is not to put one

@@ -330,6 +330,61 @@ func TestCleanupLeavesTheFarewell(t *testing.T) {
 	}
 }
 
+// TestFenceForAsManyAddressesAsThereMayBe: the kernel acknowledges each message of a transaction, and all of that has to
+// find room in a socket's buffer.
+func TestFenceForAsManyAddressesAsThereMayBe(t *testing.T) {
+	t.Parallel()
+	w := newFencedWorld(t)
+	first, first6 := netip.MustParseAddr("10.0.1.0"), netip.MustParseAddr("fd00::1:0")
+	for range 250 {
+		first, first6 = first.Next(), first6.Next()
+		w.options.Managed = append(w.options.Managed, first, first6)
+	}
+	m := w.open(t)
+	lease, _ := until(time.Now().Add(time.Hour))
+	for _, ip := range w.options.Managed {
+		if err := m.fence.open(ip, lease); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.nft(t, "flush ruleset")
+	if err := m.fence.open(first, lease); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(w.nft(t, "list set inet "+tableName+" in4"), "expires"); n != 253 {
+		t.Errorf("open for %d addresses of IPv4, want 253", n)
+	}
+	if n := m.Counts().FenceRestored; n != 1 {
+		t.Errorf("made anew %d times, want 1", n)
+	}
+}
+
+// TestAFenceThatIsGivenUpIsGone: where an agent goes on without nftables, addresses that its earlier life guarded are not
+// shut for ever.
+func TestAFenceThatIsGivenUpIsGone(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []FenceMode{FenceLifetime, FenceOff} {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
+			w := newFencedWorld(t)
+			w.serve(t, "tcp", ":"+strconv.Itoa(wildPort))
+			m := w.open(t)
+			take(t, m, service)
+			if err := m.Close(); err != nil { // leaves what is open to the next
+				t.Fatal(err)
+			}
+			w.options.Fence = mode
+			next := w.open(t)
+			take(t, next, service)
+			if got := w.nft(t, "list ruleset"); strings.TrimSpace(got) != "" {
+				t.Errorf("still in force:\n%s", got)
+			}
+			w.dial(t, service.Prefix.Addr(), wildPort)
+			drop(t, next, service)
+		})
+	}
+}
+
 // TestNoFenceForNobody: a Manager that nobody told of addresses, as that of the cleanup, leaves no tables.
 func TestNoFenceForNobody(t *testing.T) {
 	t.Parallel()

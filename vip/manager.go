@@ -1,7 +1,6 @@
 package vip
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +27,10 @@ type Options struct {
 	// Managed are the addresses that this host may be asked to take. The fence guards no others. If there are
 	// none, those that the fence of an earlier life guarded.
 	Managed []netip.Addr
+	// Links are the names of those on which managed addresses are taken. A packet to one that is not open here is kept out if
+	// it came in by such a link; by another it may be on its way through this host to the holder. As with Managed, those of an
+	// earlier life if none are named there.
+	Links []string
 	// Stepped, if not nil, is told of every step of a Take, Adopt, Drop, DropSeen, Sweep or Expel when it is done, and of every
 	// announcement that begins a schedule, on the goroutine of the call. It must be quick, and must not call the Manager.
 	Stepped func(Address, Step)
@@ -111,7 +114,7 @@ func Open(o Options) (*Manager, error) {
 		m.stepped = o.Stepped
 	}
 	m.former = o.Former
-	m.fence, m.fenceWhy, err = openFence(cmp.Or(o.Fence, FenceAuto), o.Managed, &m.counts)
+	m.fence, m.fenceWhy, err = openFence(o, &m.counts)
 	if err != nil {
 		return nil, fmt.Errorf("vip: open: %w", errors.Join(err, k.close()))
 	}

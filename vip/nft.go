@@ -25,6 +25,7 @@ const farewell = 10 * time.Second
 type nftFence struct {
 	counts  *counts
 	managed []netip.Addr
+	links   []string             // on which they are taken
 	parting map[netip.Addr]Lease // of managed: those that an earlier life meant to be so for a time only
 	heir    bool                 // nobody named managed: an earlier life did. This one is to clear up after it.
 
@@ -43,9 +44,9 @@ type nftFence struct {
 var _ fence = (*nftFence)(nil)
 
 // openNFT makes the tables anew, with what an earlier life left open, in one step.
-func openNFT(managed []netip.Addr, counts *counts) (_ *nftFence, err error) {
+func openNFT(managed []netip.Addr, links []string, counts *counts) (_ *nftFence, err error) {
 	f := &nftFence{
-		counts: counts, managed: managed, parting: map[netip.Addr]Lease{}, heir: len(managed) == 0,
+		counts: counts, managed: managed, links: links, parting: map[netip.Addr]Lease{}, heir: len(managed) == 0,
 		leases: map[netip.Addr]Lease{}, known: map[netip.Addr][]*nftables.Set{}, ready: map[netip.Addr]*renewal{}, reject: true,
 	}
 	if f.conn, err = nftables.New(nftables.AsLasting()); err != nil {
@@ -64,6 +65,35 @@ func openNFT(managed []netip.Addr, counts *counts) (_ *nftFence, err error) {
 		return nil, errors.Join(err, f.closeSockets())
 	}
 	return f, nil
+}
+
+// NFTables asks whether the kernel answers for nftables in the network namespace of the calling thread. The error is the
+// kernel's.
+func NFTables() error {
+	c, err := nftables.New()
+	if err != nil {
+		return err
+	}
+	_, err = c.ListTables()
+	return err
+}
+
+// eraseNFT removes what a fence of nftables left in force: nobody would open it again. Where the kernel has no nftables
+// there is nothing.
+func eraseNFT() error {
+	c, err := nftables.New()
+	if err != nil {
+		return nil
+	}
+	tables, err := c.ListTables()
+	if err != nil || !slices.ContainsFunc(tables, func(t *nftables.Table) bool { return t.Name == tableName }) {
+		return nil
+	}
+	newLayout().erase(c)
+	if err := c.Flush(); err != nil {
+		return fmt.Errorf("%w but that of an earlier life, whose nftables tables %s cannot be removed: %w", ErrFence, tableName, err)
+	}
+	return nil
 }
 
 func (f *nftFence) mode() FenceMode { return FenceNFTables }
@@ -111,6 +141,11 @@ func (f *nftFence) leave() error {
 func (f *nftFence) inherit() {
 	read := time.Now()
 	earlier := newLayout()
+	if f.heir {
+		for _, e := range f.elements(earlier.links) {
+			f.links = append(f.links, linkOf(e))
+		}
+	}
 	left := func(e nftables.SetElement) Lease { return func() time.Duration { return e.Expires - time.Since(read) } }
 	for _, four := range []bool{true, false} {
 		for _, e := range f.elements(earlier.ip[four].in) {
@@ -306,17 +341,21 @@ func (f *nftFence) rebuild() error {
 // zero, for good, in one transaction.
 func (f *nftFence) write(managed map[netip.Addr]time.Duration) error {
 	f.layout = newLayout()
-	f.layout.write(f.conn, f.reject)
+	holds := filling{}
+	for _, name := range f.links {
+		holds.addLink(f.layout.links, name)
+	}
 	for ip, length := range managed {
-		f.layout.manage(f.conn, ip, length)
+		holds.add(f.layout.managedSets(ip), ip, length)
 	}
 	clear(f.known)
 	for ip, lease := range f.leases {
 		if left := lease(); left > 0 {
-			f.layout.add(f.conn, ip, left)
 			f.known[ip] = f.layout.setsOf(ip, both)
+			holds.add(f.known[ip], ip, left)
 		}
 	}
+	f.layout.write(f.conn, f.reject, holds)
 	if err := f.conn.Flush(); err != nil {
 		clear(f.known)
 		return err

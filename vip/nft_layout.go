@@ -1,6 +1,7 @@
 package vip
 
 import (
+	"bytes"
 	"net/netip"
 	"time"
 
@@ -10,12 +11,15 @@ import (
 )
 
 // layout is the fence's tables as they are written: packets to a managed address that is not in a set "in" are
-// dropped before they are routed, packets from one that is not in "out" before they leave, ARP and neighbour
+// dropped, packets from one that is not in "out" before they leave, ARP and neighbour
 // advertisements that name it as their sender among them. In words of nft:
 //
 //	table inet memvip {
 //	    chain arriving { type filter hook prerouting priority raw
-//	        ip daddr @managed4 ip daddr != @in4 meta pkttype host meta l4proto tcp reject with tcp reset
+//	        iifname @links ip daddr @managed4 ip daddr != @in4 meta pkttype host meta l4proto tcp reject with tcp reset
+//	        iifname @links ip daddr @managed4 ip daddr != @in4 drop }           # and for ip6
+//	    chain entering { type filter hook input priority raw
+//	        ip daddr @managed4 ip daddr != @in4 meta l4proto tcp reject with tcp reset
 //	        ip daddr @managed4 ip daddr != @in4 drop }                          # and for ip6
 //	    chain leaving { type filter hook output priority raw
 //	        ip saddr @managed4 ip saddr != @out4 tcp flags & rst == rst accept
@@ -27,9 +31,12 @@ import (
 //	        arp saddr ip @managed4 arp saddr ip != @out4 drop }
 //	}
 //
-// A reset passes so that connections can be ended whose address is not here any more.
+// What comes in by a link on which addresses are taken comes from one who believes this host to be the holder. What comes
+// by another, as from a container, may be on its way to the holder through this host; only what would be delivered
+// here is stopped. A reset passes so that connections can be ended whose address is not here any more.
 type layout struct {
 	tables []*nftables.Table
+	links  *nftables.Set   // names of those on which addresses are taken
 	ip     map[bool]family // by whether it is IPv4
 	arp    family
 	chains []*nftables.Chain
@@ -52,6 +59,7 @@ func newLayout() *layout {
 	}
 	l := &layout{
 		tables: []*nftables.Table{inet, arp},
+		links:  &nftables.Set{Table: inet, Name: "links", KeyType: nftables.TypeIFName},
 		ip:     map[bool]family{true: ip("4", nftables.TypeIPAddr), false: ip("6", nftables.TypeIP6Addr)},
 		arp:    family{managed: set(arp, "managed4", nftables.TypeIPAddr), out: set(arp, "out4", nftables.TypeIPAddr)},
 	}
@@ -61,11 +69,15 @@ func newLayout() *layout {
 		return c
 	}
 	arriving := chain(inet, "arriving", nftables.ChainHookPrerouting, nftables.ChainPriorityRaw)
+	entering := chain(inet, "entering", nftables.ChainHookInput, nftables.ChainPriorityRaw)
 	leaving := chain(inet, "leaving", nftables.ChainHookOutput, nftables.ChainPriorityRaw)
 	answering := chain(arp, "leaving", nftables.ChainHookRef(arpOutput), nftables.ChainPriorityFilter)
 	for _, four := range []bool{true, false} {
-		l.rule(arriving, shutFor(l.ip[four], four, toAddress), theHost, tcp, resetBack)
-		l.rule(arriving, shutFor(l.ip[four], four, toAddress), dropped)
+		to := shutFor(l.ip[four], four, toAddress)
+		l.rule(arriving, by(l.links), to, theHost, tcp, resetBack)
+		l.rule(arriving, by(l.links), to, dropped)
+		l.rule(entering, to, tcp, resetBack)
+		l.rule(entering, to, dropped)
 		l.rule(leaving, shutFor(l.ip[four], four, fromAddress), tcp, resetFlag, accepted)
 		l.rule(leaving, shutFor(l.ip[four], four, fromAddress), dropped)
 	}
@@ -106,6 +118,14 @@ const (
 
 func matches(load expr.Any, value []byte) []expr.Any {
 	return []expr.Any{load, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: value}}
+}
+
+// by matches packets that came in by a link of a set.
+func by(links *nftables.Set) []expr.Any {
+	return []expr.Any{
+		&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1},
+		&expr.Lookup{SourceRegister: 1, SetName: links.Name, SetID: links.ID},
+	}
 }
 
 // withFlag matches TCP segments that have it.
@@ -157,8 +177,30 @@ func shutWhere(load *expr.Payload, managed, open *nftables.Set) []expr.Any {
 	}
 }
 
-// write puts together what makes the tables anew, in place of those there are.
-func (l *layout) write(c *nftables.Conn, canReject bool) {
+// A filling is what sets are to hold.
+type filling map[*nftables.Set][]nftables.SetElement
+
+// add has some sets hold an address, for a time or, if it is zero, for good.
+func (e filling) add(sets []*nftables.Set, ip netip.Addr, length time.Duration) {
+	for _, s := range sets {
+		// The kernel takes whole milliseconds, and none for no end.
+		e[s] = append(e[s], nftables.SetElement{Key: ip.AsSlice(), Timeout: wholeMilliseconds(length)})
+	}
+}
+
+// addLink has a set of links hold one.
+func (e filling) addLink(links *nftables.Set, name string) {
+	key := make([]byte, unix.IFNAMSIZ)
+	copy(key, name)
+	e[links] = append(e[links], nftables.SetElement{Key: key})
+}
+
+// linkOf is the name of a link from its element.
+func linkOf(e nftables.SetElement) string { return string(bytes.TrimRight(e.Key, "\x00")) }
+
+// write puts together what makes the tables anew, in place of those there are. All elements of a set are in one message:
+// the kernel acknowledges each, and all of that has to find room in the socket's buffer before the first is read.
+func (l *layout) write(c *nftables.Conn, canReject bool, holds filling) {
 	l.erase(c)
 	for _, t := range l.tables {
 		c.AddTable(t)
@@ -172,6 +214,11 @@ func (l *layout) write(c *nftables.Conn, canReject bool) {
 	}
 	for _, r := range l.writable(canReject) {
 		c.AddRule(r)
+	}
+	for _, s := range l.sets() {
+		if elements := holds[s]; len(elements) > 0 {
+			_ = c.SetAddElements(s, elements) // as AddSet
+		}
 	}
 }
 
@@ -195,7 +242,7 @@ func (l *layout) writable(canReject bool) []*nftables.Rule {
 }
 
 func (l *layout) sets() []*nftables.Set {
-	var list []*nftables.Set
+	list := []*nftables.Set{l.links}
 	for _, f := range []family{l.ip[true], l.ip[false], l.arp} {
 		for _, s := range []*nftables.Set{f.managed, f.in, f.out} {
 			if s != nil {
@@ -206,13 +253,12 @@ func (l *layout) sets() []*nftables.Set {
 	return list
 }
 
-// manage makes an address a managed one, for a time or, if it is zero, for good.
-func (l *layout) manage(c *nftables.Conn, ip netip.Addr, length time.Duration) {
-	sets := []*nftables.Set{l.ip[ip.Is4()].managed}
+// managedSets are the sets that hold a managed address.
+func (l *layout) managedSets(ip netip.Addr) []*nftables.Set {
 	if ip.Is4() {
-		sets = append(sets, l.arp.managed)
+		return []*nftables.Set{l.ip[true].managed, l.arp.managed}
 	}
-	addTo(c, sets, ip, length)
+	return []*nftables.Set{l.ip[false].managed}
 }
 
 // setsOf are the sets that hold an address while packets of a direction pass.
@@ -225,17 +271,6 @@ func (l *layout) setsOf(ip netip.Addr, d direction) []*nftables.Set {
 		return []*nftables.Set{f.in, f.out, l.arp.out}
 	}
 	return []*nftables.Set{f.in, f.out}
-}
-
-func (l *layout) add(c *nftables.Conn, ip netip.Addr, left time.Duration) {
-	addTo(c, l.setsOf(ip, both), ip, left)
-}
-
-func addTo(c *nftables.Conn, sets []*nftables.Set, ip netip.Addr, timeout time.Duration) {
-	for _, s := range sets {
-		// The kernel takes whole milliseconds, and none for no end.
-		_ = c.SetAddElements(s, []nftables.SetElement{{Key: ip.AsSlice(), Timeout: wholeMilliseconds(timeout)}})
-	}
 }
 
 // wholeMilliseconds rounds down, but never to nothing.

@@ -121,7 +121,7 @@ func newRealWorld(t testing.TB) *realWorld {
 // newFencedWorld is one with nftables.
 func newFencedWorld(t testing.TB) *realWorld {
 	w := newRealWorld(t)
-	w.options = Options{Fence: FenceNFTables, Managed: []netip.Addr{
+	w.options = Options{Fence: FenceNFTables, Links: []string{hostLink}, Managed: []netip.Addr{
 		service.Prefix.Addr(), service6.Prefix.Addr(), netip.MustParseAddr("10.0.0.51"), netip.MustParseAddr("10.0.0.52"),
 	}}
 	return w
