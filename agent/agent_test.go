@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -441,7 +442,7 @@ func TestWhatKeepsAnAgentFromStarting(t *testing.T) {
 		{"the host's name is no node", Options{ConfigPath: config}, ExitConfig, "is neither voter nor node"},
 		{"no interface fits", Options{ConfigPath: misfit, Node: "h1"}, ExitPlace, "no interface fits 10.78.0.101"},
 		{"no runtime directory", Options{ConfigPath: config, Node: "h1", RuntimeDir: filepath.Join(config, "dir")}, ExitFailure, "not a directory"},
-		{"not this host's address", Options{ConfigPath: config, Node: "w3"}, ExitFailure, "cannot assign requested address"},
+		{"not this host's address", Options{ConfigPath: config, Node: "w3"}, ExitPlace, "no interface has 10.99.0.13, the address of w2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.o.Node == "w3" {
@@ -488,6 +489,69 @@ func TestAMissingCapabilityIsNamed(t *testing.T) {
 	}
 	if _, ok := errors.AsType[*configs.Error](err); ok {
 		t.Errorf("blamed on the configuration: %v", err)
+	}
+}
+
+// A list of voters that the machine would not go on to, from the one in the state file, is refused before it costs anything.
+func TestCheckRefusesVotersTwoStepsAway(t *testing.T) {
+	newLANs(t)
+	o := Options{ConfigPath: newCluster(t, netip.MustParseAddrPort("127.0.0.1:11211")), Node: "h1", RuntimeDir: t.TempDir()}
+	boot, err := hostBoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		inForce []string
+		says    string
+	}{
+		{nil, ""}, // as on the first start
+		{[]string{"h1", "w1", "w2"}, ""},
+		{[]string{"h1", "w1"}, ""},
+		{[]string{"h1", "w1", "w3"}, "cluster.voters: configured voters h1,w1,w2 differ from those in force h1,w1,w3 by 2"},
+	} {
+		if err := newStateFile(o.RuntimeDir).Save(core.Durable{Boot: boot, Voters: c.inForce}); err != nil {
+			t.Fatal(err)
+		}
+		if err := Check(o); (err == nil) != (c.says == "") || !strings.Contains(fmt.Sprint(err), c.says) {
+			t.Errorf("from %v: %v, want %q", c.inForce, err, c.says)
+		}
+	}
+}
+
+// What only this life knows of is asked before another begins.
+func TestTrialAsksForPortAndFence(t *testing.T) {
+	newLANs(t)
+	path := newCluster(t, netip.MustParseAddrPort("127.0.0.1:11211"))
+	config, err := configs.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := config.Self("h1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &agent{config: config, self: self}
+	other := *config
+	if err := a.mayListen(t.Context(), &other); err != nil { // it has that itself
+		t.Error(err)
+	}
+	var taken net.ListenConfig
+	l, err := taken.Listen(t.Context(), "tcp", netip.AddrPortFrom(self.Addr, 0).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	other.Cluster.Port = l.Addr().(*net.TCPAddr).Port
+	if err := a.mayListen(t.Context(), &other); !errors.Is(err, unix.EADDRINUSE) {
+		t.Errorf("a port that somebody has: %v", err)
+	}
+	if a.manager, err = vip.Open(vip.Options{Fence: vip.FenceLifetime}); err != nil {
+		t.Fatal(err)
+	}
+	defer a.manager.Close()
+	other.Cluster.Fence = configs.FenceNftables
+	if err := a.mayFence(&other); err != nil { // nobody has tried
+		t.Error(err)
 	}
 }
 

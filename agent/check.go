@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"strings"
 
+	"memvip/agent/core"
+	"memvip/configs"
 	"memvip/vip"
 )
 
 // Check says whether an agent with these options could go on where the last one on this host stands, or stood: its
-// configuration and key, the node that it is to be, an interface for every address, what the process may do, and
-// the state that was left.
+// configuration and key, the node that it is to be, an interface for every address, what the process may do, the fence if
+// it is to be nftables, the state that was left, and whether the voters are those that it went by or one more or less.
 // It changes nothing. The error is one of Run's, or says why the state could not be gone on with; see ExitCode.
 func Check(o Options) error {
 	o.Output = nil // its lines are for who asks, not for where the agent's log goes
@@ -24,12 +26,42 @@ func Check(o Options) error {
 	if err := checkCapabilities(); err != nil {
 		return err
 	}
+	if err := checkFence(a.config); err != nil {
+		return err
+	}
 	boot, err := hostBoot()
 	if err != nil {
 		return err
 	}
-	if _, _, problem := newStateFile(o.RuntimeDir).Load(boot); problem != "" {
+	state, valid, problem := newStateFile(o.RuntimeDir).Load(boot)
+	if problem != "" {
 		return errors.New("state: " + problem)
+	}
+	if valid {
+		return checkVoters(a.config, state.Voters)
+	}
+	return nil
+}
+
+// checkVoters refuses a list of voters that a machine would not go on to from the one it goes by.
+func checkVoters(c *configs.Config, inForce []string) error {
+	var wanted []string
+	for _, v := range c.Cluster.Voters { // sorted there
+		wanted = append(wanted, v.Name)
+	}
+	if problem := core.VotersApart(inForce, wanted); problem != "" {
+		return fmt.Errorf("%s: cluster.voters: %s", c.Path, problem)
+	}
+	return nil
+}
+
+// checkFence asks for the fence that the agent would not start without.
+func checkFence(c *configs.Config) error {
+	if c.Cluster.Fence != configs.FenceNftables {
+		return nil
+	}
+	if err := vip.NFTables(); err != nil {
+		return fmt.Errorf("%w: nftables: %w", vip.ErrFence, err)
 	}
 	return nil
 }

@@ -8,15 +8,15 @@ import (
 	"memvip/configs"
 )
 
-// CheckNode says whether this host could be a node of a cluster: its name, and an interface for every address that
-// the node may hold.
+// CheckNode says whether this host could be a node of a cluster: its name, its own address, and an interface for every
+// address that the node may hold.
 func CheckNode(config *configs.Config, node string) error {
 	if _, err := config.Self(node); err != nil {
 		return err
 	}
 	links, err := hostLinks()
 	if err != nil {
-		return fmt.Errorf("list this host's interfaces: %w", err)
+		return err
 	}
 	_, err = config.FitFor(node, links)
 	return err
@@ -26,7 +26,7 @@ func CheckNode(config *configs.Config, node string) error {
 func hostLinks() ([]configs.Link, error) {
 	interfaces, err := net.Interfaces()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list this host's interfaces: %w", err)
 	}
 	links := make([]configs.Link, 0, len(interfaces))
 	for _, i := range interfaces {

@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/netip"
 	"os"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"memvip/agent/control"
+	"memvip/agent/doctor"
 	"memvip/configs"
 )
 
@@ -70,14 +73,45 @@ func (a *agent) grant(ctx context.Context, w wish, err error) (end ending, ok bo
 }
 
 // trial asks whether this process could begin anew here: another program, or its own with the configuration of now. It
-// could not if this node and another would not understand each other's gossip then.
+// could not if this node and another would not understand each other's gossip then, or if it lacked what only this life
+// knows of: another port, or a fence that this host was found not to have.
 func (a *agent) trial(ctx context.Context) error {
 	if c, err := configs.Load(a.options.ConfigPath); err == nil { // the program says what is wrong with another
 		if err := a.maySeal(ctx, configs.KeyFileOf(c.Cluster.Keys)); err != nil {
 			return err
 		}
+		if err := a.mayListen(ctx, c); err != nil {
+			return err
+		}
+		if err := a.mayFence(c); err != nil {
+			return err
+		}
 	}
 	return a.options.Program.try(ctx, a.options.environment(connectorNone))
+}
+
+// mayListen refuses another address or port for gossip that another program has. This one lets go of its own in time.
+func (a *agent) mayListen(ctx context.Context, c *configs.Config) error {
+	self, known := c.Member(a.self.Name)
+	if !known || self.Addr == a.self.Addr && c.Cluster.Port == a.config.Cluster.Port {
+		return nil
+	}
+	at := netip.AddrPortFrom(self.Addr, uint16(c.Cluster.Port))
+	if err := doctor.TryListen(ctx, at); err != nil {
+		return fmt.Errorf("gossip of %s could not use %s: %w", a.self.Name, at, err)
+	}
+	return nil
+}
+
+// mayFence refuses to demand the fence that this host was found to lack.
+func (a *agent) mayFence(c *configs.Config) error {
+	if c.Cluster.Fence != configs.FenceNftables {
+		return nil
+	}
+	if _, lacks := a.manager.Fence(); lacks != nil {
+		return fmt.Errorf(`cluster.fence is "nftables", and this host goes without: %w`, lacks)
+	}
+	return nil
 }
 
 // upgrade is the end for a program that has passed its trial.

@@ -232,7 +232,7 @@ func checkNodeNetwork(t *table, c Cluster) {
 		t.warn("voters", "every node has a loopback address, so this cluster cannot leave its host")
 	}
 	if v4 > 0 && v6 > 0 {
-		t.warn("voters", "%s and %s: every node needs an address and a route of both families", count(v4, "IPv4 address"), count(v6, "IPv6 address"))
+		t.bad("voters", count(v4, "IPv4 address")+" and "+count(v6, "IPv6 address"), "addresses of one family: a node speaks from one address with all others")
 	}
 }
 

@@ -96,8 +96,6 @@ func TestWarnings(t *testing.T) {
 	}{
 		{"four voters", `w1 = "10.0.0.10"`, "w1 = \"10.0.0.10\"\nw2 = \"10.0.0.9\"", []string{
 			"agent.toml:10: cluster.voters: 4 voters stand the loss of 1, no more than 3 voters would"}},
-		{"both families", `"10.0.0.11"`, `"fd00::11"`, []string{
-			"agent.toml:10: cluster.voters: 3 IPv4 addresses and 1 IPv6 address: every node needs an address and a route of both families"}},
 		{"far away instance", `"127.0.0.1:11211"`, `"192.168.0.1:11211"`, []string{
 			"agent.toml:19: memcached.address: 192.168.0.1:11211 is no loopback address: every host must have it, and what clients write there is not protected"}},
 		{"one candidate", `candidates = ["cache1", "cache2"]`, `candidates = ["cache1"]`, []string{

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -13,33 +14,53 @@ type Link struct {
 	Prefixes []netip.Prefix
 }
 
-// Fit finds the interface for every VIP: the one that the file names, or else the one whose subnet the
-// address is in, the narrowest subnet if several nest. The map holds what was found even if the error, which
-// joins one *Error for each VIP that fits nowhere, is not nil.
-//
-// A node that may not hold some VIP need not have an interface for it; FitFor asks only what it may.
-func (c *Config) Fit(links []Link) (map[netip.Addr]string, error) {
-	return c.fit(c.VIPs, links)
-}
-
-// FitFor is Fit for the VIPs that this node may ever hold, see Eligible.
+// FitFor finds the interface for every VIP that a node may ever hold, see Eligible and LinkFor. The map holds what was
+// found even if the error, which joins an *Error for each VIP that fits nowhere, and for the node's own address if no
+// interface has it, is not nil.
 func (c *Config) FitFor(node string, links []Link) (map[netip.Addr]string, error) {
-	return c.fit(c.Eligible(node), links)
-}
-
-func (c *Config) fit(vips []VIP, links []Link) (map[netip.Addr]string, error) {
-	fits := make(map[netip.Addr]string, len(vips))
+	fits := map[netip.Addr]string{}
 	var faults []error
-	for _, v := range vips {
-		name, e := fitOne(v, links)
-		if e != nil {
-			e.File = c.Path
-			faults = append(faults, e)
-			continue
+	if self, ok := c.Member(node); ok {
+		_, err := c.OwnLink(self, links)
+		faults = append(faults, err)
+	}
+	for _, v := range c.Eligible(node) {
+		name, err := c.LinkFor(v, links)
+		if faults = append(faults, err); err == nil {
+			fits[v.Prefix.Addr()] = name
 		}
-		fits[v.Prefix.Addr()] = name
 	}
 	return fits, errors.Join(faults...)
+}
+
+// OwnLink returns the interface that has a node's own address, from which it speaks with the others, or an *Error if
+// none has.
+func (c *Config) OwnLink(node Member, links []Link) (string, error) {
+	for _, l := range links {
+		if slices.ContainsFunc(l.Prefixes, func(p netip.Prefix) bool { return isLocalBy(node.Addr, p) }) {
+			return l.Name, nil
+		}
+	}
+	return "", &Error{
+		File: c.Path, Line: c.votersLine, Key: "cluster.voters", Found: fmt.Sprintf("no interface has %s, the address of %s", node.Addr, node.Name),
+		Expected: "an address of this host (" + showLinks(links) + ")",
+	}
+}
+
+// isLocalBy reports whether an address is the host's own because an interface has the prefix. All of a loopback's is.
+func isLocalBy(a netip.Addr, p netip.Prefix) bool {
+	return p.Addr() == a || a.IsLoopback() && p.Contains(a)
+}
+
+// LinkFor returns the interface for a VIP: the one that the file names, or else the one whose subnet the address is in,
+// the narrowest subnet if several nest. The error is an *Error.
+func (c *Config) LinkFor(v VIP, links []Link) (string, error) {
+	name, e := fitOne(v, links)
+	if e != nil {
+		e.File = c.Path
+		return "", e
+	}
+	return name, nil
 }
 
 func fitOne(v VIP, links []Link) (string, *Error) {

@@ -53,8 +53,7 @@ func TestFit(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			c := parse(t, "[cluster]\nname = \"c\"\nkey_file = \"k\"\nvoters = { a = \"10.0.0.1\", b = \"10.0.0.2\", c = \"10.0.0.3\" }\n"+
 				"[memcached]\naddress = \"127.0.0.1:11211\"\n[[vip]]\n"+test.vip+"\nhome = \"a\"\n")
-			fits, err := c.Fit(test.links)
-			got := fits[c.VIPs[0].Prefix.Addr()]
+			got, err := c.LinkFor(c.VIPs[0], test.links)
 			if err != nil {
 				got = err.Error()
 				if _, ok := errors.AsType[*Error](err); !ok {
@@ -81,19 +80,43 @@ func parse(t *testing.T, text string) *Config {
 func TestFitFor(t *testing.T) {
 	c := parse(t, good) // 10.0.0.101 for cache1 and cache2; fd00::102 on eth0
 	eth1 := []Link{link("eth1", "10.0.0.11/24")}
-	fits, err := c.Fit(eth1)
+	fits, err := c.FitFor("cache1", eth1)
 	want := map[netip.Addr]string{netip.MustParseAddr("10.0.0.101"): "eth1"}
 	if diff := cmp.Diff(want, fits, ignoreLines); diff != "" || err == nil {
 		t.Errorf("error %v, (-want +got):\n%s", err, diff)
 	}
-	eth0 := []Link{link("eth0")}
+	eth0 := []Link{link("eth0"), link("eth7", "10.0.0.13/32")}
 	if _, err := c.FitFor("cache1", eth0); err == nil {
 		t.Error("cache1 may hold 10.0.0.101, which nothing fits")
 	}
 	if fits, err := c.FitFor("cache3", eth0); err != nil || len(fits) != 1 {
 		t.Errorf("cache3 may hold fd00::102 only: %v, %v", fits, err)
 	}
-	if fits, err := c.FitFor("w1", nil); err != nil || len(fits) != 0 {
-		t.Errorf("a witness needs no interface: %v, %v", fits, err)
+	if fits, err := c.FitFor("w1", []Link{link("eth7", "10.0.0.10/32")}); err != nil || len(fits) != 0 {
+		t.Errorf("a witness needs no interface but for its own address: %v, %v", fits, err)
+	}
+	if _, err := c.FitFor("w1", eth0); err == nil {
+		t.Error("w1 has no interface with its own address")
+	}
+}
+
+// What the kernel would let a node speak from. The loopback has all of its subnet.
+func TestOwnLink(t *testing.T) {
+	c := parse(t, good)
+	lo, eth0 := link("lo", "127.0.0.1/8"), link("eth0", "192.168.0.5/24", "10.0.0.11/24")
+	for _, test := range []struct {
+		address, want string
+	}{
+		{"10.0.0.11", "eth0"},
+		{"127.0.0.9", "lo"},
+		{"10.0.0.12", "agent.toml:10: cluster.voters: no interface has 10.0.0.12, the address of cache1; expected an address of this host (lo 127.0.0.1/8; eth0 192.168.0.5/24 10.0.0.11/24)"},
+	} {
+		got, err := c.OwnLink(Member{Name: "cache1", Addr: netip.MustParseAddr(test.address)}, []Link{lo, eth0})
+		if err != nil {
+			got = err.Error()
+		}
+		if got != test.want {
+			t.Errorf("%s:\n got %s\nwant %s", test.address, got, test.want)
+		}
 	}
 }

@@ -23,18 +23,10 @@ type keyLine struct {
 
 func (l keyLine) isKey() bool { return l.has }
 
-// ParseKeyFile reads the text of a key file; file is its name in the message. The error, an *Error without file and
-// line, never shows what stands there.
-func ParseKeyFile(file, text string) (KeyFile, error) {
-	f, e := parseKeyFile(file, text)
-	if e != nil {
-		return KeyFile{}, e
-	}
-	return f, nil
-}
-
 const keyExpected = "the base64 of 32 random bytes, as agentctl keygen prints it"
 
+// parseKeyFile reads the text of a key file; file is its name in the message. The error, without file and line, never
+// shows what stands there.
 func parseKeyFile(file, text string) (KeyFile, *Error) {
 	var f KeyFile
 	several := strings.Contains(strings.TrimSpace(text), "\n")

@@ -121,6 +121,8 @@ func (c *cluster) part(node, vip string) *core.VIPState {
 //	sealed NODE packets=N ago=D   with another key
 //	refused NODE reload|upgrade: WHY   a minute ago
 //	forget ADDRESS                a VIP that is not configured
+//	unconfigured NODE             with the VIPs of which it was the home, though it still has a vote
+//	voters TO waits=NODE,NODE     a change of the list under way; voters refused: WHY, one that is not taken
 func (c *cluster) apply(t *testing.T, line string) {
 	t.Helper()
 	head, text, _ := strings.Cut(line, ": ")
@@ -140,6 +142,20 @@ func (c *cluster) apply(t *testing.T, line string) {
 		c.applyVoter(d, words[1])
 	case "node":
 		c.applyNode(d, words[1])
+	case "unconfigured":
+		c.status.Nodes = slices.DeleteFunc(c.status.Nodes, func(n core.NodeStatus) bool { return n.Name == words[1] })
+		c.status.VIPs = slices.DeleteFunc(c.status.VIPs, func(v core.VIPStatus) bool { return v.Home == words[1] })
+	case "voters":
+		c.status.Change = &core.VoterChange{Refused: text}
+		if text == "" {
+			c.status.Change.To = strings.Split(words[1], ",")
+			for _, v := range c.status.Voters {
+				c.status.Change.From = append(c.status.Change.From, v.Name)
+			}
+			if waits := d.value("waits", ""); waits != "" {
+				c.status.Change.WaitsFor = strings.Split(waits, ",")
+			}
+		}
 	case "disk":
 		c.node(words[1]).State.DiskError = text
 	case "instance":

@@ -3,6 +3,7 @@ package control
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,6 +51,7 @@ const (
 	ProblemTainted       ProblemCode = "tainted"
 
 	ProblemVoterLists ProblemCode = "voter_lists_differ"
+	ProblemVoterList  ProblemCode = "voter_change"   // the configured voters are not, or not yet, those that count
 	ProblemRefused    ProblemCode = "reload_refused" // or an upgrade
 	ProblemVersions   ProblemCode = "versions_differ"
 	ProblemConfigs    ProblemCode = "configs_differ"
@@ -70,7 +72,7 @@ const (
 
 // problems lists all that is not as it should be, the worst first.
 func (w view) problems() []Problem {
-	out := slices.Concat(w.vipProblems(), w.aloneProblems(), w.conflictProblems(), w.sightProblems(), w.silentProblems(), w.ownProblems(), w.partedProblems(), w.voterProblems(), w.refusedProblems())
+	out := slices.Concat(w.vipProblems(), w.aloneProblems(), w.conflictProblems(), w.sightProblems(), w.silentProblems(), w.ownProblems(), w.partedProblems(), w.voterProblems(), w.voterChangeProblems(), w.refusedProblems())
 	for _, n := range w.Nodes {
 		out = append(out, w.nodeProblems(n)...)
 	}
@@ -286,7 +288,9 @@ func (w view) voterProblems() []Problem {
 			out = append(out, degraded(ProblemVoterLost, nodes, "", "voter %s has no state from before, and grants nothing for another %s", v.Name, layout.Span(v.Silent)))
 		case words != "" && refusal != core.Silent:
 			out = append(out, degraded(ProblemVoterRefuses, nodes, refusalHint(refusal), "voter %s", words))
-		case w.answering(v), w.silent(n), w.partedFrom(v.Name):
+		case w.answering(v), w.configured(v.Name) && w.silent(n), w.partedFrom(v.Name):
+		case !v.Heard && !w.configured(v.Name):
+			out = append(out, degraded(ProblemVoterNever, nodes, "", "voter %s has never answered %s", v.Name, w.Node))
 		case !v.Heard:
 			out = append(out, degraded(ProblemVoterNever, nodes, "", "voter %s has never answered %s, though it is heard", v.Name, w.Node))
 		default:
@@ -294,6 +298,45 @@ func (w view) voterProblems() []Problem {
 		}
 	}
 	return out
+}
+
+// voterChangeProblems say why the configured voters are not those that count. That a change waits for leases to end is a
+// note: it takes seconds.
+func (w view) voterChangeProblems() []Problem {
+	c := w.Change
+	switch {
+	case c == nil:
+		return nil
+	case c.Refused != "":
+		return []Problem{degraded(ProblemVoterList, []string{w.Node}, "put the voters in force back into "+w.facts.ConfigPath+", and agentctl reload; then one more or less at a time",
+			"%s goes on with the voters of before: %s", w.Node, c.Refused)}
+	case len(c.WaitsFor) > 0:
+		return []Problem{degraded(ProblemVoterList, c.WaitsFor, w.voterChangeHint(c.WaitsFor),
+			"%s goes on from the voters %s to %s only once %s agreed", w.Node, list(c.From), list(c.To), hasOrHave(c.WaitsFor))}
+	}
+	return []Problem{{Severity: SeverityNote, Code: ProblemVoterList, Nodes: []string{w.Node},
+		Text: fmt.Sprintf("%s is about to go on from the voters %s to %s", w.Node, list(c.From), list(c.To))}}
+}
+
+func hasOrHave(names []string) string {
+	if len(names) == 1 {
+		return names[0] + " has"
+	}
+	return list(names) + " have"
+}
+
+// voterChangeHint says what can be done about voters that are waited for.
+func (w view) voterChangeHint(waitsFor []string) string {
+	var mute []string
+	for _, v := range w.Voters {
+		if slices.Contains(waitsFor, v.Name) && !w.answering(v) {
+			mute = append(mute, strconv.Quote(v.Name))
+		}
+	}
+	if len(mute) == 0 {
+		return "agentctl status there says what it waits for; every host needs the same configuration"
+	}
+	return "start the agent there; or if the host is off for good, voters_off = [" + strings.Join(mute, ", ") + "] in [cluster] on every host, and agentctl reload"
 }
 
 func refusalHint(r core.Refusal) string {

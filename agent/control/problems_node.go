@@ -143,7 +143,7 @@ func (w view) differences() []Problem {
 	var out []Problem
 	lists := w.byWord(func(s core.NodeState) string { return voterList(s.List) })
 	if len(lists) > 1 {
-		out = append(out, degraded(ProblemVoterLists, nil, "every host needs the same [cluster] voters, and its agent restarted since",
+		out = append(out, degraded(ProblemVoterLists, nil, "every host needs the same [cluster] voters, and agentctl reload since; what one waits for, its own agentctl status says",
 			"nodes count different lists of voters: %s", apart(lists)))
 	}
 	configs := w.byWord(func(s core.NodeState) string { return s.Config })

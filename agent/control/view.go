@@ -22,6 +22,11 @@ type view struct {
 
 func (w view) self(name string) bool { return name == w.Node }
 
+// configured reports whether a node is one of the configuration's.
+func (w view) configured(name string) bool {
+	return slices.ContainsFunc(w.Nodes, func(n core.NodeStatus) bool { return n.Name == name })
+}
+
 // node returns what is known of a node.
 func (w view) node(name string) core.NodeStatus {
 	i := slices.IndexFunc(w.Nodes, func(n core.NodeStatus) bool { return n.Name == name })

@@ -16,7 +16,16 @@ type Status struct {
 	VIPs    []VIPStatus    `json:"vips"`
 	Nodes   []NodeStatus   `json:"nodes"`
 	Pause   Pause          `json:"pause"`
-	Counted map[string]int `json:"counted"` // refusals, lost saves and the like, by name
+	Change  *VoterChange   `json:"voter_change,omitempty"` // nil while the configured voters are those that count
+	Counted map[string]int `json:"counted"`                // refusals, lost saves and the like, by name
+}
+
+// VoterChange is why the configured voters are not, or not yet, those that count.
+type VoterChange struct {
+	Refused  string   `json:"refused"` // why the node does not go on to them, in words; "": it does
+	From     []string `json:"from"`    // those that count
+	To       []string `json:"to"`
+	WaitsFor []string `json:"waits_for"` // voters that have not said yet that they grant to nobody on an older list
 }
 
 // VoterStatus is how this node hears one voter.
@@ -79,7 +88,7 @@ type NodeStatus struct {
 
 // Status returns what the node knows at now. It changes nothing.
 func (m *Machine) Status(now Instant) Status {
-	s := Status{Node: m.cfg.Node, Quorate: m.quorate(), Pause: m.pause, Counted: maps.Clone(m.counts)}
+	s := Status{Node: m.cfg.Node, Quorate: m.quorate(), Pause: m.pause, Change: m.voterChange(), Counted: maps.Clone(m.counts)}
 	for _, v := range m.voters() {
 		s.Voters = append(s.Voters, m.voterStatus(now, v))
 	}

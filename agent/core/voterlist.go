@@ -40,12 +40,21 @@ func newVoterLists(cfg Config, d Durable) voterLists {
 	if ls.goBy(d.Voters); len(d.Voters) == 0 {
 		ls.goBy(cfg.Voters)
 	}
-	if n := distance(ls.inForce, ls.wanted); n > 1 {
-		ls.problem = fmt.Sprintf("configured voters %v differ from those in force %v by %d; add or remove one at a time",
-			ls.wanted, ls.inForce, n)
+	if ls.problem = VotersApart(ls.inForce, ls.wanted); ls.problem != "" {
 		ls.wanted = ls.inForce
 	}
 	return ls
+}
+
+// VotersApart says in words why a node does not go on from the voters that it goes by to those that are configured; "" if
+// it does, or goes by none.
+func VotersApart(inForce, wanted []string) string {
+	n := distance(inForce, wanted)
+	if n <= 1 || len(inForce) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("configured voters %s differ from those in force %s by %d; add or remove one at a time",
+		strings.Join(wanted, ","), strings.Join(inForce, ","), n)
 }
 
 // distance counts additions and removals between two lists; a replacement is two.
@@ -91,7 +100,7 @@ func (m *Machine) adoptVoterList() {
 		return
 	}
 	switch {
-	case !m.votersAgree():
+	case slices.ContainsFunc(ls.inForce, func(v string) bool { return !m.agrees(v) }):
 		ls.agreed = 0
 		return
 	case ls.agreed == 0:
@@ -128,17 +137,33 @@ func (m *Machine) goByNext() {
 	m.nextBeat = m.now
 }
 
-// votersAgree reports whether no voter in force grants to anybody on the list before it: each has reported
+// agrees reports whether a voter in force grants to nobody on the list before it: it has reported
 // that very list without one before it, or has gone on from it, or has come up without a state and so with
-// nothing but the list that is wanted.
-func (m *Machine) votersAgree() bool {
+// nothing but the list that is wanted; or is named as switched off.
+func (m *Machine) agrees(voter string) bool {
 	have, wanted := m.lists.id().Digest, digestOf(m.lists.wanted)
-	return !slices.ContainsFunc(m.lists.inForce, func(v string) bool {
-		list := m.reportedList(v)
-		stays := list == ListID{Digest: have}
-		gone := list.Previous == have || list.Digest == wanted
-		return !slices.Contains(m.cfg.VotersOff, v) && !stays && !gone
-	})
+	list := m.reportedList(voter)
+	stays := list == ListID{Digest: have}
+	gone := list.Previous == have || list.Digest == wanted
+	return stays || gone || slices.Contains(m.cfg.VotersOff, voter)
+}
+
+// voterChange is what a status says of the configured list while that is not in force; nil: it is.
+func (m *Machine) voterChange() *VoterChange {
+	ls := &m.lists
+	switch {
+	case ls.problem != "":
+		return &VoterChange{Refused: ls.problem}
+	case slices.Equal(ls.inForce, ls.wanted):
+		return nil
+	}
+	c := &VoterChange{From: slices.Clone(ls.inForce), To: slices.Clone(ls.wanted)}
+	for _, v := range ls.inForce {
+		if !m.agrees(v) {
+			c.WaitsFor = append(c.WaitsFor, v)
+		}
+	}
+	return c
 }
 
 // reportedList is the list that a voter last said it goes by: in an answer, or in what it says of itself,

@@ -649,6 +649,13 @@ func (w *world) show() string {
 			parts = append(parts, string(v.Name)+" "+word)
 		}
 		fmt.Fprintf(&b, "%s: %s\n", h.name, strings.Join(parts, ", "))
+		switch c := h.m.Status(w.now).Change; {
+		case c == nil:
+		case c.Refused != "":
+			fmt.Fprintf(&b, "%s: %s\n", h.name, c.Refused)
+		default:
+			fmt.Fprintf(&b, "%s: from voters %s to %s, waits for %s\n", h.name, c.From, c.To, c.WaitsFor)
+		}
 	}
 	for _, v := range w.vips {
 		if d := w.twice[v.Name]; d > 0 {

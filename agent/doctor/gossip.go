@@ -32,8 +32,8 @@ func (h *host) gossip(ctx context.Context) []Finding {
 	return []Finding{unseen(CheckGossipPort, at.String(), fmt.Sprintf("port %d", at.Port()), err, asRoot)}
 }
 
-// tryListen takes the port, TCP and UDP, for a moment.
-func tryListen(ctx context.Context, at netip.AddrPort) error {
+// TryListen takes a port, TCP and UDP, for a moment. The error is the operating system's.
+func TryListen(ctx context.Context, at netip.AddrPort) error {
 	var config net.ListenConfig
 	tcp, err := config.Listen(ctx, "tcp", at.String())
 	if err != nil {

@@ -65,8 +65,8 @@ func newHost(config *configs.Config, node string, o Options) *host {
 	h := &host{
 		Options: o, config: config, self: configs.Member{Name: node}, vips: config.Eligible(node),
 		uid: os.Geteuid(), proc: os.DirFS("/proc"),
-		strangers: vip.Strangers, statfs: statfs, runnable: command.Runnable, listen: tryListen,
-		tables: listTables, connector: tryConnector, scheduler: ownScheduling, examine: flush.Examine,
+		strangers: vip.Strangers, statfs: statfs, runnable: command.Runnable, listen: TryListen,
+		tables: vip.NFTables, connector: tryConnector, scheduler: ownScheduling, examine: flush.Examine,
 	}
 	h.links, h.linksErr = hostLinks()
 	h.lacks, h.lacksErr = vip.MissingCapabilities()

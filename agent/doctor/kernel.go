@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
 
 	"memvip/configs"
@@ -73,15 +72,6 @@ func openFence(check Check, subject, what string) Finding {
 		Why:  "while an agent is frozen or dead its host goes on answering on an address that another host has taken",
 		Mend: `cluster.fence = "auto" in the configuration`,
 	}
-}
-
-func listTables() error {
-	c, err := nftables.New()
-	if err != nil {
-		return err
-	}
-	_, err = c.ListTables()
-	return err
 }
 
 const connectorSubject = "process events"

@@ -58,32 +58,33 @@ func (h *host) interfaces() []Finding {
 
 func (h *host) ownAddress() Finding {
 	self := h.self.Addr
-	for _, l := range h.links {
-		if slices.ContainsFunc(l.Prefixes, func(p netip.Prefix) bool { return p.Addr() == self }) {
-			return fine(CheckOwnAddress, self.String(), "%s, the address of %s, is on %s", self, h.self.Name, l.Name)
-		}
+	if name, err := h.config.OwnLink(h.self, h.plainLinks()); err == nil {
+		return fine(CheckOwnAddress, self.String(), "%s, the address of %s, is on %s", self, h.self.Name, name)
 	}
 	return Finding{
 		Check: CheckOwnAddress, Severity: Failure, Subject: self.String(),
 		What: fmt.Sprintf("%s, the address of %s, is on no interface of this host", self, h.self.Name),
-		Why:  "an agent cannot listen on it, nor be heard", Mend: "ip -br address; is this host another node? memvip-agent --node NAME",
+		Why:  "an agent does not start, since it could not be heard", Mend: "ip -br address; is this host another node? memvip-agent --node NAME",
 	}
 }
 
 // linkOf returns the interface that a VIP goes to.
 func (h *host) linkOf(v configs.VIP) (link, error) {
-	one := *h.config
-	one.VIPs = []configs.VIP{v}
+	name, err := h.config.LinkFor(v, h.plainLinks())
+	if err != nil {
+		return link{}, err
+	}
+	i := slices.IndexFunc(h.links, func(l link) bool { return l.Name == name })
+	return h.links[i], nil // LinkFor names none but those it was given
+}
+
+// plainLinks is how the package configs wants the links.
+func (h *host) plainLinks() []configs.Link {
 	plain := make([]configs.Link, len(h.links))
 	for i, l := range h.links {
 		plain[i] = l.Link
 	}
-	fits, err := one.FitFor(h.self.Name, plain)
-	if err != nil {
-		return link{}, err
-	}
-	i := slices.IndexFunc(h.links, func(l link) bool { return l.Name == fits[v.Prefix.Addr()] })
-	return h.links[i], nil // Fit names none but those it was given
+	return plain
 }
 
 func (h *host) place(v configs.VIP) Finding {

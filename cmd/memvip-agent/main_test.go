@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 // TestScripts runs the sessions of testdata/script. Beyond package shell's commands they have:
 //
 //	held DIR                 a runtime directory that a running agent, pid 4711, has
-//	netns NAME               a named network namespace with a link lan0
+//	netns NAME               a named network namespace with a link lan0 that has 10.0.0.11
 //	leave NETNS PREFIX       puts an address on lan0 as an agent that died would have
 //	[!] there NETNS ADDRESS  demands that an address is on lan0
 func TestScripts(t *testing.T) {
@@ -87,7 +87,8 @@ func newNetns(ts *testscript.TestScript, _ bool, args []string) {
 		if err := netlink.LinkAdd(link); err != nil {
 			return err
 		}
-		return netlink.LinkSetUp(link)
+		own, err := netlink.ParseAddr("10.0.0.11/24")
+		return errors.Join(err, netlink.AddrAdd(link, own), netlink.LinkSetUp(link))
 	}))
 	ts.Defer(func() { _ = netns.DeleteNamed(args[0]) })
 }

@@ -124,6 +124,8 @@ agent.toml:10: cluster.voters: 2 voters; expected at least 3; where only two hos
 		`agent.toml:11: cluster.voters.cache1: "fe80::1%eth0" is tied to one host's interface by its zone; expected the address of one host in quotes, such as "10.0.0.11"`},
 	{"one node on loopback", `"10.0.0.11"`, `"127.0.0.1"`,
 		`agent.toml:10: cluster.voters: a loopback address among others; expected addresses at which the nodes reach each other`},
+	{"one node with IPv6", `"10.0.0.11"`, `"fd00::11"`,
+		`agent.toml:10: cluster.voters: 3 IPv4 addresses and 1 IPv6 address; expected addresses of one family: a node speaks from one address with all others`},
 	{"node name with dots, not in quotes", `w1 = "10.0.0.10"`, `w1 = "10.0.0.10"` + "\n" + `db.example.com = "10.0.0.14"`,
 		`agent.toml:14: cluster.voters.db: a table; expected an address; a name with dots stands in quotes, as in "a.example.com" = "10.0.0.11"`},
 	{"node name with a slash", `w1 = "10.0.0.10"`, `w1 = "10.0.0.10"` + "\n" + `"a/b" = "10.0.0.14"`,
