@@ -67,14 +67,34 @@ func (v *site) served() bool {
 }
 
 // absent returns the VIPs of an instance whose addresses are not up on this node.
-func absent(in *instance) []Name {
+func absent(in *instance) []Name { return in.names((*site).absent) }
+
+// undrained returns the absent VIPs of an instance that may have left something in it: those that served since the newest
+// proof, or were never proved. A proof is had when the connections of all absent ones are gone.
+func undrained(in *instance) []Name {
+	return in.names(func(v *site) bool { return v.absent() && !v.provedSince() })
+}
+
+func (in *instance) names(of func(*site) bool) []Name {
 	var out []Name
 	for _, v := range in.sites {
-		if l := v.lease; l.role != Holding && l.leftover == 0 && !(l.role == Taking && l.take.stayed) {
+		if of(v) {
 			out = append(out, v.Name)
 		}
 	}
 	return out
+}
+
+func (v *site) absent() bool {
+	l := v.lease
+	return l.role != Holding && l.leftover == 0 && !(l.role == Taking && l.take.stayed)
+}
+
+// provedSince reports whether the VIP was not served here since the newest proof, for that it is served is recorded before
+// the address goes up (F9).
+func (v *site) provedSince() bool {
+	r := v.record()
+	return r.Proof.given() && !r.Served.Known()
 }
 
 // awaitedWord is how long a voter that says nothing keeps the last service of a VIP open while a majority answers. A VIP that
@@ -163,13 +183,13 @@ func (m *Machine) instanceUp(e InstanceUp) {
 			m.endStage(in)
 		}
 	}
-	switch {
-	case restarted && e.Figures.Restart:
-		m.proved(in, e.Figures, CauseRestart, m.heardTerms(in), func(v *site) bool { return v.notServedBy(e.Began) })
-	case restarted && restarting && in.diedAt > in.orderedAt && !e.KeepsMemory:
-		p := e.Figures
+	ordered := restarting && in.diedAt > in.orderedAt && !e.KeepsMemory
+	if restarted {
+		empty, p := e.Figures.Restart, e.Figures
 		p.Restart = true
-		m.proved(in, p, CauseRestart, m.heardTerms(in), func(v *site) bool { return v.lease.downAt <= in.orderedAt })
+		m.proved(in, p, CauseRestart, m.heardTerms(in), func(v *site) bool {
+			return empty && v.notServedBy(e.Began) || ordered && v.lease.downAt <= in.orderedAt
+		})
 	}
 }
 
@@ -177,10 +197,7 @@ func (m *Machine) instanceUp(e InstanceUp) {
 // through it. That it was never written to is not enough: what clients sent may wait in it, in a worker that stands
 // still (F11). A process of which it is not known when it began may have served, unless a record says that nobody did.
 func (v *site) notServedBy(began Instant) bool {
-	if r := v.record(); r.Proof.given() && !r.Served.Known() {
-		return true // not served since another process was proved, for that is recorded before the address goes up (F9)
-	}
-	return began > v.lease.downAt
+	return v.provedSince() || began > v.lease.downAt // the proof may be another process's
 }
 
 // everySite has a proof count for all that this node has no part in.
@@ -193,6 +210,7 @@ func (m *Machine) proved(in *instance, p Proof, cause Cause, over map[Name]Term,
 		if l.role != Idle || l.leftover != 0 || !counts(v) {
 			continue
 		}
+		in.trouble, in.restarts = "", 0
 		r := v.record()
 		if v.clean() && r.Proof == p && r.Over == over[v.Name] {
 			continue
@@ -202,7 +220,6 @@ func (m *Machine) proved(in *instance, p Proof, cause Cause, over map[Name]Term,
 		m.nextBeat = m.now // voters who know of no clean candidate would have another node give up a cache for this VIP
 		m.emit(Transition{Name: v.Name, Instance: in.address, From: "tainted", To: "clean", Cause: cause, Term: over[v.Name]})
 	}
-	in.trouble, in.restarts = "", 0
 }
 
 // heardTerms returns the newest term known of each VIP of an instance. Where the holder has told its own,

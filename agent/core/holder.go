@@ -82,7 +82,7 @@ func (m *Machine) checkToClaim(l *lease) {
 // checkToTake asks the instance, unless just that was asked with the claim that won, and about as long ago as votes take.
 func (m *Machine) checkToTake(l *lease) {
 	if l.kind == Continuation {
-		m.askInstance(l, CheckInstance{Serving: m.serving(l.site), Drained: absent(l.site.in)})
+		m.askInstance(l, CheckInstance{Serving: m.serving(l.site), Drained: undrained(l.site.in)})
 		return
 	}
 	check := m.proofCheck(l)
@@ -152,7 +152,7 @@ func (m *Machine) instanceChecked(e InstanceChecked) {
 // checkAgain asks anew if another of the instance's VIPs went up while connections on it were awaited to
 // go: those that came since are welcome.
 func (m *Machine) checkAgain(l *lease) bool {
-	now := absent(l.site.in)
+	now := undrained(l.site.in)
 	if l.kind != Continuation || slices.Equal(now, l.asked.Drained) {
 		return false
 	}

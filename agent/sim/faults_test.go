@@ -59,7 +59,7 @@ var faults = []fault{
 	}},
 	{"queued writes not waited for", "F11", []change{
 		{"agent/core/gate.go", `Attempt: in.attempt, Drained: absent(in)`, `Attempt: in.attempt`},
-		{"agent/core/holder.go", `Drained: absent(l.site.in)})`, `})`},
+		{"agent/core/holder.go", `Drained: undrained(l.site.in)})`, `})`},
 	}},
 	{"an instance that serves another VIP counts as clean", "taint model", []change{
 		{"agent/core/site.go", `return in != nil && in.up && r != nil && !r.Served.Known()`, `serves := func(o *site) bool { return o != v && o.lease.role == Holding }
@@ -92,7 +92,7 @@ var faults = []fault{
 		{"agent/core/voter.go", `if g := &s.grant; g.given() && g.to.Node == from.Node && g.to.Boot != from.Boot {`, `if g := &s.grant; g.given() && g.to.Node == "no such node" {`},
 	}},
 	{"a voter replaced in one step", "F13", []change{
-		{"agent/core/voterlist.go", `n := distance(ls.inForce, ls.wanted); n > 1`, `n := distance(ls.inForce, ls.wanted); n > 2`},
+		{"agent/core/voterlist.go", `if n <= 1 || len(inForce) == 0 {`, `if n <= 2 || len(inForce) == 0 {`},
 	}},
 	{"OK taken for a flush, quiet or not", "never stale", []change{
 		{"agent/sim/memcached.go", `case touched > since:`, `case false:`},
@@ -100,7 +100,7 @@ var faults = []fault{
 		{"agent/sim/memcached.go", `case in.count() == 0:`, `case true:`},
 	}},
 	{"any restart taken for a flush", "F21", []change{
-		{"agent/core/gate.go", `case restarted && e.Figures.Restart:`, `case restarted:`},
+		{"agent/core/gate.go", `empty, p := e.Figures.Restart, e.Figures`, `empty, p := true, e.Figures`},
 	}},
 	{"a tainted node claims", "never stale", []change{
 		{"agent/core/candidate.go", `	case v.clean():
