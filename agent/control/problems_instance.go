@@ -69,7 +69,7 @@ func (w view) unprovableHint(node string, in core.InstanceState) string {
 		return fmt.Sprintf("on %s: run memcached without %s (systemctl cat %s names its settings), then systemctl restart %s%s", node, options, unit, unit, which)
 	}
 	if strings.HasPrefix(in.Reason, NotListening) {
-		return fmt.Sprintf("clients are refused where %s holds that address: agentctl doctor %s says which -l memcached needs", node, node)
+		return fmt.Sprintf("clients are refused where %s holds that address, or served by another process that nobody flushes: agentctl doctor %s says which -l memcached needs", node, node)
 	}
 	switch in.Reason {
 	case FlushOff:

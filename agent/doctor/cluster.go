@@ -57,7 +57,7 @@ func drift(r control.Report, peers []Peer) []Finding {
 		list = append(list, Finding{
 			Check: CheckConfigDrift, Severity: Warning, Subject: "configuration", What: "nodes run with different configurations: " + contrast(groups, func(digest string) string { return short(digest) }),
 			Why:  "they may place VIPs differently, refuse each other's hand-backs, or count other voters",
-			Mend: "sha256sum " + r.Config.Path + " on every host; then the right file there, and systemctl restart memvip-agent, one host at a time",
+			Mend: "sha256sum " + r.Config.Path + " on every host; then the right file there, and agentctl reload, one host at a time",
 		})
 	case len(groups) == 1 && len(groups[0].nodes) > 1:
 		list = append(list, fine(CheckConfigDrift, "configuration", "%s run with one configuration", words(groups[0].nodes)))

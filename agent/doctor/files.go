@@ -32,7 +32,7 @@ func (h *host) configFile() Finding {
 	case onDisk.Digest() != h.config.Digest():
 		return Finding{
 			Check: CheckConfigFile, Severity: Warning, Subject: path, What: path + " has changed since it was read",
-			Why: "an agent goes on with what it read when it started", Mend: "agentctl check " + path + " && systemctl restart memvip-agent",
+			Why: "an agent goes on with what it read when it started", Mend: "agentctl check " + path + " && agentctl reload",
 		}
 	}
 	return fine(CheckConfigFile, path, "%s is good", path)

@@ -49,7 +49,7 @@ func TestHost(t *testing.T) {
 		}, want{CheckMemoryLock, Warning, "LimitMEMLOCK"}},
 
 		{"configuration broken since", "", func(t *testing.T, h *host) { writeFile(t, h.config.Path, "[cluster") }, want{CheckConfigFile, Failure, "agentctl check"}},
-		{"configuration changed since", "", func(t *testing.T, h *host) { writeFile(t, h.config.Path, fmt.Sprintf(sharedText, "lease = \"1s\"")) }, want{CheckConfigFile, Warning, "restart memvip-agent"}},
+		{"configuration changed since", "", func(t *testing.T, h *host) { writeFile(t, h.config.Path, fmt.Sprintf(sharedText, "lease = \"1s\"")) }, want{CheckConfigFile, Warning, "agentctl reload"}},
 		{"runtime directory on a disk", "", func(_ *testing.T, h *host) {
 			h.statfs = func(string) (unix.Statfs_t, error) {
 				return unix.Statfs_t{Type: unix.EXT4_SUPER_MAGIC, Bsize: 4096, Bavail: 1 << 20}, nil

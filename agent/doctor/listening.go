@@ -32,7 +32,7 @@ func (h *host) deaf(in instance, ip netip.Addr, at []netip.AddrPort) Finding {
 	return Finding{
 		Check: CheckListens, Severity: Failure, Subject: ip.String(),
 		What: fmt.Sprintf("memcached %s does not listen on %s, only on %s", in.address, ip, listeners(at)),
-		Why:  "where this node holds the address, its clients are refused",
+		Why:  "where this node holds the address, its clients are refused, or another process serves them that nobody flushes",
 		Mend: h.listenOption(in) + "; " + setNonlocalBind(in.vips),
 	}
 }

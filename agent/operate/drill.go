@@ -2,6 +2,7 @@ package operate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -40,6 +41,9 @@ func (s *Session) Drill(ctx context.Context, address string, knock Knocker) erro
 	s.Say(fmt.Sprintf("%s: from its home %s to %s", address, v.Home, to))
 	begun := time.Now()
 	if err := s.give(ctx, r, v, to); err != nil {
+		if left, ok := errors.AsType[*UnfinishedError](err); ok {
+			left.Waits += "; agentctl handback " + address + " brings it home"
+		}
 		return err
 	}
 	away := time.Since(begun)

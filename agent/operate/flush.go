@@ -9,7 +9,7 @@ import (
 	"memvip/agent/control"
 )
 
-// Flush empties every memcached of a node: one that serves VIPs at once, so that its clients miss from then on; any
+// Flush empties every memcached of a node: one that serves VIPs at once and without proof, so that its clients miss; any
 // other with proof, which takes some seconds of quiet.
 func (s *Session) Flush(ctx context.Context, node string) error {
 	before, err := s.Agent.Status(ctx, "")
@@ -24,7 +24,7 @@ func (s *Session) Flush(ctx context.Context, node string) error {
 		return err
 	}
 	for _, in := range flushed.Serving {
-		s.Say(fmt.Sprintf("memcached %s on %s was sent flush_all: its clients miss from now on", in, node))
+		s.Say(fmt.Sprintf("memcached %s on %s was sent flush_all: what was stored before is gone; newer versions keep an item that was being read just then", in, node))
 	}
 	if len(flushed.Proving) == 0 {
 		return nil

@@ -202,6 +202,21 @@ func TestUnfinished(t *testing.T) {
 	})
 }
 
+// TestInterrupted: whoever stops waiting is not told that nothing was changed, and after a drill how to end it.
+func TestInterrupted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster()
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		s := &Session{Agent: c, Say: func(string) {}}
+		err := s.Drill(ctx, v1, &fakeKnock{})
+		left, ok := errors.AsType[*UnfinishedError](err)
+		if !ok || !left.Interrupted || !strings.HasSuffix(err.Error(), "; agentctl handback "+v1+" brings it home") {
+			t.Errorf("error %v, want interrupted, and how to bring it home", err)
+		}
+	})
+}
+
 // fakeKnock answers with a gap of its own.
 type fakeKnock struct {
 	fails   error

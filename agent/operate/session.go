@@ -37,10 +37,19 @@ func refuse(hint, format string, args ...any) error {
 	return &RefusedError{Text: fmt.Sprintf(format, args...), Hint: hint}
 }
 
-// UnfinishedError is a command that was taken up and had not come to its end when the time was over. It goes on.
-type UnfinishedError struct{ Waits string } // for what, in words
+// UnfinishedError is a command that was taken up and had not come to its end when the time was over, or nobody wanted to
+// wait any longer. It goes on.
+type UnfinishedError struct {
+	Waits       string // for what, in words
+	Interrupted bool   // nobody wanted to wait any longer
+}
 
-func (e *UnfinishedError) Error() string { return "not finished in time: " + e.Waits }
+func (e *UnfinishedError) Error() string {
+	if e.Interrupted {
+		return "interrupted, and not finished: " + e.Waits
+	}
+	return "not finished in time: " + e.Waits
+}
 
 // ask sends a request to a node.
 func (s *Session) ask(ctx context.Context, node string, r control.Request, body any) error {
@@ -76,10 +85,7 @@ func (s *Session) await(ctx context.Context, node string, look func(control.Repo
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			if errors.Is(ctx.Err(), context.Canceled) {
-				return ctx.Err()
-			}
-			return &UnfinishedError{Waits: said}
+			return &UnfinishedError{Waits: said, Interrupted: errors.Is(ctx.Err(), context.Canceled)}
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -23,7 +24,7 @@ import (
 const outcomeTimeout = 30 * time.Second
 
 // outcomeExit is what the help of every command that changes something says of its exit codes.
-const outcomeExit = "\n\nExit codes: 0 done, or done already; 1 refused, nothing was changed; 3 no agent answered; 4 not finished in time."
+const outcomeExit = "\n\nExit codes: 0 done, or done already; 1 refused, nothing was changed; 3 no agent answered; 4 not finished in time, or interrupted: it goes on."
 
 // Status is operate.Agent's.
 func (a *asked) Status(ctx context.Context, node string) (control.Report, error) {
@@ -94,11 +95,30 @@ func confirm(cmd *cobra.Command, question string) error {
 		return usage("%s: nobody is here to be asked: --yes says that you are sure", cmd.Name())
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%s [y/N] ", question)
-	line, err := bufio.NewReader(in).ReadString('\n')
+	line, err := readLine(cmd.Context(), in)
 	if answer := strings.ToLower(strings.TrimSpace(line)); answer == "y" || answer == "yes" {
 		return nil
 	}
 	return errors.Join(fmt.Errorf("%s: nothing was changed", cmd.Name()), err)
+}
+
+// readLine waits for a line, or for the end of ctx. What is read then is nobody's: the process is about to end.
+func readLine(ctx context.Context, in io.Reader) (string, error) {
+	type answer struct {
+		line string
+		err  error
+	}
+	typed := make(chan answer, 1)
+	go func() {
+		line, err := bufio.NewReader(in).ReadString('\n')
+		typed <- answer{line, err}
+	}()
+	select {
+	case a := <-typed:
+		return a.line, a.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
 }
 
 func operations() []*cobra.Command {
