@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +48,13 @@ func TestRunningAgentIsNotHarmed(t *testing.T) {
 			c.refuses(t, 1, m.Says, ctlPath, "check", "agent.toml")
 			c.refuses(t, agent.ExitConfig, "memvip-agent: "+m.Says, agentPath, c.secondAgent(h, h.Name, h.Agent().RuntimeDir())...)
 			stands(t)
+			first, _, _ := strings.Cut(strings.TrimPrefix(m.Says, "agent.toml"), "\n")
+			r, _ := c.status(t, h)
+			if !slices.ContainsFunc(r.Problems, func(p control.Problem) bool {
+				return p.Code == control.ProblemOnDisk && p.Severity == control.SeverityDegraded && strings.Contains(p.Text, first)
+			}) {
+				t.Errorf("the status does not say what the next start would meet: %+v", r.Problems)
+			}
 		})
 	}
 	for _, m := range hostMistakes {
@@ -92,7 +100,6 @@ type standing struct {
 	PID       int
 	Started   time.Time
 	Digest    string // of the configuration in force
-	Verdict   control.Verdict
 	VIPs      map[string]held
 	Addresses []control.Address
 }
@@ -107,7 +114,7 @@ type held struct {
 func (c *cluster) standing(t *testing.T, h *lab.Host) standing {
 	t.Helper()
 	r, _ := c.status(t, h)
-	s := standing{h.Agent().PID(), r.Started, r.Config.Digest, r.Verdict, map[string]held{}, r.Addresses}
+	s := standing{h.Agent().PID(), r.Started, r.Config.Digest, map[string]held{}, r.Addresses}
 	for _, v := range r.VIPs {
 		s.VIPs[v.Address] = held{v.Holder, v.Epoch, v.Served}
 	}

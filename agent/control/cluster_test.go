@@ -121,6 +121,7 @@ func (c *cluster) part(node, vip string) *core.VIPState {
 //	sealed NODE packets=N ago=D   with another key
 //	refused NODE reload|upgrade: WHY   a minute ago
 //	forget ADDRESS                a VIP that is not configured
+//	file TEXT                     what is wrong with the configuration file now; "differs": nothing but that it is another
 //	unconfigured NODE             with the VIPs of which it was the home, though it still has a vote
 //	voters TO waits=NODE,NODE     a change of the list under way; voters refused: WHY, one that is not taken
 func (c *cluster) apply(t *testing.T, line string) {
@@ -142,6 +143,8 @@ func (c *cluster) apply(t *testing.T, line string) {
 		c.applyVoter(d, words[1])
 	case "node":
 		c.applyNode(d, words[1])
+	case "file":
+		c.facts.OnDisk = OnDisk{Differs: d.has("differs") || words[1] == "differs", Fault: text}
 	case "unconfigured":
 		c.status.Nodes = slices.DeleteFunc(c.status.Nodes, func(n core.NodeStatus) bool { return n.Name == words[1] })
 		c.status.VIPs = slices.DeleteFunc(c.status.VIPs, func(v core.VIPStatus) bool { return v.Home == words[1] })

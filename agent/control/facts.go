@@ -16,6 +16,7 @@ type Facts struct {
 	Cluster      string
 	ConfigPath   string
 	ConfigDigest string // hexadecimal
+	OnDisk       OnDisk
 	KeyPath      string
 	Port         int // of gossip, UDP and TCP
 	Lease        time.Duration
@@ -36,6 +37,12 @@ type Facts struct {
 	// Refused has the reporting node at most: the others' are in their views.
 	Refused map[string]Refused
 	Reach   map[string]Reach
+}
+
+// OnDisk is what became of the configuration file since it was read.
+type OnDisk struct {
+	Fault   string // why an agent that starts by it would not; "" if it would
+	Differs bool   // it would do, and says something else
 }
 
 // SealedFacts is what came from a node's address and this node's key did not open.

@@ -53,6 +53,7 @@ const (
 	ProblemVoterLists ProblemCode = "voter_lists_differ"
 	ProblemVoterList  ProblemCode = "voter_change"   // the configured voters are not, or not yet, those that count
 	ProblemRefused    ProblemCode = "reload_refused" // or an upgrade
+	ProblemOnDisk     ProblemCode = "config_on_disk" // what is in the file is not what the agent runs with
 	ProblemVersions   ProblemCode = "versions_differ"
 	ProblemConfigs    ProblemCode = "configs_differ"
 	ProblemDetector   ProblemCode = "slow_detector"
@@ -72,7 +73,7 @@ const (
 
 // problems lists all that is not as it should be, the worst first.
 func (w view) problems() []Problem {
-	out := slices.Concat(w.vipProblems(), w.aloneProblems(), w.conflictProblems(), w.sightProblems(), w.silentProblems(), w.ownProblems(), w.partedProblems(), w.voterProblems(), w.voterChangeProblems(), w.refusedProblems())
+	out := slices.Concat(w.vipProblems(), w.aloneProblems(), w.conflictProblems(), w.sightProblems(), w.silentProblems(), w.ownProblems(), w.partedProblems(), w.voterProblems(), w.voterChangeProblems(), w.refusedProblems(), w.diskProblems())
 	for _, n := range w.Nodes {
 		out = append(out, w.nodeProblems(n)...)
 	}

@@ -31,6 +31,21 @@ func (w view) refusedProblems() []Problem {
 	return out
 }
 
+// diskProblems are about the configuration file of the reporting node: what is wrong with it would be found out by the next
+// start, perhaps of all hosts at once.
+func (w view) diskProblems() []Problem {
+	path, d := w.facts.ConfigPath, w.facts.OnDisk
+	switch {
+	case d.Fault != "":
+		return []Problem{degraded(ProblemOnDisk, []string{w.Node}, "on "+w.Node+": agentctl check "+path,
+			"%s has changed since the agent on %s read it, and the next start would fail: %s", path, w.Node, d.Fault)}
+	case d.Differs:
+		return []Problem{{Severity: SeverityNote, Code: ProblemOnDisk, Nodes: []string{w.Node}, Hint: "agentctl check " + path + " says what a reload would change",
+			Text: path + " has changed since the agent on " + w.Node + " read it"}}
+	}
+	return nil
+}
+
 // articled is a word after its "a" or "an".
 func articled(word string) string {
 	if word == "upgrade" {

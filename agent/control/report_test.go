@@ -64,7 +64,7 @@ func checkReport(t *testing.T, r Report) {
 			t.Errorf("a problem without words: %+v", p)
 		}
 		for _, named := range command.FindAllStringSubmatch(p.Text+" "+p.Hint, -1) {
-			if !slices.Contains([]string{"status", "explain", "history", "doctor", "handback", "resume", "undrain", "reload", "keys"}, named[1]) {
+			if !slices.Contains([]string{"status", "explain", "history", "doctor", "handback", "resume", "undrain", "reload", "keys", "check"}, named[1]) {
 				t.Errorf("a command that does not exist: %q", p.Text+p.Hint)
 			}
 		}
