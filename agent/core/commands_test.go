@@ -137,6 +137,9 @@ var onMemcached = map[string]func(o *order){
 		o.on().run(o.instance())
 		o.on().probe(o.instance())
 	},
+	"crowd":   func(o *order) { o.on().cacheOf(o.name(1)).crowded = true },
+	"ageless": func(o *order) { o.on().cacheOf(o.name(1)).ageless = true },
+
 	"hang":   func(o *order) { o.hang(true) },
 	"unhang": func(o *order) { o.hang(false) },
 	"set":    func(o *order) { o.on().set(o.t, o.instance(), o.args[len(o.args)-1]) },

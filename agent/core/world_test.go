@@ -85,6 +85,8 @@ type cache struct {
 	noRestart     bool         // restart_command may not be run
 	busy          bool         // clients use its own address
 	queued        map[Name]int // a write received but not yet applied
+	crowded       bool         // so many connect that nobody can tell when the connections of before are gone
+	ageless       bool         // nobody knows when the process began
 }
 
 func newWorld(nodes, witnesses []string, vips []VIP, shared bool, lease time.Duration) *world {
@@ -249,6 +251,9 @@ func (h *host) probe(address string) {
 		p := c.figures()
 		p.Restart = c.total == 0 && !c.keepsMemory
 		up := InstanceUp{Instance: address, Figures: p, Began: Instant(c.start), KeepsMemory: c.keepsMemory}
+		if c.ageless {
+			up.Began = 0
+		}
 		if c.noFlush {
 			up.Unprovable = "flush_all is disabled"
 		}
@@ -494,6 +499,8 @@ func (h *host) checked(e CheckInstance) Event {
 		r.Reason = "does not answer"
 	case slices.ContainsFunc(e.Drained, func(n Name) bool { return c.queued[n] != 0 }):
 		r.Reason = "connections left"
+	case c.crowded && len(e.Drained) > 0:
+		r.Reason = "others connect too often"
 	case e.Proof != (Proof{}) && now != e.Proof:
 		r.Reason, r.Void = "figures changed", true
 	}
