@@ -190,9 +190,6 @@ var contract = []clause{
 		if err := m.Take(service, forever); !errors.Is(err, ErrForeign) {
 			t.Errorf("Take: %v, want ErrForeign", err)
 		}
-		if err := m.Adopt(service, forever); !errors.Is(err, ErrForeign) {
-			t.Errorf("Adopt: %v, want ErrForeign", err)
-		}
 		if _, err := m.Drop(service); !errors.Is(err, ErrForeign) {
 			t.Errorf("Drop: %v, want ErrForeign", err)
 		}
@@ -278,25 +275,22 @@ var contract = []clause{
 		}
 		find(t, w.there(t), wider)
 	}},
-	{"leftover_can_be_adopted", func(t *testing.T, w world) {
+	{"leftover_can_be_taken", func(t *testing.T, w world) {
 		first := w.open(t)
-		if err := first.Adopt(service, forever); !errors.Is(err, ErrAbsent) {
-			t.Errorf("Adopt of nothing: %v, want ErrAbsent", err)
-		}
 		take(t, first, service)
 		hear2(t, w)
 		if err := first.Close(); err != nil {
 			t.Fatal(err)
 		}
 		second := w.open(t)
-		if err := second.Adopt(service, forever); err != nil {
+		if err := second.Take(service, forever); err != nil {
 			t.Fatal(err)
 		}
 		waitFor(t, "an announcement by the second life", func() bool {
 			return len(w.heardOf(service.Prefix.Addr())) >= 4
 		})
 		if list, err := second.Leftovers(); len(list) != 0 || err != nil {
-			t.Errorf("Leftovers after Adopt: %v, %v", list, err)
+			t.Errorf("Leftovers after Take: %v, %v", list, err)
 		}
 		prolongUntil(t, second, ProlongedRefreshed)
 	}},
@@ -351,7 +345,7 @@ var contract = []clause{
 		_, links := m.Links()
 		watched := m.WatchLinks(t.Context(), func(Link) {})
 		for _, err := range []error{
-			m.Take(service, forever), m.Adopt(service, forever), m.Announce(service), m.CanReset(),
+			m.Take(service, forever), m.Announce(service),
 			prolong, dropped, leftovers, links, watched,
 		} {
 			if !errors.Is(err, ErrClosed) {

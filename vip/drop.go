@@ -2,7 +2,6 @@ package vip
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -205,18 +204,4 @@ func (m *Manager) destroy(list []socket) (destroyed int, err error) {
 	destroyed, err = m.kernel.destroy(list)
 	m.counts.destroyed.Add(uint64(destroyed))
 	return destroyed, err
-}
-
-// CanReset returns ErrNoSocketDestroy if this kernel cannot destroy TCP sockets, so that clients of a
-// dropped address notice only by their own time-outs.
-func (m *Manager) CanReset() error {
-	end, err := m.begin()
-	if err != nil {
-		return fmt.Errorf("vip: %w", err)
-	}
-	defer end()
-	if err := m.kernel.canDestroy(); err != nil {
-		return fmt.Errorf("vip: %w", err)
-	}
-	return nil
 }

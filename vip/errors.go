@@ -18,9 +18,9 @@ var (
 	ErrTooLate = errors.New("lease is over")
 	// ErrForeign: the address is on the link already, and not by us; it was left as it is.
 	ErrForeign = errors.New("address is there already and was not added by memvip")
-	// ErrAbsent: Adopt found no such leftover.
+	// ErrAbsent: there is no such address on the link.
 	ErrAbsent = errors.New("address is not there")
-	// ErrNotHeld: Prolong or Announce of an address that was neither taken nor adopted.
+	// ErrNotHeld: Prolong or Announce of an address that was not taken.
 	ErrNotHeld = errors.New("address is not held")
 	// ErrNotAnnounced: the address is on the link and held, but no announcement could be sent; the
 	// schedule goes on trying.
@@ -38,7 +38,6 @@ type operation string
 
 const (
 	opAdd      operation = "add"
-	opAdopt    operation = "adopt"
 	opProlong  operation = "prolong"
 	opAnnounce operation = "announce"
 	opRemove   operation = "remove"
@@ -55,7 +54,7 @@ func failed(op operation, a Address, err error) error {
 		preposition = "to"
 	case opRemove, opDrop:
 		preposition = "from"
-	case opAdopt, opProlong, opAnnounce, opDestroy, opShut:
+	case opProlong, opAnnounce, opDestroy, opShut:
 	}
 	return fmt.Errorf("vip: %s %s %s %s: %w", op, a.Prefix, preposition, a.Link, err)
 }

@@ -280,12 +280,6 @@ func (k *fakeKernel) destroy(list []socket) (int, error) {
 	return destroyed, nil
 }
 
-func (k *fakeKernel) canDestroy() error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.step("destroy 0")
-}
-
 func (k *fakeKernel) send(index int, frame []byte) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()

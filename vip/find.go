@@ -32,7 +32,7 @@ func (m *Manager) findOn(link Link, a Address, held bool) error {
 }
 
 // Leftovers returns the addresses that carry our tag and are not held: what an earlier life of the agent
-// left on the links. Each is to be adopted or dropped.
+// left on the links. Each is to be taken or dropped.
 func (m *Manager) Leftovers() ([]Address, error) {
 	end, err := m.begin()
 	if err != nil {

@@ -33,8 +33,6 @@ type kernel interface {
 	// router returns the neighbour to which packets for ip go on the link with that index: ip itself if it is one. It
 	// fails if they do not go that way.
 	router(index int, ip netip.Addr) (netip.Addr, error)
-	// canDestroy fails with ErrNoSocketDestroy if destroy would.
-	canDestroy() error
 	// send puts one Ethernet frame on the link.
 	send(index int, frame []byte) error
 	// sendPacket has the host send an IP packet, from an address that it has, by the way that it knows to the other end.

@@ -187,10 +187,3 @@ func (w *realWorld) timeWait(t *testing.T, ip netip.Addr) {
 		t.Fatal(err)
 	}
 }
-
-func TestKernelResetsAreSupportedHere(t *testing.T) {
-	t.Parallel()
-	if err := newRealWorld(t).open(t).CanReset(); err != nil {
-		t.Error(err)
-	}
-}

@@ -12,7 +12,7 @@ import (
 )
 
 // A Lease says how long the right to hold an address still lasts; nothing or less: it is over. It comes with
-// Take and Adopt and is asked for as long as the address is held: around every write to the kernel and before
+// Take and is asked for as long as the address is held: around every write to the kernel and before
 // every announcement, from several goroutines. So it reads the newest deadline of the lease, not the one
 // of the moment it was made, and it must not call the Manager.
 type Lease func() time.Duration
@@ -31,7 +31,7 @@ type Options struct {
 	// it came in by such a link; by another it may be on its way through this host to the holder. As with Managed, those of an
 	// earlier life if none are named there.
 	Links []string
-	// Stepped, if not nil, is told of every step of a Take, Adopt, Drop, DropSeen, Sweep or Expel when it is done, and of every
+	// Stepped, if not nil, is told of every step of a Take, Drop, DropSeen, Sweep or Expel when it is done, and of every
 	// announcement that begins a schedule, on the goroutine of the call. It must be quick, and must not call the Manager.
 	Stepped func(Address, Step)
 	// Former, unless nil, is asked who was connected to an address when that comes up here and was not here before. Those
@@ -93,7 +93,7 @@ func (s *slot) unlet() {
 	s.renewable = nil
 }
 
-// A holding is an address that was taken or adopted and not given up since.
+// A holding is an address that was taken and not given up since.
 type holding struct {
 	lease     Lease
 	refreshed time.Time // when the kernel last started the lifetime anew

@@ -160,7 +160,7 @@ func TestNobodyIsRecalledToWhatStayed(t *testing.T) {
 		}
 		next := w.open(t)
 		next.former = m.former
-		if err := next.Adopt(service, forever); err != nil {
+		if err := next.Take(service, forever); err != nil {
 			t.Fatal(err)
 		}
 		waitUntil(time.Now().Add(time.Second), func() {})

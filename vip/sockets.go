@@ -79,12 +79,3 @@ func destroyError(errno unix.Errno) error {
 	}
 	return errno
 }
-
-// canDestroy lists and destroys sockets that cannot exist, which also makes the kernel load what it needs.
-func (k *netlinkKernel) canDestroy() error {
-	if _, err := k.sockets(netip.IPv4Unspecified()); err != nil {
-		return err
-	}
-	_, err := k.destroy([]socket{{family: unix.AF_INET}})
-	return err
-}

@@ -3,7 +3,7 @@ package vip
 // A Step of a call that puts an address up or takes it down. The set is closed.
 type Step string
 
-// The steps of Take and Adopt, in their order, and then those of Drop and Sweep. DropSeen lists nothing as a rule; Expel, and a
+// The steps of Take, in their order, and then those of Drop and Sweep. DropSeen lists nothing as a rule; Expel, and a
 // Drop that sweeps itself, take theirs in an order of their own. A step that failed is told too: what came of the call is said by its error.
 const (
 	StepTaking    Step = "taking"    // the call has the address to itself

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Take puts an address on its link and announces it. Taking an address that is held refreshes and
-// announces it again, under the new lease. Clients of its former holder are recalled beside that; see Options.Former.
+// Take puts an address on its link and announces it. Taking an address that is held, or was left by an earlier life,
+// refreshes and announces it again, under the new lease. Clients of its former holder are recalled beside that; see Options.Former.
 //
 // With ErrNotAnnounced the address is on the link and held, and the schedule of announcements runs. With
 // ErrTooLate it has been taken off the link again and is not held. After any other error it is as it was, or
@@ -22,25 +22,6 @@ func (m *Manager) Take(a Address, lease Lease) error {
 	defer m.leave(s)
 	m.stepped(a, StepTaking)
 	return m.hold(opAdd, s, a, lease)
-}
-
-// Adopt makes a leftover of an earlier life an address of this one, refreshed and announced, for a lease
-// that is being continued. Errors are those of Take, and ErrAbsent if the address is not there.
-func (m *Manager) Adopt(a Address, lease Lease) error {
-	s, err := m.enter(opAdopt, a)
-	if err != nil {
-		return err
-	}
-	defer m.leave(s)
-	m.stepped(a, StepTaking)
-	link, err := m.kernel.link(a.Link)
-	if err != nil {
-		return failed(opAdopt, a, err)
-	}
-	if err := m.findOn(link, a, s.held != nil); err != nil {
-		return failed(opAdopt, a, err)
-	}
-	return m.hold(opAdopt, s, a, lease)
 }
 
 // Prolonged says what a call of Prolong came to.

@@ -121,8 +121,8 @@ func TestOlderKernelsKeepOnlyTheLabel(t *testing.T) {
 		if len(list) != 1 || list[0] != service || err != nil {
 			t.Errorf("Leftovers: %v, %v; want %v", list, err, service)
 		}
-		if err := next.Adopt(service6, forever); !errors.Is(err, ErrForeign) {
-			t.Errorf("Adopt: %v, want ErrForeign", err)
+		if err := next.Take(service6, forever); !errors.Is(err, ErrForeign) {
+			t.Errorf("Take: %v, want ErrForeign", err)
 		}
 	})
 }
