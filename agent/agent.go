@@ -134,6 +134,7 @@ type agent struct {
 	refused  atomic.Pointer[refusedWish] // the newest wish for another that came to nothing; nil: none
 
 	config    *configs.Config
+	disk      *diskLook
 	self      configs.Member
 	connector *health.Connector // nil: memcached's death is noticed by its connections
 	manager   *vip.Manager
@@ -210,6 +211,7 @@ func (a *agent) openConfig() (err error) {
 	if a.config, err = configs.Load(a.options.ConfigPath); err != nil {
 		return err
 	}
+	a.disk = &diskLook{running: a.config}
 	if a.options.Output != nil {
 		a.options.Output.Shape(a.config.Agent.Log, a.config.Agent.LogLevel)
 	}

@@ -83,8 +83,10 @@ func (a *agent) trial(ctx context.Context) error {
 		if err := a.mayListen(ctx, c); err != nil {
 			return err
 		}
-		if err := a.mayFence(c); err != nil {
-			return err
+		if c.Cluster.Fence == configs.FenceNftables {
+			if _, lacks := a.manager.Fence(); lacks != nil {
+				return fmt.Errorf(`cluster.fence is "nftables", and this agent found none when it started: %w; reload with "auto" first if there are now`, lacks)
+			}
 		}
 	}
 	return a.options.Program.try(ctx, a.options.environment(connectorNone))
@@ -99,17 +101,6 @@ func (a *agent) mayListen(ctx context.Context, c *configs.Config) error {
 	at := netip.AddrPortFrom(self.Addr, uint16(c.Cluster.Port))
 	if err := doctor.TryListen(ctx, at); err != nil {
 		return fmt.Errorf("gossip of %s could not use %s: %w", a.self.Name, at, err)
-	}
-	return nil
-}
-
-// mayFence refuses to demand the fence that this host was found to lack.
-func (a *agent) mayFence(c *configs.Config) error {
-	if c.Cluster.Fence != configs.FenceNftables {
-		return nil
-	}
-	if _, lacks := a.manager.Fence(); lacks != nil {
-		return fmt.Errorf(`cluster.fence is "nftables", and this host goes without: %w`, lacks)
 	}
 	return nil
 }

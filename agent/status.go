@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
@@ -23,6 +22,7 @@ func (a *agent) answerStatus(ctx context.Context, r control.Request) control.Res
 		views = a.views(ctx)
 		asking.wait()
 	}
+	a.disk.look(ctx)
 	report, err := a.report(ctx, views, reach)
 	if err != nil {
 		return control.Fail(control.FailStopping, "%v", err)
@@ -109,7 +109,7 @@ func (a *agent) facts() control.Facts {
 	digest := a.config.Digest()
 	f := control.Facts{
 		Now: time.Now(), Started: a.started, Build: Version(),
-		Cluster: a.config.Cluster.Name, ConfigPath: a.config.Path, ConfigDigest: hex.EncodeToString(digest[:]), OnDisk: a.onDisk(),
+		Cluster: a.config.Cluster.Name, ConfigPath: a.config.Path, ConfigDigest: hex.EncodeToString(digest[:]), OnDisk: a.disk.seen(),
 		KeyPath: a.config.Cluster.KeyFile, Port: a.config.Cluster.Port, Sealed: map[string]control.SealedFacts{},
 		Lease: a.lease(), Detector: a.detector(), Counters: a.gossip.Stats(),
 		Addresses: a.loop.addresses.up(), Clients: a.clients.known(a.places), MetricsTrouble: a.metricsTrouble(),
@@ -136,25 +136,6 @@ func (a *agent) facts() control.Facts {
 		f.Members = append(f.Members, control.Member{Name: m.Name, Address: m.Addr.String(), Alive: m.Alive})
 	}
 	return f
-}
-
-// onDisk looks at the file that the next start would read.
-func (a *agent) onDisk() control.OnDisk {
-	c, err := configs.Load(a.config.Path)
-	if err != nil {
-		return control.OnDisk{Fault: firstOf(err)}
-	}
-	return control.OnDisk{Differs: c.Digest() != a.config.Digest()}
-}
-
-// firstOf is the first of joined errors, and how many more there are.
-func firstOf(err error) string {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok || len(joined.Unwrap()) < 2 {
-		return err.Error()
-	}
-	all := joined.Unwrap()
-	return fmt.Sprintf("%v; and %d more", all[0], len(all)-1)
 }
 
 // addCounts adds what loop and addresses count to what the machine does.

@@ -85,6 +85,7 @@ func (a *agent) serveMetrics() error {
 
 // look is what this node knows now.
 func (a *agent) look(ctx context.Context) (metrics.Look, error) {
+	a.disk.look(ctx)
 	report, err := a.report(ctx, nil, nil)
 	if err != nil {
 		return metrics.Look{}, err

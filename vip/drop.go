@@ -2,6 +2,7 @@ package vip
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -145,7 +146,7 @@ func (m *Manager) findToRemove(a Address, held bool) (Link, error) {
 	link, err := m.kernel.link(a.Link)
 	switch {
 	case errors.Is(err, ErrNoLink):
-		return Link{}, nil
+		return m.findRenamed(a, held)
 	case err != nil:
 		return Link{}, err
 	}
@@ -158,12 +159,27 @@ func (m *Manager) findToRemove(a Address, held bool) (Link, error) {
 	return link, nil
 }
 
+// findRenamed is findToRemove where no link has the address's any more: what was on it goes with it to another name, and
+// is answered for there.
+func (m *Manager) findRenamed(a Address, held bool) (Link, error) {
+	links, err := m.kernel.links()
+	if err != nil {
+		return Link{}, err
+	}
+	for _, link := range links {
+		if slices.Contains(link.Prefixes, a.Prefix) && m.findOn(link, Address{Prefix: a.Prefix, Link: link.Name}, held) == nil {
+			return link, nil
+		}
+	}
+	return Link{}, nil
+}
+
 // remove takes the address off the link; that it is gone already is no error.
 func (m *Manager) remove(link Link, a Address) error {
 	if link.Index == 0 {
 		return nil
 	}
-	err := m.kernel.remove(link.Index, a)
+	err := m.kernel.remove(link.Index, Address{Prefix: a.Prefix, Link: link.Name})
 	if err == nil || errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.ENODEV) {
 		return nil
 	}

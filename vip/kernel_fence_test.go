@@ -316,7 +316,7 @@ func TestCleanupLeavesTheFarewell(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			w.options.Managed = nil
+			w.options.Managed, w.options.Links = nil, nil
 			if err := w.open(t).Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -354,8 +354,15 @@ func TestFenceForAsManyAddressesAsThereMayBe(t *testing.T) {
 	if n := strings.Count(w.nft(t, "list set inet "+tableName+" in4"), "expires"); n != 253 {
 		t.Errorf("open for %d addresses of IPv4, want 253", n)
 	}
-	if n := m.Counts().FenceRestored; n != 1 {
-		t.Errorf("made anew %d times, want 1", n)
+	w.nft(t, "flush set inet "+tableName+" links")
+	if err := m.fence.open(first, lease); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.nft(t, "list set inet "+tableName+" links"); !strings.Contains(got, hostLink) {
+		t.Errorf("the links are not put back:\n%s", got)
+	}
+	if n := m.Counts().FenceRestored; n != 2 {
+		t.Errorf("made anew %d times, want 2", n)
 	}
 }
 

@@ -115,12 +115,14 @@ func TestKernelLinkGoneIsToldAndDropped(t *testing.T) {
 	}
 }
 
-// A link that has another name is gone for who goes by the old one.
+// A link that has another name is gone for who goes by the old one, and the address on it is found all the same.
 func TestKernelRenamedLinkIsToldAsGone(t *testing.T) {
 	t.Parallel()
 	w := newRealWorld(t)
-	told := watch(t, w.open(t))
+	m := w.open(t)
+	told := watch(t, m)
 	awaitLink(t, told, func(l Link) bool { return l.Up })
+	take(t, m, service)
 	rename := func(from, to string) {
 		w.host.in(t, func() error {
 			link, err := netlink.LinkByName(from)
@@ -132,8 +134,10 @@ func TestKernelRenamedLinkIsToldAsGone(t *testing.T) {
 	}
 	rename(hostLink, "other0")
 	awaitLink(t, told, func(l Link) bool { return !l.Up && len(l.Prefixes) == 0 })
+	drop(t, m, service) // where it is by now
 	rename("other0", hostLink)
-	awaitLink(t, told, func(l Link) bool { return l.Up })
+	awaitLink(t, told, func(l Link) bool { return l.Up && !slices.Contains(l.Prefixes, service.Prefix) })
+	absent(t, w, service.Prefix)
 }
 
 // The carrier goes when the other end goes down, while the link stays up for its administrator.

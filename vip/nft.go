@@ -377,7 +377,7 @@ func (f *nftFence) inspect() error {
 	if err != nil || generation == f.generation {
 		return err
 	}
-	if f.layout.stands(f.conn, f.reject, len(f.managed)) {
+	if f.layout.stands(f.conn, f.reject, len(f.links), len(f.managed)) {
 		f.generation = generation
 		return nil
 	}

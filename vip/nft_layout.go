@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 )
@@ -31,8 +32,8 @@ import (
 //	        arp saddr ip @managed4 arp saddr ip != @out4 drop }
 //	}
 //
-// What comes in by a link on which addresses are taken comes from one who believes this host to be the holder. What comes
-// by another, as from a container, may be on its way to the holder through this host; only what would be delivered
+// What comes in by a link on which addresses are taken comes, as a rule, from one who believes this host to be the holder.
+// What comes by another, as from a container, may be on its way to the holder through this host; only what would be delivered
 // here is stopped. A reset passes so that connections can be ended whose address is not here any more.
 type layout struct {
 	tables []*nftables.Table
@@ -59,7 +60,7 @@ func newLayout() *layout {
 	}
 	l := &layout{
 		tables: []*nftables.Table{inet, arp},
-		links:  &nftables.Set{Table: inet, Name: "links", KeyType: nftables.TypeIFName},
+		links:  &nftables.Set{Table: inet, Name: "links", KeyType: nftables.TypeIFName, KeyByteOrder: binaryutil.NativeEndian},
 		ip:     map[bool]family{true: ip("4", nftables.TypeIPAddr), false: ip("6", nftables.TypeIP6Addr)},
 		arp:    family{managed: set(arp, "managed4", nftables.TypeIPAddr), out: set(arp, "out4", nftables.TypeIPAddr)},
 	}
@@ -281,8 +282,8 @@ func wholeMilliseconds(d time.Duration) time.Duration {
 	return max(time.Millisecond, d.Truncate(time.Millisecond))
 }
 
-// stands reports whether the kernel still has every rule and every managed address.
-func (l *layout) stands(c *nftables.Conn, canReject bool, managed int) bool {
+// stands reports whether the kernel still has every rule, and as many links and managed addresses as there are.
+func (l *layout) stands(c *nftables.Conn, canReject bool, links, managed int) bool {
 	want := map[*nftables.Chain]int{}
 	for _, r := range l.writable(canReject) {
 		want[r.Chain]++
@@ -292,6 +293,9 @@ func (l *layout) stands(c *nftables.Conn, canReject bool, managed int) bool {
 		if err != nil || len(rules) != n {
 			return false
 		}
+	}
+	if names, err := c.GetSetElements(l.links); err != nil || len(names) != links {
+		return false
 	}
 	n := 0
 	for _, f := range l.ip {

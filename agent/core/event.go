@@ -118,7 +118,8 @@ type AddressDown struct {
 // AddressGone tells that an address is not on its link although it should be: other hands removed it.
 type AddressGone struct{ Name Name }
 
-// AddressLost tells that a held address cannot be kept served: its fence cannot be renewed.
+// AddressLost tells that a held address cannot be kept served: its fence cannot be renewed, or others removed it and it
+// cannot be put back.
 type AddressLost struct {
 	Name Name
 	Err  string

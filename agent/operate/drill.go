@@ -41,21 +41,26 @@ func (s *Session) Drill(ctx context.Context, address string, knock Knocker) erro
 	s.Say(fmt.Sprintf("%s: from its home %s to %s", address, v.Home, to))
 	begun := time.Now()
 	if err := s.give(ctx, r, v, to); err != nil {
-		if left, ok := errors.AsType[*UnfinishedError](err); ok {
-			left.Waits += "; agentctl handback " + address + " brings it home"
-		}
-		return err
+		return leftAway(address, err)
 	}
 	away := time.Since(begun)
 	gapAway := knock.LongestGap()
 	s.Say(fmt.Sprintf("%s: served by %s, longest time without an answer %s; home again", address, to, millis(gapAway)))
 	if err := s.bringHome(ctx, v); err != nil {
-		return err
+		return leftAway(address, err)
 	}
 	total := time.Since(begun)
 	s.Say(fmt.Sprintf("%s: at home, longest time without an answer %s", address, millis(knock.LongestGap())))
 	s.Say(fmt.Sprintf("the drill took %.1f s, %.1f s of it until %s had been seen to serve", total.Seconds(), away.Seconds(), to))
 	return nil
+}
+
+// leftAway adds to a drill's end before its time what it may leave to do.
+func leftAway(address string, err error) error {
+	if left, ok := errors.AsType[*UnfinishedError](err); ok {
+		left.Waits += "; agentctl handback " + address + " brings it home"
+	}
+	return err
 }
 
 // fitForDrill chooses the node that is to stand in, or says why there is to be no drill.

@@ -54,7 +54,11 @@ func (e *UnfinishedError) Error() string {
 // ask sends a request to a node.
 func (s *Session) ask(ctx context.Context, node string, r control.Request, body any) error {
 	r.Node = node
-	return s.Agent.Ask(ctx, r, body)
+	err := s.Agent.Ask(ctx, r, body)
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
+		return &UnfinishedError{Waits: "whether it was taken up is not known", Interrupted: true}
+	}
+	return err
 }
 
 // await looks at a node's report again and again until it is done, and says what is waited for whenever that

@@ -23,7 +23,7 @@ func checkCommand() *cobra.Command {
 		Short: "Check a configuration as an agent would read it",
 		Long: `Check a configuration, and the key file that it names, as an agent would read them: every mistake with its
 line, or else what it promises. Hooks whose programs cannot be run on this host are a warning: other hosts may have them. With --node also whether this host could be that node: whether the name is
-in the file, and whether an interface fits every address that the node may hold. Where an agent runs here, also what a
+in the file, and whether interfaces have the node's own address and fit every address that it may hold. Where an agent runs here, also what a
 reload of this file would change, beside the key.
 
 Exit codes: 0 it will do, 1 it will not.`,

@@ -51,7 +51,10 @@ func explain(err error) (code int, hint string) {
 			return exitNoAgent, unreachedHint(u)
 		}
 	}
-	if _, ok := errors.AsType[*operate.UnfinishedError](err); ok {
+	if left, ok := errors.AsType[*operate.UnfinishedError](err); ok {
+		if left.Interrupted {
+			return exitGoesOn, "it may go on: agentctl status"
+		}
 		return exitGoesOn, "it goes on: agentctl status; or ask again with a longer --timeout"
 	}
 	if partial, ok := errors.AsType[*operate.PartialError](err); ok {
