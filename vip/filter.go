@@ -47,26 +47,28 @@ func arpFilter(ips []netip.Addr) []bpf.Instruction {
 	program = append(program, bpf.LoadAbsolute{Off: arpSenderIPAt, Size: 4})
 	for _, ip := range ips {
 		b := ip.As4()
-		program = append(program, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: binary.BigEndian.Uint32(b[:]), SkipTrue: 1}, keepFrame)
+		program = append(program, keepLoaded(b[:])...)
 	}
 	return append(program, dropFrame)
 }
 
-// advertisementFilter keeps neighbour advertisements with one of the addresses as target. Its first
-// comparison ends what is no ICMPv6.
+// advertisementFilter keeps neighbour advertisements whose target ends as one of the addresses does; who hears one looks at
+// the whole. Older kernels have room for some thousand instructions of their own, and each load becomes fourteen of them. The
+// first comparison ends what is no ICMPv6.
 func advertisementFilter(ips []netip.Addr) []bpf.Instruction {
-	const icmpOfThisLink, advertisement = unix.IPPROTO_ICMPV6<<8 | ndp.HopLimit, 136
+	const icmpOfThisLink, advertisement, lastWord = unix.IPPROTO_ICMPV6<<8 | ndp.HopLimit, 136, 12
 	program := append(keepIf(ipv6NextHeaderAt, 2, icmpOfThisLink), keepIf(icmpTypeAt, 1, advertisement)...)
+	program = append(program, bpf.LoadAbsolute{Off: icmpTargetAt + lastWord, Size: 4})
 	for _, ip := range ips {
 		b := ip.As16()
-		for word := 12; word >= 0; word -= 4 { // the end first: addresses of one network differ there
-			left := uint8(word / 4)
-			program = append(program, bpf.LoadAbsolute{Off: icmpTargetAt + uint32(word), Size: 4},
-				bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: binary.BigEndian.Uint32(b[word:]), SkipTrue: 2*left + 1})
-		}
-		program = append(program, keepFrame)
+		program = append(program, keepLoaded(b[lastWord:])...)
 	}
 	return append(program, dropFrame)
+}
+
+// keepLoaded keeps a frame if the four bytes that were loaded last are these.
+func keepLoaded(b []byte) []bpf.Instruction {
+	return []bpf.Instruction{bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: binary.BigEndian.Uint32(b), SkipTrue: 1}, keepFrame}
 }
 
 // keepIf drops a frame unless the bytes at an offset have the value.
