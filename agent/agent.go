@@ -203,7 +203,8 @@ func (a *agent) open() (core.Started, error) {
 }
 
 func (a *agent) openConfig() (err error) {
-	if a.options.Node == "" {
+	guessed := a.options.Node == ""
+	if guessed {
 		if a.options.Node, err = os.Hostname(); err != nil {
 			return fmt.Errorf("host's name: %w", err)
 		}
@@ -218,7 +219,9 @@ func (a *agent) openConfig() (err error) {
 	for _, w := range a.config.Warnings() {
 		a.diary.trouble(logrus.Fields{fieldDetail: w}, "configuration warning", nil)
 	}
-	a.self, err = a.config.Self(a.options.Node)
+	if a.self, err = a.config.Self(a.options.Node); err != nil && guessed {
+		return &PlaceError{err} // a host may get its name later than its agent
+	}
 	return err
 }
 
@@ -304,27 +307,35 @@ func (a *agent) remember() (core.Started, error) {
 		}
 		a.diary.change(logrus.Fields{fieldAddress: left.Prefix.String(), fieldLink: left.Link}, "leftover address removed")
 	}
-	return started, a.endConnections(started.Present)
+	return started, a.endConnections()
 }
 
 // endConnections destroys those of addresses that are not here: the kernel does not when it ends an address that
-// nobody refreshed, and the fence keeps their clients' farewells from them. memcached would have them for ever.
-func (a *agent) endConnections(present []core.Name) error {
-	var errs []error
-	for name, place := range a.places {
-		if slices.Contains(present, name) {
-			continue
-		}
-		dropped, err := a.manager.Drop(place)
-		if err != nil && !isDown(err) && !errors.Is(err, vip.ErrForeign) {
-			errs = append(errs, err)
-		}
-		if dropped.Sockets > 0 {
-			a.diary.change(logrus.Fields{fieldAddress: place.Prefix.String(), fieldLink: place.Link, fieldDetail: strconv.Itoa(dropped.Sockets)},
-				"leftover connections destroyed")
+// nobody refreshed, and the fence keeps their clients' farewells from them. memcached would have them for ever. What is
+// here by other hands is left alone.
+func (a *agent) endConnections() error {
+	links, err := a.manager.Links()
+	if err != nil {
+		return err
+	}
+	var absent []netip.Addr
+	for _, place := range a.places {
+		if ip := place.Prefix.Addr(); !slices.ContainsFunc(links, func(l vip.Link) bool { return hasAddress(l, ip) }) {
+			absent = append(absent, ip)
 		}
 	}
-	return errors.Join(errs...)
+	n, err := a.manager.EndConnections(absent)
+	if n > 0 {
+		a.diary.change(logrus.Fields{fieldDetail: strconv.Itoa(n)}, "leftover connections destroyed")
+	}
+	if isDown(err) {
+		return nil
+	}
+	return err
+}
+
+func hasAddress(l vip.Link, ip netip.Addr) bool {
+	return slices.ContainsFunc(l.Prefixes, func(p netip.Prefix) bool { return p.Addr() == ip })
 }
 
 // openHistory goes on with the timeline that an earlier life wrote.

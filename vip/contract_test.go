@@ -275,6 +275,29 @@ var contract = []clause{
 		}
 		find(t, w.there(t), wider)
 	}},
+	{"connections_of_an_address_that_expired_are_ended", func(t *testing.T, w world) {
+		m := w.open(t)
+		other := Address{Prefix: netip.MustParsePrefix("10.0.0.51/32"), Link: hostLink}
+		take(t, m, service)
+		take(t, m, other)
+		w.connect(t, service.Prefix.Addr(), wildPort)
+		stays := w.connect(t, other.Prefix.Addr(), wildPort)
+		if err := m.Close(); err != nil {
+			t.Fatal(err)
+		}
+		w.removeForeign(t, service.Prefix)
+		next := w.open(t)
+		if n, err := next.EndConnections([]netip.Addr{service.Prefix.Addr(), netip.MustParseAddr("10.0.0.52")}); n != 1 || err != nil {
+			t.Errorf("%d ended, %v; want 1", n, err)
+		}
+		take(t, next, other)
+		if dropped := drop(t, next, other); dropped.Sockets != 1 {
+			t.Errorf("%d connections of the other address are left, want 1", dropped.Sockets)
+		}
+		if err := stays(); !errors.Is(err, unix.ECONNRESET) {
+			t.Errorf("the other's client saw %v, want a reset", err)
+		}
+	}},
 	{"leftover_can_be_taken", func(t *testing.T, w world) {
 		first := w.open(t)
 		take(t, first, service)

@@ -3,6 +3,7 @@ package vip
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -40,10 +41,10 @@ const (
 	diagAnyPort      = ^uint32(0)
 )
 
-// encodeSocketDump asks for the connections whose local address is local. IPv4 matches sockets of a
+// encodeSocketDump asks for the connections whose local address is one of locals. IPv4 matches sockets of a
 // listener on [::], too, which have it in IPv6 form.
-func encodeSocketDump(local netip.Addr) []byte {
-	return encodeDiagDump(connectionStates, sourceFilter(local))
+func encodeSocketDump(locals ...netip.Addr) []byte {
+	return encodeDiagDump(connectionStates, sourceFilter(locals...))
 }
 
 // encodeDiagDump asks for the sockets in some states that a filter program lets through.
@@ -132,8 +133,8 @@ func (s reportedSocket) ends() (local, peer netip.AddrPort) {
 	return netip.AddrPortFrom(s.local, binary.BigEndian.Uint16(s.id[0:])), netip.AddrPortFrom(other, binary.BigEndian.Uint16(s.id[2:]))
 }
 
-// isConnection reports whether the socket is a connection of that local address. The kernel's filter says
+// isConnection reports whether the socket is a connection of one of those local addresses. The kernel's filter says
 // so, too; a socket destroyed by mistake would be a server that stops listening.
-func (s reportedSocket) isConnection(local netip.Addr) bool {
-	return s.local == local && s.state < 32 && connectionStates&(1<<s.state) != 0
+func (s reportedSocket) isConnection(locals ...netip.Addr) bool {
+	return slices.Contains(locals, s.local) && s.state < 32 && connectionStates&(1<<s.state) != 0
 }

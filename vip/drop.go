@@ -2,6 +2,7 @@ package vip
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -146,11 +147,11 @@ func (m *Manager) findToRemove(a Address, held bool) (Link, error) {
 	link, err := m.kernel.link(a.Link)
 	switch {
 	case errors.Is(err, ErrNoLink):
-		return m.findRenamed(a, held)
+		return m.findRenamed(a)
 	case err != nil:
 		return Link{}, err
 	}
-	switch err := m.findOn(link, a, held); {
+	switch err := m.findOn(link, a); {
 	case errors.Is(err, ErrAbsent):
 		return Link{}, nil
 	case errors.Is(err, ErrForeign), err != nil && !held:
@@ -161,13 +162,13 @@ func (m *Manager) findToRemove(a Address, held bool) (Link, error) {
 
 // findRenamed is findToRemove where no link has the address's any more: what was on it goes with it to another name, and
 // is answered for there.
-func (m *Manager) findRenamed(a Address, held bool) (Link, error) {
+func (m *Manager) findRenamed(a Address) (Link, error) {
 	links, err := m.kernel.links()
 	if err != nil {
 		return Link{}, err
 	}
 	for _, link := range links {
-		if slices.Contains(link.Prefixes, a.Prefix) && m.findOn(link, Address{Prefix: a.Prefix, Link: link.Name}, held) == nil {
+		if slices.Contains(link.Prefixes, a.Prefix) && m.findOn(link, Address{Prefix: a.Prefix, Link: link.Name}) == nil {
 			return link, nil
 		}
 	}
@@ -195,21 +196,45 @@ func (m *Manager) sweep(a Address) (destroyed int, err error) {
 
 // destroyConnections destroys the address's TCP connections until none is left, and counts them.
 func (m *Manager) destroyConnections(a Address) (destroyed int, err error) {
+	if destroyed, err = m.destroyAll(a.Prefix.Addr()); err != nil {
+		return destroyed, failed(opDestroy, a, err)
+	}
+	return destroyed, nil
+}
+
+// EndConnections destroys the TCP connections of addresses that are on no link, which an earlier life left, and closes the
+// fence for them: the kernel does neither when it ends an address that nobody refreshes. It returns how many. It walks
+// the kernel's table of sockets twice, however many addresses there are. With ErrSocketsLeft some are left, with
+// ErrNoSocketDestroy all; other errors are the kernel's.
+func (m *Manager) EndConnections(ips []netip.Addr) (destroyed int, err error) {
+	end, err := m.begin()
+	if err != nil {
+		return 0, named("end connections", err)
+	}
+	defer end()
+	for some := range slices.Chunk(ips, conditionsMax) {
+		n, failure := m.destroyAll(some...) // while a reset can leave
+		destroyed, err = destroyed+n, joined(err, named("end connections", failure))
+	}
+	for _, ip := range ips {
+		err = joined(err, named("end connections", m.fence.shut(ip, both)))
+	}
+	return destroyed, err
+}
+
+// destroyAll destroys the addresses' TCP connections until none is left, and counts them.
+func (m *Manager) destroyAll(ips ...netip.Addr) (destroyed int, err error) {
 	for range roundsMax {
-		list, err := m.kernel.sockets(a.Prefix.Addr())
-		if err != nil {
-			return destroyed, failed(opDestroy, a, err)
-		}
-		if len(list) == 0 {
-			return destroyed, nil
+		list, err := m.kernel.sockets(ips...)
+		if err != nil || len(list) == 0 {
+			return destroyed, err
 		}
 		n, err := m.destroy(list)
-		destroyed += n
-		if err != nil {
-			return destroyed, failed(opDestroy, a, err)
+		if destroyed += n; err != nil {
+			return destroyed, err
 		}
 	}
-	return destroyed, failed(opDestroy, a, ErrSocketsLeft)
+	return destroyed, ErrSocketsLeft
 }
 
 // destroy destroys connections and counts them.

@@ -59,6 +59,14 @@ func failed(op operation, a Address, err error) error {
 	return fmt.Errorf("vip: %s %s %s %s: %w", op, a.Prefix, preposition, a.Link, err)
 }
 
+// named says in which call an error came about that is of no one address; nil stays nil.
+func named(call string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("vip: %s: %w", call, err)
+}
+
 // joined joins the errors that are not nil; a single one is returned as it is.
 func joined(errs ...error) error {
 	var list []error

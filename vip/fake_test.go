@@ -241,7 +241,7 @@ func (c *fakeConnection) socket() socket {
 	return socket{family: unix.AF_INET, id: [socketIDBytes]byte{c.id}}
 }
 
-func (k *fakeKernel) sockets(local netip.Addr) ([]socket, error) {
+func (k *fakeKernel) sockets(locals ...netip.Addr) ([]socket, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := k.step("list sockets"); err != nil {
@@ -249,7 +249,7 @@ func (k *fakeKernel) sockets(local netip.Addr) ([]socket, error) {
 	}
 	var list []socket
 	for _, c := range k.dialed {
-		if c.local == local && c.ended == nil {
+		if slices.Contains(locals, c.local) && c.ended == nil {
 			list = append(list, c.socket())
 		}
 	}

@@ -6,9 +6,8 @@ import (
 )
 
 // findOn returns nil if an address of ours is on the link, ErrAbsent if it is not there, and ErrForeign
-// if somebody else added it. held says that the Manager itself put it there. Of IPv6 the kernel has an address once, whatever
-// its prefix length.
-func (m *Manager) findOn(link Link, a Address, held bool) error {
+// if somebody else added it. Of IPv6 the kernel has an address once, whatever its prefix length.
+func (m *Manager) findOn(link Link, a Address) error {
 	list, err := m.kernel.addresses(link.Index)
 	if err != nil {
 		return err
@@ -23,7 +22,7 @@ func (m *Manager) findOn(link Link, a Address, held bool) error {
 			}
 			continue
 		}
-		if p.tagged(link.Name) || held && p.likeOurs() {
+		if p.ours(link.Name) {
 			return nil
 		}
 		return ErrForeign
@@ -31,7 +30,7 @@ func (m *Manager) findOn(link Link, a Address, held bool) error {
 	return ErrAbsent
 }
 
-// Leftovers returns the addresses that carry our tag and are not held: what an earlier life of the agent
+// Leftovers returns the addresses that are ours and are not held: what an earlier life of the agent
 // left on the links. Each is to be taken or dropped.
 func (m *Manager) Leftovers() ([]Address, error) {
 	end, err := m.begin()
@@ -51,7 +50,7 @@ func (m *Manager) Leftovers() ([]Address, error) {
 		}
 		for _, p := range there {
 			a := Address{Prefix: p.Prefix, Link: link.Name}
-			if p.tagged(link.Name) && !m.holds(a) {
+			if p.ours(link.Name) && !m.holds(a) {
 				list = append(list, a)
 			}
 		}

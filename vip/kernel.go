@@ -21,8 +21,9 @@ type kernel interface {
 	refresh(index int, a Address) error
 	// remove takes an address off a link, and fails with EADDRNOTAVAIL if it is not there.
 	remove(index int, a Address) error
-	// sockets returns the TCP connections with that local address, never a listening socket.
-	sockets(local netip.Addr) ([]socket, error)
+	// sockets returns the TCP connections with those local addresses, of which there are at most conditionsMax, never a
+	// listening socket.
+	sockets(locals ...netip.Addr) ([]socket, error)
 	// destroy ends connections and returns how many of them it ended; one that is gone is no error.
 	destroy([]socket) (int, error)
 	// connections calls each with every established TCP connection of those local addresses and both its ends, of which

@@ -8,14 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func (k *netlinkKernel) sockets(local netip.Addr) ([]socket, error) {
+func (k *netlinkKernel) sockets(locals ...netip.Addr) ([]socket, error) {
 	if k.diag == nil {
 		return nil, ErrNoSocketDestroy
 	}
 	var list []socket
-	err := k.diag.dump(diagDump, encodeSocketDump(local), func() { list = nil }, func(answer []byte) error {
+	err := k.diag.dump(diagDump, encodeSocketDump(locals...), func() { list = nil }, func(answer []byte) error {
 		s, err := decodeSocket(answer)
-		if err == nil && s.isConnection(local) {
+		if err == nil && s.isConnection(locals...) {
 			list = append(list, s.socket)
 		}
 		return err

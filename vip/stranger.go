@@ -39,5 +39,5 @@ func Strangers(ips []netip.Addr) (list []Address, err error) {
 
 // strange reports whether an address on the named link is one of the service addresses and none that we added.
 func (p present) strange(link string, ips []netip.Addr) bool {
-	return slices.Contains(ips, p.Prefix.Addr()) && !p.tagged(link) && !p.likeOurs()
+	return slices.Contains(ips, p.Prefix.Addr()) && !p.ours(link)
 }

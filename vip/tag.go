@@ -40,9 +40,12 @@ func (p present) tagged(link string) bool {
 	return p.Protocol == tagProtocol || label != "" && p.Label == label
 }
 
+// ours reports whether an address on the named link is one that this package added, by its tag or by all else.
+func (p present) ours(link string) bool { return p.tagged(link) || p.likeOurs() }
+
 // likeOurs reports whether an address looks as if written by us although it carries no tag. Before
-// Linux 5.18 an IPv6 address, or one on a link with a long name, has none; then it is told from a
-// stranger's only while it is held, and an earlier life leaves it to its lifetime.
+// Linux 5.18 an IPv6 address, or one on a link with a long name, has none; but nobody else adds addresses without a route,
+// not preferred and for seconds.
 func (p present) likeOurs() bool {
 	return p.Protocol == 0 && p.Flags&unix.IFA_F_NOPREFIXROUTE != 0 && p.Preferred == 0 && p.Valid <= validLifetime
 }

@@ -126,7 +126,7 @@ func (m *Manager) prolong(a Address, interval time.Duration) (Prolonged, error) 
 	case time.Since(s.held.refreshed) < interval:
 		return ProlongedNot, nil
 	}
-	link, added, err := m.write(a, true)
+	link, added, err := m.write(a)
 	switch {
 	case err != nil:
 		return ProlongedNot, failed(opProlong, a, err)
@@ -164,7 +164,7 @@ func (m *Manager) hold(op operation, s *slot, a Address, lease Lease) error {
 	if !held {
 		m.see(a.Prefix.Addr(), sighting{at: opened, taken: true})
 	}
-	link, added, err := m.write(a, held)
+	link, added, err := m.write(a)
 	if err != nil && !held {
 		err = joined(err, m.fence.shut(a.Prefix.Addr(), both))
 	}
@@ -192,12 +192,12 @@ func (m *Manager) hold(op operation, s *slot, a Address, lease Lease) error {
 }
 
 // write makes the kernel count the lifetime of the address anew, and adds it if it is not there.
-func (m *Manager) write(a Address, held bool) (link Link, added bool, err error) {
+func (m *Manager) write(a Address) (link Link, added bool, err error) {
 	link, err = m.kernel.link(a.Link)
 	if err != nil {
 		return Link{}, false, err
 	}
-	added, err = m.addOrRefresh(link, a, held)
+	added, err = m.addOrRefresh(link, a)
 	if err != nil {
 		return Link{}, false, err
 	}
@@ -205,13 +205,13 @@ func (m *Manager) write(a Address, held bool) (link Link, added bool, err error)
 	return link, added, nil
 }
 
-func (m *Manager) addOrRefresh(link Link, a Address, held bool) (added bool, err error) {
+func (m *Manager) addOrRefresh(link Link, a Address) (added bool, err error) {
 	err = m.kernel.add(link.Index, a)
 	if !errors.Is(err, unix.EEXIST) {
 		return err == nil, err
 	}
 	// The kernel would let us refresh an address of somebody else, and so give it an end.
-	switch err := m.findOn(link, a, held); {
+	switch err := m.findOn(link, a); {
 	case errors.Is(err, ErrAbsent): // it expired since
 		err = m.kernel.add(link.Index, a)
 		return err == nil, err
