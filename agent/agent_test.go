@@ -439,7 +439,7 @@ func TestWhatKeepsAnAgentFromStarting(t *testing.T) {
 	}{
 		{"no file", Options{ConfigPath: "/nowhere/agent.toml", Node: "h1"}, ExitConfig, "/nowhere/agent.toml"},
 		{"no such node", Options{ConfigPath: config, Node: "h9"}, ExitConfig, `"h9" is neither voter nor node`},
-		{"the host's name is no node", Options{ConfigPath: config}, ExitConfig, "is neither voter nor node"},
+		{"the host's name is no node", Options{ConfigPath: config}, ExitPlace, "is neither voter nor node"},
 		{"no interface fits", Options{ConfigPath: misfit, Node: "h1"}, ExitPlace, "no interface fits 10.78.0.101"},
 		{"no runtime directory", Options{ConfigPath: config, Node: "h1", RuntimeDir: filepath.Join(config, "dir")}, ExitFailure, "not a directory"},
 		{"not this host's address", Options{ConfigPath: config, Node: "w3"}, ExitPlace, "no interface has 10.99.0.13, the address of w2"},

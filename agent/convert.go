@@ -94,7 +94,8 @@ func instancesOf(c *configs.Config, node string) map[string]instanceConfig {
 	return all
 }
 
-// placesOf returns where the VIPs go that the node may ever hold.
+// placesOf returns where the VIPs go that the node may ever hold. Each goes on its link by itself, whatever length it is
+// written with: within the subnet of the host's own address one of the two would be the other's secondary, and gone with it.
 func placesOf(c *configs.Config, node string, links []configs.Link) (map[core.Name]vip.Address, error) {
 	fits, err := c.FitFor(node, links)
 	if err != nil {
@@ -102,10 +103,12 @@ func placesOf(c *configs.Config, node string, links []configs.Link) (map[core.Na
 	}
 	places := map[core.Name]vip.Address{}
 	for _, v := range c.Eligible(node) {
-		places[nameOf(v)] = vip.Address{Prefix: v.Prefix, Link: fits[v.Prefix.Addr()]}
+		places[nameOf(v)] = vip.Address{Prefix: single(v.Prefix.Addr()), Link: fits[v.Prefix.Addr()]}
 	}
 	return places, nil
 }
+
+func single(ip netip.Addr) netip.Prefix { return netip.PrefixFrom(ip, ip.BitLen()) }
 
 // linksIn lists the links of places.
 func linksIn(places map[core.Name]vip.Address) []string {

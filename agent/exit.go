@@ -16,7 +16,7 @@ const (
 	ExitFailure    = 1  // it failed while running, a fault of ours included, or could not start for a reason of its own
 	ExitRunning    = 3  // another agent has the runtime directory
 	ExitCapability = 4  // the process may not do what an agent has to
-	ExitPlace      = 5  // a VIP, or the node itself, has no interface, as long as the host has those that it has
+	ExitPlace      = 5  // the host is none of the nodes by its name, or has no interface for a VIP or the node itself, yet
 	ExitUsage      = 64 // the command line makes no sense
 	ExitConfig     = 78 // the configuration will not do
 )
@@ -30,12 +30,13 @@ func (e *UsageError) Error() string { return e.Err.Error() }
 func (e *UsageError) Unwrap() error { return e.Err }
 
 // PlaceError says which VIPs of the configuration no interface of this host fits, and whether none has the node's own
-// address, as they are now: one that is on its way up may yet. It is made of *configs.Error.
+// address, as they are now: one that is on its way up may yet. Or the host's name, as it is now, is no node's. It is made of
+// *configs.Error.
 type PlaceError struct{ Err error }
 
 func (e *PlaceError) Error() string { return e.Err.Error() }
 
-// Unwrap returns what is wrong with each address.
+// Unwrap returns what is wrong with each address, or with the name.
 func (e *PlaceError) Unwrap() error { return e.Err }
 
 // ExitCode returns the exit code for an error of Run, Check, Cleanup or EnterNetns, and a hint on what to do, if

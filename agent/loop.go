@@ -8,7 +8,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sirupsen/logrus"
+
 	"memvip/agent/core"
+	"memvip/agent/gossip"
 	"memvip/agent/history"
 	"memvip/agent/nowait"
 )
@@ -195,6 +198,9 @@ func (l *loop) perform(effect core.Effect) {
 		l.counts.sends.Add(1)
 		if err := l.net.Send(e.To, e.Msg); err != nil {
 			l.counts.sendFailed.Add(1) // to the machine it is a lost packet
+			if gossip.ReasonOf(err) == gossip.DropOversize {
+				l.diary.trouble(logrus.Fields{}, "a message is too long for its packet: there are too many VIPs, or their names are too long", err)
+			}
 		}
 	case core.PublishState:
 		l.untold.state = &e.State

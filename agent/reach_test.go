@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 
@@ -30,5 +31,41 @@ func TestPlaceOn(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}
 		})
+	}
+}
+
+// A status asks for each address from five nodes, not from all: each question is a broadcast.
+func TestSomeAskForEachAddress(t *testing.T) {
+	for _, nodes := range []int{3, 5, 6, 40} {
+		config := &configs.Config{}
+		for i := range nodes {
+			name := fmt.Sprintf("cache%02d", i)
+			config.Cluster.Voters = append(config.Cluster.Voters, configs.Member{Name: name})
+			config.VIPs = append(config.VIPs, configs.VIP{Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 32), Home: name})
+		}
+		most := 0
+		for _, self := range config.Cluster.Voters {
+			a, mine := &agent{config: config, self: self}, 0
+			for _, v := range config.VIPs {
+				if a.asksFor(nameOf(v)) {
+					mine++
+				}
+			}
+			most = max(most, mine)
+		}
+		for _, v := range config.VIPs {
+			askers := 0
+			for _, self := range config.Cluster.Voters {
+				if (&agent{config: config, self: self}).asksFor(nameOf(v)) {
+					askers++
+				}
+			}
+			if askers != min(nodes, askersMax) {
+				t.Errorf("%d of %d nodes ask for %s", askers, nodes, v.Prefix)
+			}
+		}
+		if most != min(nodes, askersMax) {
+			t.Errorf("of %d nodes one asks for %d addresses", nodes, most)
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"memvip/agent/control"
+	"memvip/agent/core"
 	"memvip/configs"
 	"memvip/vip"
 )
@@ -88,7 +89,7 @@ func (a *agent) answerView(ctx context.Context) control.Response {
 		s := &view.VIPs[i]
 		*s = control.VIPSight{Address: string(v.Name), Holder: v.Holder, Epoch: v.Epoch, MACs: []string{}}
 		place, ok := a.places[v.Name]
-		if !ok || !place.Prefix.Addr().Is4() || slices.ContainsFunc(up, func(f control.AddressFacts) bool { return f.Name == v.Name }) {
+		if !ok || !a.asksFor(v.Name) || !place.Prefix.Addr().Is4() || slices.ContainsFunc(up, func(f control.AddressFacts) bool { return f.Name == v.Name }) {
 			continue
 		}
 		asking.start(func() {
@@ -102,6 +103,21 @@ func (a *agent) answerView(ctx context.Context) control.Response {
 	}
 	asking.wait()
 	return control.Reply(view)
+}
+
+// askersMax is how many nodes ask who has an address when somebody wants to see it: each question is a broadcast.
+const askersMax = 5
+
+// asksFor reports whether this node is one of those that ask for a VIP's address: chosen alike by all, and other ones for
+// each VIP.
+func (a *agent) asksFor(name core.Name) bool {
+	i := slices.IndexFunc(a.config.VIPs, func(v configs.VIP) bool { return nameOf(v) == name })
+	if i < 0 {
+		return false
+	}
+	nodes := a.config.MayHold(a.config.VIPs[i])
+	at := slices.Index(nodes, a.self.Name)
+	return at >= 0 && (at-i%len(nodes)+len(nodes))%len(nodes) < askersMax
 }
 
 // facts collects what a report has beyond the machine's own status.
@@ -125,7 +141,7 @@ func (a *agent) facts() control.Facts {
 	for _, v := range a.config.VIPs {
 		name := nameOf(v)
 		f.VIPs = append(f.VIPs, control.VIPFacts{
-			Name: name, Prefix: v.Prefix, Interface: a.places[name].Link, Instance: v.Instance.String(),
+			Name: name, Prefix: single(v.Prefix.Addr()), Interface: a.places[name].Link, Instance: v.Instance.String(),
 			Failback: failbackOf(v.Failback), Eligible: len(c.MayHold(v)), Unit: c.Unit(v), RestartCommand: v.RestartCommand,
 		})
 	}

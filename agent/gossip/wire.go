@@ -40,11 +40,11 @@ const (
 // Limits of what is encoded and decoded. They bound the memory that a packet can cost, and are far
 // above what a cluster of sane size says.
 const (
-	maxFrame    = 32 << 10 // bytes of one frame; a claim of some 250 VIPs
-	maxEntries  = 256      // entries of any list
-	maxPairs    = 64       // fields of any message
-	maxLevels   = 6        // nesting; a claim's state uses five
-	maxText     = 255      // bytes of any name or text
+	maxFrame    = 60000 // bytes of one frame, which is one datagram: a claim of 250 VIPs, see TestAFullClaimFits
+	maxEntries  = 256   // entries of any list
+	maxPairs    = 64    // fields of any message
+	maxLevels   = 6     // nesting; a claim's state uses five
+	maxText     = 255   // bytes of any name or text
 	maxDuration = 100 * 365 * 24 * time.Hour
 )
 

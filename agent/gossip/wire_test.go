@@ -301,3 +301,30 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// TestAFullClaimFits: one host may come to hold every VIP that a cluster may have, each with a memcached of its own, and
+// says all of that in one datagram.
+func TestAFullClaimFits(t *testing.T) {
+	const vips = 250
+	for _, c := range []struct {
+		node, vip, instance string
+	}{
+		{"cache-prod-rack-17-4", "10.100.100.%03d", "127.100.100.100:11%03d"},
+		{"cache-prod-rack-17-4", "fd00:1234:5678:9abc::%04x", "[::1]:11%03d"},
+	} {
+		term := core.Term{Epoch: 1 << 20, Node: c.node, ID: 1 << 60}
+		claim := core.Claim{From: core.Claimant{Node: c.node, Boot: "0123456789abcdef0123456789abcdef", Start: 1 << 20}, Counter: 1 << 40, Life: 1 << 60, Echo: 1 << 60}
+		claim.State = core.NodeState{Node: c.node, Start: 1 << 20, Seq: 1 << 40, Version: 1 << 40, Build: "0.1.0"}
+		for i := range vips {
+			name := core.Name(fmt.Sprintf(c.vip, i))
+			claim.Entries = append(claim.Entries, core.ClaimEntry{Name: name, Kind: core.Renewal, Term: term})
+			claim.State.VIPs = append(claim.State.VIPs, core.VIPState{Name: name, Role: core.Holding, Served: term, HeldFor: time.Hour, Epoch: 1 << 20})
+			claim.State.Instances = append(claim.State.Instances, core.InstanceState{Address: fmt.Sprintf(c.instance, i), Known: true, Up: true, PID: 1 << 20})
+		}
+		frame, err := Encode(claim)
+		if err != nil {
+			t.Errorf("%s: %v", c.vip, err)
+		}
+		t.Logf("%s: %d bytes", c.vip, len(frame))
+	}
+}
