@@ -33,6 +33,10 @@ import (
 // goodbyePatience bounds the goodbye to the other nodes, whom the releases have told already.
 const goodbyePatience = time.Second
 
+// placePatience is how long an agent waits that has no place yet, before it ends for another to try: an address or a name that
+// never comes is not to cost the host some ten starts a second.
+const placePatience = time.Second
+
 // Options say which node to run, and where.
 type Options struct {
 	ConfigPath string
@@ -64,7 +68,7 @@ type Options struct {
 // ends it like any other error, and takes the addresses down.
 //
 // The error is made of *configs.Error for a configuration that will not do, within a *PlaceError if it would on other
-// interfaces, a *RunningError if another
+// interfaces or by another host name, a *RunningError if another
 // agent has the runtime directory, vip.ErrCapability if the process may not change addresses, or says
 // what else failed; see ExitCode. A hurried stop is an error too.
 func Run(ctx context.Context, o Options) error {
@@ -93,6 +97,9 @@ func (a *agent) run(ctx context.Context) (opened bool, err error) {
 	defer func() { err = a.end(err) }()
 	started, err := a.open()
 	if err != nil {
+		if _, ok := errors.AsType[*PlaceError](err); ok {
+			pause(ctx, placePatience)
+		}
 		return false, err
 	}
 	return true, a.live(ctx, started)

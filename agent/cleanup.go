@@ -49,7 +49,7 @@ func cleanup(runtimeDir string, d *diary, spare func() sparing) error {
 	return sweep(d, spare())
 }
 
-// sweep removes what carries our tag on the links of this network namespace and is not spared.
+// sweep removes what is ours on the links of this network namespace and is not spared.
 func sweep(d *diary, spared sparing) (err error) {
 	m, err := vip.Open(vip.Options{})
 	if err != nil {

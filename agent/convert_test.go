@@ -44,7 +44,7 @@ home    = "h1"
 failback_delay = "3s"
 
 [[vip]]
-address = "10.0.0.103"
+address = "10.0.0.103/24"
 home    = "h1"
 failback = "manual"
 `

@@ -199,7 +199,7 @@ func (l *loop) perform(effect core.Effect) {
 		if err := l.net.Send(e.To, e.Msg); err != nil {
 			l.counts.sendFailed.Add(1) // to the machine it is a lost packet
 			if gossip.ReasonOf(err) == gossip.DropOversize {
-				l.diary.trouble(logrus.Fields{}, "a message is too long for its packet: there are too many VIPs, or their names are too long", err)
+				l.diary.trouble(logrus.Fields{}, "messages are too long for their packets, and lost: there are too many VIPs for names of that length", nil)
 			}
 		}
 	case core.PublishState:

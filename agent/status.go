@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"hash/fnv"
 	"slices"
 	"time"
 
@@ -89,7 +91,7 @@ func (a *agent) answerView(ctx context.Context) control.Response {
 		s := &view.VIPs[i]
 		*s = control.VIPSight{Address: string(v.Name), Holder: v.Holder, Epoch: v.Epoch, MACs: []string{}}
 		place, ok := a.places[v.Name]
-		if !ok || !a.asksFor(v.Name) || !place.Prefix.Addr().Is4() || slices.ContainsFunc(up, func(f control.AddressFacts) bool { return f.Name == v.Name }) {
+		if !ok || !a.asksFor(v, status.Nodes) || !place.Prefix.Addr().Is4() || slices.ContainsFunc(up, func(f control.AddressFacts) bool { return f.Name == v.Name }) {
 			continue
 		}
 		asking.start(func() {
@@ -108,16 +110,36 @@ func (a *agent) answerView(ctx context.Context) control.Response {
 // askersMax is how many nodes ask who has an address when somebody wants to see it: each question is a broadcast.
 const askersMax = 5
 
-// asksFor reports whether this node is one of those that ask for a VIP's address: chosen alike by all, and other ones for
-// each VIP.
-func (a *agent) asksFor(name core.Name) bool {
-	i := slices.IndexFunc(a.config.VIPs, func(v configs.VIP) bool { return nameOf(v) == name })
+// asksFor reports whether this node is one of those that ask for a VIP's address: of the nodes that may hold it and are
+// there, the first by a mark that is alike for all and another for each VIP.
+func (a *agent) asksFor(v core.VIPStatus, nodes []core.NodeStatus) bool {
+	i := slices.IndexFunc(a.config.VIPs, func(c configs.VIP) bool { return nameOf(c) == v.Name })
 	if i < 0 {
 		return false
 	}
-	nodes := a.config.MayHold(a.config.VIPs[i])
-	at := slices.Index(nodes, a.self.Name)
-	return at >= 0 && (at-i%len(nodes)+len(nodes))%len(nodes) < askersMax
+	there := func(node string) bool {
+		return node == a.self.Name || slices.ContainsFunc(nodes, func(n core.NodeStatus) bool { return n.Name == node && n.Heard && n.Ago < askersHeard })
+	}
+	before, asks := 0, false
+	own := askersMark(a.self.Name, v.Name)
+	for _, node := range a.config.MayHold(a.config.VIPs[i]) {
+		switch {
+		case node == a.self.Name:
+			asks = true
+		case there(node) && askersMark(node, v.Name) < own:
+			before++
+		}
+	}
+	return asks && before < askersMax
+}
+
+// askersHeard is how long ago a node may have been heard that is counted on to ask.
+const askersHeard = 3 * time.Second
+
+func askersMark(node string, name core.Name) uint64 {
+	h := fnv.New64a()
+	_, _ = fmt.Fprintf(h, "%s %s", name, node) // never fails
+	return h.Sum64()
 }
 
 // facts collects what a report has beyond the machine's own status.

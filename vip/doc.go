@@ -2,8 +2,8 @@
 //
 // A Manager is told which address is wanted and makes it so: Take adds the address, tags it as ours,
 // and announces it to the neighbours at once and again on a schedule; Drop resets the TCP connections
-// that use it and removes it. What a dead process left behind is found by the tag and by nothing else,
-// so an address that somebody else added is never changed.
+// that use it and removes it. What a dead process left behind is found by the tag or, where a kernel keeps none, by
+// what nobody else gives an address, so that one which somebody else added is never changed.
 //
 // WatchClaims tells what others on a link say of an address: who claims it by ARP or neighbour advertisement.
 // A filter in the kernel keeps everything else away. What to do about a claim is not decided here.

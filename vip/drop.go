@@ -153,15 +153,15 @@ func (m *Manager) findToRemove(a Address, held bool) (Link, error) {
 	}
 	switch err := m.findOn(link, a); {
 	case errors.Is(err, ErrAbsent):
-		return Link{}, nil
+		return m.findRenamed(a)
 	case errors.Is(err, ErrForeign), err != nil && !held:
 		return Link{}, err
 	}
 	return link, nil
 }
 
-// findRenamed is findToRemove where no link has the address's any more: what was on it goes with it to another name, and
-// is answered for there.
+// findRenamed is findToRemove where the link of that name does not have it: what was on one that has another name now is
+// answered for there.
 func (m *Manager) findRenamed(a Address) (Link, error) {
 	links, err := m.kernel.links()
 	if err != nil {

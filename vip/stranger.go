@@ -10,7 +10,7 @@ import (
 )
 
 // Strangers returns those of the given service addresses that are on a link of the calling thread's network namespace
-// and were not put there by memvip: what Take would refuse with ErrForeign. It changes nothing and needs no privilege.
+// and were not put there by memvip, whatever their length. Those as Take would add them it refuses with ErrForeign. It changes nothing and needs no privilege.
 func Strangers(ips []netip.Addr) (list []Address, err error) {
 	k := &netlinkKernel{}
 	defer func() {

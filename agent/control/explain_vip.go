@@ -123,7 +123,7 @@ func sightTexts(v VIP) []string {
 		texts = append(texts, "with "+v.Holder+" and nobody else: by "+list(agree))
 	}
 	if len(mute) > 0 {
-		texts = append(texts, list(mute)+" did not look: it is IPv6, or there is no interface for it")
+		texts = append(texts, list(mute)+" did not look: it is IPv6, there is no interface for it, or five others were to ask")
 	}
 	if texts = append(texts, rest...); len(texts) == 0 {
 		texts = []string{"no node was asked who answers for it"}

@@ -86,7 +86,7 @@ type VIPSight struct {
 	Address string   `json:"address"`
 	Holder  string   `json:"holder"` // "" if a majority of voters names nobody
 	Epoch   uint64   `json:"epoch"`
-	Asked   bool     `json:"asked"`             // by ARP; false for IPv6, and where the node has the address itself
+	Asked   bool     `json:"asked"`             // by ARP; false for IPv6, where the node has the address itself, and where five others were to ask
 	MACs    []string `json:"macs"`              // that answered
 	Trouble string   `json:"trouble,omitempty"` // why it could not be asked
 }

@@ -127,7 +127,7 @@ func (h *host) squatters() []Finding {
 	for _, a := range there {
 		list = append(list, Finding{
 			Check: CheckStranger, Severity: Failure, Subject: a.Prefix.Addr().String(), What: fmt.Sprintf("%s, not put there by memvip", a),
-			Why:  "two hosts answer when another takes it, and this one cannot take it: memvip touches no address that it did not add",
+			Why:  "this host answers for it whoever holds it, and as a rule cannot take it: memvip touches no address that it did not add",
 			Mend: fmt.Sprintf("ip address del %s dev %s, and out of the network configuration: grep -rlF %s /etc/network /etc/netplan /etc/systemd/network /etc/NetworkManager /etc/keepalived", a.Prefix, a.Link, a.Prefix.Addr()),
 		})
 	}

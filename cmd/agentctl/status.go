@@ -20,7 +20,7 @@ func statusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Show where every address is, how every node is, and what is wrong",
 		Long: `Show where every address is, how every node is, and what is wrong, as the agent of this host knows it. SEEN says how
-many nodes get an answer for the address from its holder and nobody else, of those that asked: five at most.
+many nodes get an answer for the address from its holder and nobody else, of the five that asked and the holder.
 
 Exit codes: 0 all well, 1 degraded, 2 an address is not served, 3 no agent answered.`,
 		Example: "  agentctl status\n  agentctl status --watch\n  agentctl status --json | jq '.problems[].text'",
