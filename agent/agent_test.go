@@ -518,6 +518,42 @@ func TestCheckRefusesVotersTwoStepsAway(t *testing.T) {
 	}
 }
 
+// Whoever leaves the others by another name or port of the cluster takes the majority apart, host by host.
+func TestTrialKeepsTogether(t *testing.T) {
+	config := cluster(t)
+	self, err := config.Self("h1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		ago  time.Duration
+		edit func(*configs.Cluster)
+		says string
+	}{
+		{"as it is", 0, func(*configs.Cluster) {}, ""},
+		{"another lease", 0, func(c *configs.Cluster) { c.Lease = time.Second }, ""},
+		{"another port", 0, func(c *configs.Cluster) { c.Port++ }, "h1 and h2 would not hear each other: stop all agents first"},
+		{"another name", 0, func(c *configs.Cluster) { c.Name = "other" }, "h1 and h2 would not hear each other"},
+		{"another name, alone", time.Hour, func(c *configs.Cluster) { c.Name = "other" }, ""},
+	} {
+		asks := make(chan chan core.Status, 1)
+		a := &agent{config: config, self: self, loop: &loop{shared: shared{queue: newQueue()}, asks: asks}}
+		go func() {
+			select {
+			case answer := <-asks:
+				answer <- core.Status{Nodes: []core.NodeStatus{{Name: "h1"}, {Name: "h2", Heard: true, Ago: c.ago}}}
+			case <-t.Context().Done():
+			}
+		}()
+		other := *config
+		c.edit(&other.Cluster)
+		if err := a.mayLeave(t.Context(), &other); (err == nil) != (c.says == "") || !strings.Contains(fmt.Sprint(err), c.says) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.says)
+		}
+	}
+}
+
 // A port that somebody else has is found out before another life begins.
 func TestTrialAsksForThePort(t *testing.T) {
 	newLANs(t)

@@ -80,6 +80,9 @@ func (a *agent) trial(ctx context.Context) error {
 		if err := a.maySeal(ctx, configs.KeyFileOf(c.Cluster.Keys)); err != nil {
 			return err
 		}
+		if err := a.mayLeave(ctx, c); err != nil {
+			return err
+		}
 		if err := a.mayListen(ctx, c); err != nil {
 			return err
 		}
@@ -90,6 +93,24 @@ func (a *agent) trial(ctx context.Context) error {
 		}
 	}
 	return a.options.Program.try(ctx, a.options.environment(connectorNone))
+}
+
+// mayLeave refuses another name or port of the cluster while other nodes are heard: host by host, first this node and then
+// those that are left would be without a majority.
+func (a *agent) mayLeave(ctx context.Context, c *configs.Config) error {
+	if c.Cluster.Name == a.config.Cluster.Name && c.Cluster.Port == a.config.Cluster.Port {
+		return nil
+	}
+	status, err := a.loop.ask(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range status.Nodes {
+		if n.Name != a.self.Name && n.Heard && n.Ago < heardLately {
+			return fmt.Errorf("with another cluster.name or cluster.port %s and %s would not hear each other: stop all agents first", a.self.Name, n.Name)
+		}
+	}
+	return nil
 }
 
 // mayListen refuses another address or port for gossip that another program has. This one lets go of its own in time.

@@ -118,7 +118,7 @@ func (a *agent) asksFor(v core.VIPStatus, nodes []core.NodeStatus) bool {
 		return false
 	}
 	there := func(node string) bool {
-		return node == a.self.Name || slices.ContainsFunc(nodes, func(n core.NodeStatus) bool { return n.Name == node && n.Heard && n.Ago < askersHeard })
+		return node == a.self.Name || slices.ContainsFunc(nodes, func(n core.NodeStatus) bool { return n.Name == node && n.Heard && n.Ago < heardLately })
 	}
 	before, asks := 0, false
 	own := askersMark(a.self.Name, v.Name)
@@ -133,8 +133,8 @@ func (a *agent) asksFor(v core.VIPStatus, nodes []core.NodeStatus) bool {
 	return asks && before < askersMax
 }
 
-// askersHeard is how long ago a node may have been heard that is counted on to ask.
-const askersHeard = 3 * time.Second
+// heardLately is how long ago a node may have been heard that counts as being there.
+const heardLately = 3 * time.Second
 
 func askersMark(node string, name core.Name) uint64 {
 	h := fnv.New64a()

@@ -87,13 +87,14 @@ func (s *screen) open(from netip.Addr, dst, sealed, authentic []byte) ([]byte, e
 		return nil, drop(DropCipher, "cipher version %d, want %d", sealed[0], cipherVersion)
 	}
 	nonce := sealed[1 : 1+nonceBytes]
-	content, err := s.ring.Load().open(from, dst, nonce, sealed[1+nonceBytes:], authentic)
+	content, by, err := s.ring.Load().open(dst, nonce, sealed[1+nonceBytes:], authentic)
 	if err != nil {
 		return nil, drop(DropUndecryptable, "another key, or altered: %w", err)
 	}
 	if !s.replay.first([nonceBytes]byte(nonce)) {
 		return nil, drop(DropReplayed, "heard before")
 	}
+	by.note(from)
 	if len(content) == 0 {
 		return nil, drop(DropShort, "nothing inside")
 	}

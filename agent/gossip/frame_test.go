@@ -200,6 +200,24 @@ func TestUserMessage(t *testing.T) {
 	}
 }
 
+// What somebody sends again does not say that the peer still seals with that key.
+func TestReplayedPacketIsNoSignOfItsKey(t *testing.T) {
+	peer := netip.MustParseAddr("10.0.0.12")
+	s, err := newScreen(testCluster, [][]byte{testKey}, []netip.Addr{peer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	packet := s.packet(1, seal("", []byte{1, 2, 3}))
+	heard := (*s.ring.Load())[0].heard[peer]
+	for _, again := range []bool{false, true} {
+		heard.Store(0)
+		_, err := s.openPacket(peer, nil, packet)
+		if (ReasonOf(err) == DropReplayed) != again || (heard.Load() == 0) != again {
+			t.Errorf("again %t: %v, heard at %d", again, err, heard.Load())
+		}
+	}
+}
+
 // Whatever arrives, only what was sealed with the key opens, and only once.
 func FuzzOpenPacket(f *testing.F) {
 	f.Fuzz(func(t *testing.T, packet []byte) {

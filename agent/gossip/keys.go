@@ -83,16 +83,20 @@ func newRing(keys [][]byte, before ring, peers []netip.Addr) (ring, error) {
 }
 
 // open tries every key, the sealing one first: there are more than one during a rotation only.
-func (r ring) open(from netip.Addr, dst, nonce, sealed, authentic []byte) (content []byte, err error) {
+func (r ring) open(dst, nonce, sealed, authentic []byte) (content []byte, by *ringKey, err error) {
 	for _, k := range r {
 		if content, err = k.aead.Open(dst, nonce, sealed, authentic); err == nil {
-			if heard := k.heard[from]; heard != nil {
-				heard.Store(int64(max(1, time.Since(epoch))))
-			}
-			return content, nil
+			return content, k, nil
 		}
 	}
-	return nil, err
+	return nil, nil, err
+}
+
+// note remembers that a peer has sealed with the key just now.
+func (k *ringKey) note(from netip.Addr) {
+	if heard := k.heard[from]; heard != nil {
+		heard.Store(int64(max(1, time.Since(epoch))))
+	}
 }
 
 // keyring changes the keys of a node.
