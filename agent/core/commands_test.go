@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -172,6 +173,13 @@ var onHost = map[string]func(o *order){
 		}
 	},
 	"announce": func(o *order) { o.on().announce(o.name(1)) }, // "announce a v1": a member says so, whether it has it or not
+	"former": func(o *order) { // "former a 7": others tell of a life that it has forgotten, with that number
+		start, err := strconv.ParseUint(o.args[1], 10, 64)
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		o.on().step(StateHeard{NodeState{Node: o.args[0], Start: start, Seq: 9}})
+	},
 	"macs": func(o *order) { // "macs a MAC MAC": its links have these now
 		o.on().cfg.MACs = o.args[1:]
 		o.on().step(MACsChanged{o.args[1:]})

@@ -24,7 +24,7 @@ type Received struct {
 	Msg    Message
 }
 
-// StateHeard is another node's state, by gossip.
+// StateHeard is a node's state, by gossip: another's, or one of this node's that is newer than what it says itself.
 type StateHeard struct{ State NodeState }
 
 // StateSaved says that the state of SaveState Seq is in the file.

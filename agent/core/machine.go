@@ -41,6 +41,7 @@ type Machine struct {
 	macs      map[string][]string    // which every node has ever told as its own, the newest last; this one too
 	told      []string               // which this node tells; never written to
 	seq       uint64                 // of the own state
+	rose      bool                   // above a former life that others told of; see hearFormerLife
 	described NodeState              // as it was last written down; what it holds is never written to
 	sent      uint64                 // the version that was published
 	sentAt    Instant
@@ -208,6 +209,10 @@ func (m *Machine) dispatch(ev Event) (calm bool) {
 	case Received:
 		return m.receive(e.Source, e.Msg)
 	case StateHeard:
+		if e.State.Node == m.cfg.Node {
+			m.hearFormerLife(&e.State)
+			return false
+		}
 		return m.hearState(&e.State)
 	case Started, Tick:
 	case StateSaved:

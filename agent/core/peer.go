@@ -374,6 +374,16 @@ func (m *Machine) restartAbove(seen Request) {
 	m.nextBeat = m.now
 }
 
+// hearFormerLife rises above a life of this node that it has forgotten, and that others still tell of: while they do, what it
+// says of itself counts as old for them (F15). Once in a life: two agents of one name would outbid each other for ever.
+func (m *Machine) hearFormerLife(s *NodeState) {
+	if m.rose || s.Start > numberMax || (Request{s.Start, s.Seq}).Compare(Request{m.self.Start, m.seq}) <= 0 {
+		return
+	}
+	m.rose = true
+	m.restartAbove(Request{Start: s.Start})
+}
+
 // heardTerm returns the newest term heard of for a name.
 func (m *Machine) heardTerm(l *lease) Term {
 	var best Term

@@ -212,7 +212,10 @@ func (g *Gossip) receive(source string, envelope []byte) {
 
 func (g *Gossip) heardState(s core.NodeState, frame []byte) {
 	if s.Node == g.opts.Node {
-		return // told back, or of a former life
+		if g.states.outdated(s) {
+			g.opts.OnState(s) // of a former life
+		}
+		return
 	}
 	if _, ok := g.opts.Peers[s.Node]; !ok {
 		g.tally.dropped[DropUnknownNode].Add(1)

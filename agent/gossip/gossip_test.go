@@ -118,19 +118,23 @@ func TestLargeStateReachesEverybody(t *testing.T) {
 	begin(t, options(port, "c", all...)).learns(t, "a", 1)
 }
 
-// Only news is told: neither what is old, nor what is one's own, nor of strangers.
+// Only news is told: neither what is old, nor what one has said, nor of strangers. What a node has said in a life that it
+// forgot is news to it.
 func TestOldStatesAreNotNews(t *testing.T) {
 	a, b, _ := three(t)
 	hear := func(s core.NodeState) { b.receive("", seal("", encodeAny(t, s))) }
 	hear(core.NodeState{Node: "a", Start: 2, Seq: 5})
 	hear(core.NodeState{Node: "a", Start: 2, Seq: 5})
 	hear(core.NodeState{Node: "a", Start: 1, Seq: 9})
-	hear(core.NodeState{Node: "b", Start: 9, Seq: 9})
+	b.Publish(core.NodeState{Node: "b", Start: 4, Seq: 9})
+	hear(core.NodeState{Node: "b", Start: 4, Seq: 9})
+	hear(core.NodeState{Node: "b", Start: 3, Seq: 10})
+	hear(core.NodeState{Node: "b", Start: 9, Seq: 1})
 	hear(core.NodeState{Node: "x", Start: 9, Seq: 9})
 	hear(core.NodeState{Node: "a", Start: 3, Seq: 1})
-	for _, want := range []core.Request{{Start: 2, Counter: 5}, {Start: 3, Counter: 1}} {
-		if s := <-b.states; s.Node != "a" || s.Start != want.Start || s.Seq != want.Counter {
-			t.Errorf("b learned state %d.%d of %s, want %s of a", s.Start, s.Seq, s.Node, want)
+	for _, want := range []core.NodeState{{Node: "a", Start: 2, Seq: 5}, {Node: "b", Start: 9, Seq: 1}, {Node: "a", Start: 3, Seq: 1}} {
+		if s := <-b.states; s.Node != want.Node || s.Start != want.Start || s.Seq != want.Seq {
+			t.Errorf("b learned state %d.%d of %s, want %d.%d of %s", s.Start, s.Seq, s.Node, want.Start, want.Seq, want.Node)
 		}
 	}
 	if got := b.Stats().Dropped[DropUnknownNode]; got != 1 || len(b.states) != 0 {

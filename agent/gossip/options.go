@@ -28,7 +28,8 @@ type Options struct {
 	Logger      logrus.FieldLogger    // nil: silence
 
 	// OnMessage gets every message of core that is meant for this node, with the address and port it
-	// came from. OnState gets every state of another node that is newer than the one before. Both are
+	// came from. OnState gets every state of another node that is newer than the one before, and one of this node's own that is
+	// newer than what it published: of a life that it has forgotten. Both are
 	// called as soon as Start is, from several goroutines, and must return at once, without calling
 	// Close. After Close has returned neither is called.
 	OnMessage func(source string, msg core.Message)

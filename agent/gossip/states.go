@@ -59,6 +59,15 @@ func (s *states) offer(st core.NodeState, frame []byte, limit int) bool {
 	return true
 }
 
+// outdated reports whether what this node has told of itself, if anything, is older than a state of its own that others
+// tell of.
+func (s *states) outdated(st core.NodeState) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known, told := s.newest[st.Node]
+	return !told || core.Request{Start: st.Start, Counter: st.Seq}.Compare(known.at) > 0
+}
+
 // all returns every node's newest frame, each behind its length, by node name.
 func (s *states) all() []byte {
 	s.mu.Lock()
