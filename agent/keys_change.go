@@ -41,6 +41,9 @@ func (a *agent) changeKeys(r control.Request, change keyChange) control.Response
 	}
 	fingerprint := r.Keys.Fingerprint
 	if after.Text() == before.Text() && slices.Equal(after.Keys(), a.heldKeys()) {
+		if err := a.changeNext(change); err != nil {
+			return control.Fail(control.FailRefused, "%s: %v", a.self.Name, err)
+		}
 		return control.Reply(a.nodeKeysAbout(fingerprint))
 	}
 	a.asks(r)
@@ -101,6 +104,25 @@ func (a *agent) leaveNext(before configs.KeyFile, change keyChange) error {
 		if wanted, err = change(waiting); err != nil {
 			return err
 		}
+	}
+	return configs.WriteNewKeyFile(a.nextKeyFile(), wanted)
+}
+
+// changeNext makes a change to what waits to be put into the key file by an operator, too. When nothing new waits there any
+// more, the file goes.
+func (a *agent) changeNext(change keyChange) error {
+	waiting, err := configs.ReadKeyFile(a.nextKeyFile())
+	if err != nil {
+		return nil // nothing waits, or nothing that anybody could save
+	}
+	wanted, err := change(waiting)
+	switch {
+	case err != nil:
+		return err
+	case slices.Equal(wanted.Keys(), a.heldKeys()):
+		return os.Remove(a.nextKeyFile())
+	case wanted.Text() == waiting.Text():
+		return nil
 	}
 	return configs.WriteNewKeyFile(a.nextKeyFile(), wanted)
 }

@@ -461,6 +461,25 @@ func TestKeyFileIsWrittenByAnOperator(t *testing.T) {
 	have(t, members, fingerprint)
 }
 
+// A key that could not be written everywhere, and is not wanted after all, is dropped where it waits for an operator too.
+func TestKeyThatWaitsIsDropped(t *testing.T) {
+	members, old := keyMembers(t, "")
+	here, stuck := members[0], members[2]
+	if err := os.MkdirAll(filepath.Join(stuck.dir, ".gossip.key.new", "occupied"), 0o700); err != nil { // as on a read-only file system
+		t.Fatal(err)
+	}
+	next := configs.NewKey()
+	if said, err := here.command(install(operate.KeyPlan{Key: control.Secret(next.Text())})); err == nil {
+		t.Fatalf("installed: %s", said)
+	}
+	have(t, members[:2], old.Fingerprint(), next.Fingerprint())
+	here.done("no node has key "+next.Fingerprint()+" any more", remove(next.Fingerprint()))
+	have(t, members, old.Fingerprint())
+	if _, err := os.Stat(stuck.nextKeyFile()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it still waits there: %v", err)
+	}
+}
+
 // What others wrote into a key file is taken up in the order of the stages, and refused in any other, unless nobody
 // answers who would be in the way.
 func TestKeyFileIsReloaded(t *testing.T) {

@@ -113,7 +113,7 @@ func (r *keyRound) remove(ctx context.Context, key string) error {
 	}
 	err := r.carry(ctx, stage{
 		nodes: r.reached(), holds: func(n control.NodeKeys) bool {
-			return !slices.Contains(n.InUse(), key) && !slices.Contains(n.File, key)
+			return !slices.Contains(n.InUse(), key) && !slices.Contains(n.File, key) && !slices.Contains(n.NextKeys, key)
 		},
 		done: "no node has key " + key + " any more", undone: "key " + key + " is not removed from", again: "agentctl keys remove " + key,
 	}, func(ctx context.Context, node string) (control.NodeKeys, error) {
