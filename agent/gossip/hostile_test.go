@@ -68,13 +68,21 @@ func (s *stranger) next(t *testing.T) []byte {
 	}
 }
 
-// dial sends bytes to a's TCP port and waits until a hangs up.
-func dial(t *testing.T, a *node, raw []byte) {
+// connect opens a connection to a's TCP port, from the address of its peer b.
+func connect(t *testing.T, a *node) net.Conn {
 	t.Helper()
-	conn, err := net.Dial("tcp", netip.AddrPortFrom(a.opts.Bind, uint16(a.opts.Port)).String())
+	d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(a.opts.Peers["b"], 0))}
+	conn, err := d.DialContext(t.Context(), "tcp", netip.AddrPortFrom(a.opts.Bind, uint16(a.opts.Port)).String())
 	if err != nil {
 		t.Fatal(err)
 	}
+	return conn
+}
+
+// dial sends bytes to a's TCP port and waits until a hangs up.
+func dial(t *testing.T, a *node, raw []byte) {
+	t.Helper()
+	conn := connect(t, a)
 	defer conn.Close()
 	if _, err := conn.Write(raw); err != nil {
 		t.Fatal(err)
@@ -226,16 +234,54 @@ func TestSilentConnections(t *testing.T) {
 	all := []string{"a", "b"}
 	a := begin(t, options(port, "a", all...))
 	for range 2 * maxStreams {
-		conn, err := net.Dial("tcp", netip.AddrPortFrom(a.opts.Bind, uint16(port)).String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
+		defer connect(t, a).Close()
 	}
 	a.counts(t, DropStreamLimit)
 	b := begin(t, options(port, "b", all...))
 	delivers(t, b, a)
 	a.sees(t, "b")
+}
+
+// connFrom is a connection of which nothing is asked but where it comes from.
+type connFrom struct {
+	net.Conn
+	from netip.Addr
+}
+
+func (c connFrom) RemoteAddr() net.Addr {
+	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(c.from, 4711))
+}
+func (c connFrom) Close() error { return nil }
+
+// Who is no peer takes few of the places that connections have.
+func TestConnectionsOfStrangers(t *testing.T) {
+	tr := &transport{streams: map[*stream]struct{}{}, peers: map[string]peer{"b": {addr: netip.AddrPortFrom(addresses["b"], 7946)}}}
+	take := func(n int, from netip.Addr) (streams []*stream) {
+		t.Helper()
+		for range n {
+			s, err := tr.track(connFrom{from: from}, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			streams = append(streams, s)
+		}
+		return streams
+	}
+	refused := func(from netip.Addr) {
+		t.Helper()
+		if _, err := tr.track(connFrom{from: from}, true); ReasonOf(err) != DropStreamLimit {
+			t.Errorf("one more from %s: %v, want %s", from, err, DropStreamLimit)
+		}
+	}
+	strange := take(maxStrange, addresses["x"])
+	refused(addresses["x"])
+	take(maxStreams-maxStrange, addresses["b"])
+	refused(addresses["b"])
+	if err := strange[0].Close(); err != nil {
+		t.Fatal(err)
+	}
+	take(1, addresses["x"])
+	refused(addresses["x"])
 }
 
 // With another key nothing gets in, by UDP or TCP, in either direction; it is counted on both sides.

@@ -31,6 +31,8 @@ func (t *transport) track(conn net.Conn, accepted bool) (*stream, error) {
 		return nil, net.ErrClosed
 	case accepted && t.accepted == maxStreams:
 		return nil, drop(DropStreamLimit, "%d streams are open", maxStreams)
+	case accepted && !t.knows(s.from) && t.strange() == maxStrange:
+		return nil, drop(DropStreamLimit, "%d streams of strangers are open", maxStrange)
 	}
 	if accepted {
 		t.accepted++
@@ -38,6 +40,27 @@ func (t *transport) track(conn net.Conn, accepted bool) (*stream, error) {
 	t.streams[s] = struct{}{}
 	t.wg.Add(1)
 	return s, nil
+}
+
+// strange is how many accepted streams come from where no node is configured. mu is held.
+func (t *transport) strange() int {
+	n := 0
+	for s := range t.streams {
+		if s.accepted && !t.knows(s.from) {
+			n++
+		}
+	}
+	return n
+}
+
+// knows reports whether a configured node speaks from an address.
+func (t *transport) knows(from netip.Addr) bool {
+	for _, p := range t.peers {
+		if p.addr.Addr() == from {
+			return true
+		}
+	}
+	return false
 }
 
 // Read hands on the authenticated content, as memberlist framed it.

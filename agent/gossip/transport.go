@@ -20,6 +20,9 @@ const (
 	// maxStreams bounds how many accepted streams are open at once, and with maxStream the memory
 	// that strangers can make this process hold. Peers open one each, every PushPullInterval.
 	maxStreams = 16
+	// maxStrange is how many of them may come from where no node is configured: who has no key is not to keep the others out,
+	// and a node at another address than configured is to be heard of.
+	maxStrange = 4
 	// packetBacklog is how many of memberlist's own packets wait while memberlist is busy. They are
 	// few a second; when it is full, packets are dropped, so that core's messages never wait for them.
 	packetBacklog = 256
