@@ -17,6 +17,7 @@ type diskLook struct {
 
 	mu    sync.Mutex
 	last  control.OnDisk
+	began time.Time     // the newest look
 	under chan struct{} // closed when the look under way is over; nil: none is
 }
 
@@ -40,13 +41,26 @@ func (d *diskLook) look(ctx context.Context) {
 	}
 }
 
+// glanceEvery is how often the file is looked at though nobody asks: to read it costs as much as a heartbeat.
+const glanceEvery = 10 * time.Second
+
+// glance begins a look if there was none for a while. It waits for nobody.
+func (d *diskLook) glance() {
+	d.mu.Lock()
+	due := time.Since(d.began) >= glanceEvery
+	d.mu.Unlock()
+	if due {
+		d.begin()
+	}
+}
+
 // begin returns what ends when the look does. The goroutine is nobody's: it cannot be ended while the disk stands.
 func (d *diskLook) begin() <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.under == nil {
 		over := make(chan struct{})
-		d.under = over
+		d.under, d.began = over, time.Now()
 		go func() {
 			now := onDisk(d.running)
 			d.mu.Lock()

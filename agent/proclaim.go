@@ -10,7 +10,7 @@ import (
 // only after it has taken up what an earlier life left.
 func (a *agent) proclaim() {
 	a.herald.Follow(a.ctx, func() (string, error) {
-		a.disk.begin() // for the next time
+		a.disk.glance() // for the next time
 		report, err := a.report(a.ctx, nil, nil)
 		if err != nil {
 			return "", err
