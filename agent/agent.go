@@ -243,13 +243,14 @@ func (a *agent) openDir() error {
 
 func (a *agent) openAddresses() (err error) {
 	a.clients = newClientele(a.config, a.self.Name, a.diary)
-	there, err := hostLinks()
+	links, err := vip.HostLinks()
 	if err != nil {
 		return err
 	}
-	if a.places, err = placesOf(a.config, a.self.Name, there); err != nil {
+	if a.places, err = placesOf(a.config, a.self.Name, linksOf(links)); err != nil {
 		return err
 	}
+	a.macs = newOwnMACs(links, a.places)
 	options := vip.Options{
 		Fence: vip.FenceMode(a.config.Cluster.Fence), Managed: a.managed(), Links: linksIn(a.places), Stepped: a.tracedAddress,
 		Former: withRecalls(a.clients.former, a.diary),
@@ -258,11 +259,6 @@ func (a *agent) openAddresses() (err error) {
 		return err
 	}
 	a.closeLater(a.manager.Close)
-	links, err := a.manager.Links()
-	if err != nil {
-		return err
-	}
-	a.macs = newOwnMACs(links, a.places)
 	return nil
 }
 

@@ -45,11 +45,7 @@ func Check(o Options) error {
 
 // checkVoters refuses a list of voters that a machine would not go on to from the one it goes by.
 func checkVoters(c *configs.Config, inForce []string) error {
-	var wanted []string
-	for _, v := range c.Cluster.Voters { // sorted there
-		wanted = append(wanted, v.Name)
-	}
-	if problem := core.VotersApart(inForce, wanted); problem != "" {
+	if problem := core.VotersApart(inForce, votersOf(c)); problem != "" {
 		return fmt.Errorf("%s: cluster.voters: %s", c.Path, problem)
 	}
 	return nil

@@ -56,9 +56,7 @@ func machineConfig(c *configs.Config, self configs.Member, build, detector strin
 	digest := c.Digest()
 	m.Digest = hex.EncodeToString(digest[:digestBytes])
 	m.VotersOff = c.Cluster.VotersOff
-	for _, v := range c.Cluster.Voters { // sorted there
-		m.Voters = append(m.Voters, v.Name)
-	}
+	m.Voters = votersOf(c)
 	for _, n := range c.AllNodes() { // sorted too
 		m.Nodes = append(m.Nodes, n.Name)
 	}
@@ -69,6 +67,15 @@ func machineConfig(c *configs.Config, self configs.Member, build, detector strin
 		})
 	}
 	return m
+}
+
+// votersOf lists the names of the voters, sorted.
+func votersOf(c *configs.Config) []string {
+	var names []string
+	for _, v := range c.Cluster.Voters { // sorted there
+		names = append(names, v.Name)
+	}
+	return names
 }
 
 func failbackOf(f configs.Failback) core.Failback {
@@ -92,6 +99,15 @@ func instancesOf(c *configs.Config, node string) map[string]instanceConfig {
 		all[v.Instance.String()] = in
 	}
 	return all
+}
+
+// linksOf is how the package configs wants the links.
+func linksOf(links []vip.Link) []configs.Link {
+	list := make([]configs.Link, len(links))
+	for i, l := range links {
+		list[i] = configs.Link{Name: l.Name, Prefixes: l.Prefixes}
+	}
+	return list
 }
 
 // placesOf returns where the VIPs go that the node may ever hold. Each goes on its link by itself, whatever length it is

@@ -108,8 +108,10 @@ func byIndex(links map[int]Link) []Link {
 	return list
 }
 
-func (m *Manager) sortedLinks() ([]Link, error) {
-	links, err := m.kernel.links()
+func (m *Manager) sortedLinks() ([]Link, error) { return sortedLinks(m.kernel) }
+
+func sortedLinks(k interface{ links() ([]Link, error) }) ([]Link, error) {
+	links, err := k.links()
 	if err != nil {
 		return nil, err
 	}
