@@ -321,7 +321,7 @@ func TestASweepIsTriedAgainAndBroughtForward(t *testing.T) {
 		r.want() // the last one found nothing
 		r.order(core.DropAddress{Name: vipA})
 		r.want("drop 10.0.0.101", "down 10.0.0.101")
-		r.order(core.CheckInstance{Instance: mc, Name: vipA, Term: termOne, Drained: []core.Name{vipA, vipB}})
+		r.order(core.CheckInstance{Instance: mc, Name: vipA, Number: 1, Drained: []core.Name{vipA, vipB}})
 		r.settle()
 		if !r.heard("sweep 10.0.0.101") || r.heard("sweep 10.0.0.102") {
 			t.Errorf("want what was left swept at once, and nothing else: %q", r.journal)

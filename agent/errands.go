@@ -28,7 +28,7 @@ const (
 // check looks at an instance beside the claim that brings an address up. It runs beside whatever else is asked.
 func (s *instances) check(e core.CheckInstance) {
 	in := s.all[e.Instance]
-	answer := core.InstanceChecked{Instance: e.Instance, Name: e.Name, Term: e.Term, Number: e.Number}
+	answer := core.InstanceChecked{Instance: e.Instance, Name: e.Name, Number: e.Number}
 	if in == nil {
 		answer.Reason = "no such instance here"
 		s.running.start(func() { s.queue.put(answer) })

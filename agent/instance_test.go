@@ -174,7 +174,7 @@ func TestAnInstanceIsCheckedAsAsked(t *testing.T) {
 				r.instances.drained = func(context.Context) error { return c.drained }
 				r.instances.verify = func(context.Context) error { return c.verify }
 				r.start()
-				c.check.Instance, c.check.Name, c.check.Term = mc, vipA, termOne
+				c.check.Instance, c.check.Name, c.check.Number = mc, vipA, 1
 				r.order(c.check)
 				r.want(append([]string{"started"}, c.want...)...)
 			})

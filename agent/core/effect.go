@@ -53,12 +53,11 @@ type AnnounceAddress struct {
 }
 
 // CheckInstance asks whether an instance is still as its proof says: beside the claim that may bring an address up, and
-// before a home asks the holder to let go (then without a term).
+// before a home asks the holder to let go.
 type CheckInstance struct {
 	Instance string
 	Name     Name
-	Term     Term
-	Number   uint64 // comes back with the answer; 0 without a term
+	Number   uint64 // comes back with the answer; 0 before a home asks
 	Proof    Proof  // compared, unless zero
 	Serving  bool   // it serves another VIP since the proof: only the incarnation is compared
 	Drained  []Name // connections accepted on these VIPs must be gone from the process (F11)

@@ -88,7 +88,6 @@ type RestartFailed struct {
 type InstanceChecked struct {
 	Instance string
 	Name     Name
-	Term     Term
 	Number   uint64
 	Reason   string
 	Void     bool // the figures changed: the proof is void. False with a Reason: could not be checked, or connections are left.

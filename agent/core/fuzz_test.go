@@ -125,7 +125,7 @@ func (g *absurd) event() Event {
 		return FlushFailed{"mc", g.flush.Attempt, "no"}
 	case 7:
 		if c, ok := latest(g, g.checks); ok {
-			return InstanceChecked{c.Instance, c.Name, c.Term, c.Number, []string{"", "", "moved"}[g.pick(3)], g.pick(2) == 0}
+			return InstanceChecked{c.Instance, c.Name, c.Number, []string{"", "", "moved"}[g.pick(3)], g.pick(2) == 0}
 		}
 	case 8:
 		if a, ok := latest(g, g.takes); ok {
@@ -201,7 +201,7 @@ func (g *absurd) message() Message {
 	case 3:
 		return AskReply{From: g.node(), Name: g.name(), Term: g.term(), Refused: AskRefusal(g.pick(9))}
 	case 4:
-		return Decline{From: g.node(), Name: g.name()}
+		return []Message{Decline{From: g.node(), Name: g.name()}, StandBy{From: g.node(), Name: g.name()}}[g.pick(2)]
 	case 5:
 		return Ack{Voter: g.node(), Incarnation: g.number(), Request: Request{g.number(), g.number()}, Refused: Refusal(g.pick(12))}
 	case 6:

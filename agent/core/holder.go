@@ -71,36 +71,45 @@ func (m *Machine) becomeTaking(l *lease, until Instant) {
 // tellHolder has voters learn at once that this is a holder, and the absent ones its term.
 func (m *Machine) tellHolder() { m.nextBeat = m.now }
 
-// checkToClaim asks beside a fresh claim whether the instance is still as its proof says: the answer is there when
-// the votes are.
-func (m *Machine) checkToClaim(l *lease) {
-	if l.site != nil && l.kind == Fresh {
-		m.askInstance(l, m.proofCheck(l))
+// standBy asks the instance as soon as the holder lets go: memcached answers while the address goes down there, and while the
+// votes come.
+func (m *Machine) standBy(s StandBy) {
+	v, ok := m.vip(s.Name)
+	if ok && v.lease.role == Idle && m.standing(v) == Eligible && v.clean() {
+		m.checkProof(v.lease)
 	}
 }
 
-// checkToTake asks the instance, unless just that was asked with the claim that won, and about as long ago as votes take.
+// checkToClaim has the answer there when the votes are.
+func (m *Machine) checkToClaim(l *lease) {
+	if l.site != nil && l.kind == Fresh {
+		m.checkProof(l)
+	}
+}
+
+// checkToTake asks the instance before the address goes up.
 func (m *Machine) checkToTake(l *lease) {
 	if l.kind == Continuation {
 		m.askInstance(l, CheckInstance{Serving: m.serving(l.site), Drained: undrained(l.site.in)})
 		return
 	}
-	check := m.proofCheck(l)
-	assert(check.Proof.given(), "%s: takes without a proof", l.name)
-	asked := l.asked.Term == l.term && l.asked.Proof == check.Proof && (check.Serving || !l.asked.Serving)
+	m.checkProof(l)
+}
+
+// checkProof asks whether the instance is still as its proof says, unless just that was asked about as long ago as votes take.
+func (m *Machine) checkProof(l *lease) {
+	check := CheckInstance{Proof: l.site.record().Proof, Serving: m.serving(l.site)}
+	assert(check.Proof.given(), "%s: checked without a proof", l.name)
+	asked := l.asked.Proof == check.Proof && (check.Serving || !l.asked.Serving)
 	if !asked || m.now.Sub(l.askedAt) > 2*m.rtt() {
 		m.askInstance(l, check)
 	}
 }
 
-func (m *Machine) proofCheck(l *lease) CheckInstance {
-	return CheckInstance{Proof: l.site.record().Proof, Serving: m.serving(l.site)}
-}
-
 // askInstance has the instance looked at. Answers to what was asked for the lease before count no more.
 func (m *Machine) askInstance(l *lease, check CheckInstance) {
 	m.checks++
-	check.Instance, check.Name, check.Term, check.Number = l.site.Instance, l.name, l.term, m.checks
+	check.Instance, check.Name, check.Number = l.site.Instance, l.name, m.checks
 	l.asked, l.askedAt, l.checked = check, m.now, false
 	m.emit(check)
 }
@@ -123,11 +132,11 @@ func (m *Machine) recordLost(l *lease, seq uint64) {
 // instanceChecked hears whether the instance is still as its proof says.
 func (m *Machine) instanceChecked(e InstanceChecked) {
 	l := m.leases[e.Name]
-	if l == nil || !e.Term.Known() {
+	if l == nil || e.Number == 0 {
 		m.proofRechecked(e)
 		return
 	}
-	wanted := (l.role == Candidate || l.role == Taking && !l.take.ordered) && l.asked.Number == e.Number
+	wanted := (l.role == Idle || l.role == Candidate || l.role == Taking && !l.take.ordered) && l.asked.Number == e.Number
 	// Clients of another VIP that has come up since may be all that has changed.
 	doubtful := e.Void && l.site != nil && m.serving(l.site)
 	switch {
@@ -145,7 +154,9 @@ func (m *Machine) instanceChecked(e InstanceChecked) {
 	default:
 		m.checkFailed(e)
 		m.emit(Transition{Name: e.Name, Instance: e.Instance, From: "proved", To: "refused", Cause: CauseCheck, Detail: e.Reason})
-		m.vacate(l, CauseCheck)
+		if l.asked = (CheckInstance{}); l.role != Idle {
+			m.vacate(l, CauseCheck)
+		}
 	}
 }
 
@@ -261,6 +272,9 @@ func (m *Machine) becomeDropping(l *lease, cause Cause, successor string) {
 	l.drop = dropping{cause: cause, successor: successor, served: served, hung: hung}
 	m.turn(l, Dropping, cause)
 	l.validUntil, l.leftover = 0, 0
+	if successor != "" {
+		m.send(successor, StandBy{From: m.cfg.Node, Name: l.name})
+	}
 	m.orderDrop(l)
 }
 

@@ -57,18 +57,22 @@ func (m *Machine) win(l *lease) { m.becomeTaking(l, m.now.Add(time.Second)) }
 func TestCheckBesideTheClaim(t *testing.T) {
 	m, l, _ := proved()
 	first := asked(m, func() { m.claimFresh(l) })
-	if len(first) != 1 || first[0].Name != "v1" || first[0].Term != l.term || first[0].Proof != l.site.kept.Proof || first[0].Serving || first[0].Number == 0 {
+	if len(first) != 1 || first[0].Name != "v1" || first[0].Proof != l.site.kept.Proof || first[0].Serving || first[0].Number == 0 {
 		t.Fatalf("asked with the claim: %+v", first)
 	}
+	if again := asked(m, func() { m.propose(l) }); len(again) > 0 {
+		t.Fatalf("asked with a second request at once: %+v", again)
+	}
+	m.now = m.now.Add(2*m.rtt() + 1)
 	again := asked(m, func() { m.propose(l) })
 	if len(again) != 1 || again[0].Number == first[0].Number {
-		t.Fatalf("asked with the second request: %+v", again)
+		t.Fatalf("asked with a later request: %+v", again)
 	}
-	m.instanceChecked(InstanceChecked{"mc", "v1", l.term, first[0].Number, "", false})
+	m.instanceChecked(InstanceChecked{"mc", "v1", first[0].Number, "", false})
 	if l.checked {
-		t.Error("the answer to the first question counts, though the claim was made again since")
+		t.Error("the answer to the first question counts, though it was asked again since")
 	}
-	m.instanceChecked(InstanceChecked{"mc", "v1", l.term, again[0].Number, "", false})
+	m.instanceChecked(InstanceChecked{"mc", "v1", again[0].Number, "", false})
 	if won := asked(m, func() { m.win(l) }); len(won) > 0 || !l.checked {
 		t.Errorf("after the claim was won: asked %+v, checked %t", won, l.checked)
 	}
@@ -82,6 +86,86 @@ func TestCheckBesideTheClaim(t *testing.T) {
 	m.saved(m.journal.seq)
 	if !took() {
 		t.Error("not taken, though all it waits for is there")
+	}
+}
+
+// heardOf is a machine of which a majority has just answered.
+func (m *Machine) heardOf() {
+	for _, p := range m.seats {
+		p.answered = m.now
+	}
+	m.tally()
+}
+
+// TestCheckWhileTheHolderLetsGo: what the instance says when the holder has only begun to let go counts for the claim, and
+// nothing is asked twice.
+func TestCheckWhileTheHolderLetsGo(t *testing.T) {
+	m, l, _ := proved()
+	m.heardOf()
+	early := asked(m, func() { m.standBy(StandBy{"n1", "v1"}) })
+	if len(early) != 1 || early[0].Name != "v1" || early[0].Proof != l.site.kept.Proof || l.role != Idle {
+		t.Fatalf("asked %+v, %s", early, l.role)
+	}
+	m.Step(m.now, InstanceChecked{"mc", "v1", early[0].Number, "", false})
+	if late := asked(m, func() { m.claimFresh(l); m.win(l) }); len(late) > 0 || !l.checked {
+		t.Errorf("asked %+v with the claim, checked %t", late, l.checked)
+	}
+}
+
+// TestStandByForNothing: who could not take the VIP asks nothing, and an answer that is old by the claim does not count.
+func TestStandByForNothing(t *testing.T) {
+	for name, spoil := range map[string]func(m *Machine, l *lease){
+		"no memcached": func(_ *Machine, l *lease) { l.site.in.up = false },
+		"not clean":    func(_ *Machine, l *lease) { l.site.kept.Proof = Proof{} },
+		"on its own":   func(m *Machine, _ *lease) { m.majorityAt = 0 },
+		"claims":       func(m *Machine, l *lease) { m.claimFresh(l) },
+		"holds":        func(m *Machine, l *lease) { m.goUp(l); l.role = Holding },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, l, _ := proved()
+			m.heardOf()
+			spoil(m, l)
+			if early := asked(m, func() { m.standBy(StandBy{"n1", "v1"}) }); len(early) > 0 {
+				t.Errorf("asked %+v", early)
+			}
+		})
+	}
+	t.Run("the holder took long", func(t *testing.T) {
+		m, l, _ := proved()
+		m.heardOf()
+		early := asked(m, func() { m.standBy(StandBy{"n1", "v1"}) })
+		m.instanceChecked(InstanceChecked{"mc", "v1", early[0].Number, "", false})
+		m.now = m.now.Add(2*m.rtt() + 1)
+		if late := asked(m, func() { m.claimFresh(l) }); len(late) != 1 || l.checked {
+			t.Errorf("asked %+v with the claim, checked %t", late, l.checked)
+		}
+	})
+}
+
+// TestStandByInVain: an instance that is not as proved, or does not say, is found out before the name is free. Nothing else
+// that the node has begun is given up.
+func TestStandByInVain(t *testing.T) {
+	for name, c := range map[string]struct {
+		void     bool
+		standing Standing
+	}{
+		"figures changed":    {true, Eligible},
+		"connection refused": {false, ConnectionsLeft},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, l, _ := proved()
+			m.heardOf()
+			l.retryAt = m.now.Add(time.Second)
+			early := asked(m, func() { m.standBy(StandBy{"n1", "v1"}) })
+			m.instanceChecked(InstanceChecked{"mc", "v1", early[0].Number, name, c.void})
+			if l.role != Idle || l.site.clean() == c.void || m.standing(l.site) != c.standing || l.retryAt == 0 {
+				t.Errorf("%s, clean %t, %s, tries again at %d", l.role, l.site.clean(), m.standing(l.site), l.retryAt)
+			}
+			l.site.in.undrainedUntil = 0
+			if late := asked(m, func() { m.standBy(StandBy{"n1", "v1"}) }); (len(late) == 1) == c.void {
+				t.Errorf("told once more, it asks %+v", late)
+			}
+		})
 	}
 }
 
@@ -108,7 +192,7 @@ func TestCheckAfterTheClaim(t *testing.T) {
 			if len(early) != 1 || early[0].Serving != c.serving || (len(won) == 1) != c.again {
 				t.Fatalf("asked %+v with the claim, and %+v when it is won", early, won)
 			}
-			m.instanceChecked(InstanceChecked{"mc", "v1", l.term, early[0].Number, "", false})
+			m.instanceChecked(InstanceChecked{"mc", "v1", early[0].Number, "", false})
 			if l.checked == c.again {
 				t.Errorf("the answer to the first question counts: %t", l.checked)
 			}
@@ -119,7 +203,7 @@ func TestCheckAfterTheClaim(t *testing.T) {
 // TestCheckWhileAnotherGoesUp: what the clients of another VIP did since the question is not taken for old values.
 func TestCheckWhileAnotherGoesUp(t *testing.T) {
 	changed := func(l *lease, c CheckInstance) InstanceChecked {
-		return InstanceChecked{"mc", l.name, c.Term, c.Number, "figures changed", true}
+		return InstanceChecked{"mc", l.name, c.Number, "figures changed", true}
 	}
 	t.Run("it is still a candidate", func(t *testing.T) {
 		m, l, other := proved()
@@ -170,7 +254,7 @@ func TestCheckWhileAnotherGoesUp(t *testing.T) {
 func TestCheckIsNotOld(t *testing.T) {
 	m, l, _ := proved()
 	early := asked(m, func() { m.claimFresh(l) })
-	m.instanceChecked(InstanceChecked{"mc", "v1", l.term, early[0].Number, "", false})
+	m.instanceChecked(InstanceChecked{"mc", "v1", early[0].Number, "", false})
 	m.now = m.now.Add(2*m.rtt() + 1)
 	if won := asked(m, func() { m.win(l) }); len(won) != 1 || l.checked {
 		t.Errorf("asked %+v, checked %t", won, l.checked)
@@ -181,7 +265,7 @@ func TestCheckIsNotOld(t *testing.T) {
 func TestCheckOfTheDead(t *testing.T) {
 	m, l, _ := proved()
 	early := asked(m, func() { m.claimFresh(l) })
-	m.Step(m.now, InstanceChecked{"mc", "v1", l.term, early[0].Number, "connection refused", false})
+	m.Step(m.now, InstanceChecked{"mc", "v1", early[0].Number, "connection refused", false})
 	if l.role != Idle || m.standing(l.site) != ConnectionsLeft {
 		t.Fatalf("%s, %s", l.role, m.standing(l.site))
 	}
@@ -197,7 +281,7 @@ func TestCheckOfTheDead(t *testing.T) {
 func TestCheckLosesTheClaim(t *testing.T) {
 	m, l, _ := proved()
 	early := asked(m, func() { m.claimFresh(l) })
-	m.instanceChecked(InstanceChecked{"mc", "v1", l.term, early[0].Number, "figures changed", true})
+	m.instanceChecked(InstanceChecked{"mc", "v1", early[0].Number, "figures changed", true})
 	if l.role != Idle || l.site.clean() {
 		t.Errorf("%s, clean %t", l.role, l.site.clean())
 	}

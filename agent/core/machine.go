@@ -291,6 +291,8 @@ func (m *Machine) receive(source string, msg Message) (calm bool) {
 		m.asked(x)
 	case AskReply:
 		m.askReplied(x)
+	case StandBy:
+		m.standBy(x)
 	case Decline:
 		m.declined(x)
 	default:

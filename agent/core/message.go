@@ -236,6 +236,13 @@ type AskReply struct {
 	Refused AskRefusal
 }
 
+// StandBy tells the node that is about to be named successor that the holder's address is on its way down. It grants nothing and
+// may be lost: what has to be known before the address goes up is then asked with the claim.
+type StandBy struct {
+	From string
+	Name Name
+}
+
 // Decline tells a releaser that the successor it named does not take the name.
 type Decline struct {
 	From string
@@ -249,4 +256,5 @@ func (Ack) message()      {}
 func (Hint) message()     {}
 func (Ask) message()      {}
 func (AskReply) message() {}
+func (StandBy) message()  {}
 func (Decline) message()  {}

@@ -229,6 +229,18 @@ func (m *Machine) describeNode() NodeState {
 	}
 }
 
+// candidacyTold is how old an attempt is that others are told of. Most are won by then, nobody goes by one, and the claim
+// need not bring the node's state with it.
+const candidacyTold = 10 * time.Millisecond
+
+// toldOf is this node's part in a name as others are told.
+func (m *Machine) toldOf(l *lease) (role Role, epoch uint64) {
+	if l.role == Candidate && m.now.Sub(l.try.began) < candidacyTold {
+		return Idle, 0
+	}
+	return l.role, l.term.Epoch
+}
+
 func (in *instance) describe() InstanceState {
 	x := InstanceState{
 		Address: in.address, Known: in.known, Up: in.up, Reason: in.reason, PID: in.life.PID, Stage: in.stage, Trouble: in.trouble,
@@ -242,8 +254,9 @@ func (in *instance) describe() InstanceState {
 
 func (m *Machine) describeVIP(v *site) VIPState {
 	l, c := v.lease, &v.coming
+	role, epoch := m.toldOf(l)
 	x := VIPState{
-		Name: v.Name, Role: l.role, Standing: m.standing(v), Clean: v.clean(), Served: m.openService(v), Epoch: l.term.Epoch,
+		Name: v.Name, Role: role, Standing: m.standing(v), Clean: v.clean(), Served: m.openService(v), Epoch: epoch,
 		Coming: c.state, Refused: c.refused, Losses: len(c.losses),
 	}
 	if l.role == Holding {
@@ -322,7 +335,8 @@ func (m *Machine) isTold() bool {
 
 func (m *Machine) isToldOf(v *site, told *VIPState) bool {
 	l, c := v.lease, &v.coming
+	role, epoch := m.toldOf(l)
 	mac, node, _ := v.conflict.told(m.now)
-	return told.Conflict == mac && told.ConflictNode == node && told.Role == l.role && told.Epoch == l.term.Epoch && told.Coming == c.state && told.Refused == c.refused && told.Losses == len(c.losses) &&
+	return told.Conflict == mac && told.ConflictNode == node && told.Role == role && told.Epoch == epoch && told.Coming == c.state && told.Refused == c.refused && told.Losses == len(c.losses) &&
 		told.Standing == m.standing(v) && told.Clean == v.clean() && told.Served == m.openService(v)
 }

@@ -44,6 +44,23 @@ func TestIsTold(t *testing.T) {
 	}
 }
 
+// TestCandidacyIsTold: that a node asks for a VIP is told once it has lasted; it does not make the claim longer.
+func TestCandidacyIsTold(t *testing.T) {
+	m, l, _ := proved()
+	version := m.state().Version
+	m.claimFresh(l)
+	for _, c := range []struct {
+		after time.Duration
+		want  Role
+	}{{0, Idle}, {candidacyTold - 1, Idle}, {candidacyTold, Candidate}} {
+		m.now = l.try.began.Add(c.after)
+		s := m.state()
+		if v, _ := s.vip("v1"); v.Role != c.want || (v.Epoch == l.term.Epoch) != (c.want == Candidate) || (s.Version == version) != (c.want == Idle) {
+			t.Errorf("%s after it began: told %s of epoch %d, version %d after %d", c.after, v.Role, v.Epoch, s.Version, version)
+		}
+	}
+}
+
 // another returns a value that differs from f's in its first part.
 func another(t *testing.T, f reflect.Value) reflect.Value {
 	x := reflect.New(f.Type()).Elem()

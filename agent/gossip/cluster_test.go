@@ -271,6 +271,9 @@ func from(name string, msg core.Message) core.Message {
 	case core.AskReply:
 		m.From = name
 		return m
+	case core.StandBy:
+		m.From = name
+		return m
 	case core.Decline:
 		m.From = name
 		return m

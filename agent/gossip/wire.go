@@ -35,6 +35,7 @@ const (
 	kindState    kind = 9
 	kindCall     kind = 10 // see call.go, as for the next
 	kindReply    kind = 11
+	kindStandBy  kind = 12
 )
 
 // Limits of what is encoded and decoded. They bound the memory that a packet can cost, and are far

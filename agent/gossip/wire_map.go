@@ -29,6 +29,8 @@ func (k kind) String() string {
 		return "ask"
 	case kindAskReply:
 		return "ask reply"
+	case kindStandBy:
+		return "stand by"
 	case kindDecline:
 		return "decline"
 	case kindState:
@@ -58,6 +60,8 @@ func (k kind) empty() body {
 		return new(wireAsk)
 	case kindAskReply:
 		return new(wireAskReply)
+	case kindStandBy:
+		return new(wireStandBy)
 	case kindDecline:
 		return new(wireDecline)
 	case kindState:
@@ -96,6 +100,9 @@ func messageToWire(msg core.Message) (kind, body) {
 		return kindAsk, &wireAsk{m.From, m.Name, m.Final, proofToWire(m.Proof), wireTerm(m.Over), wireTerm(m.Served), m.Why}
 	case core.AskReply:
 		return kindAskReply, &wireAskReply{m.From, m.Name, wireTerm(m.Term), m.Refused}
+	case core.StandBy:
+		w := wireStandBy(m)
+		return kindStandBy, &w
 	case core.Decline:
 		w := wireDecline(m)
 		return kindDecline, &w
@@ -176,6 +183,8 @@ func (w *wireAskReply) toCore() any {
 	return core.AskReply{From: w.From, Name: w.Name, Term: core.Term(w.Term), Refused: w.Refused}
 }
 
+func (w *wireStandBy) toCore() any { return core.StandBy(*w) }
+
 func (w *wireDecline) toCore() any { return core.Decline(*w) }
 
 func (w *wireState) toCore() any { return w.state() }
@@ -246,6 +255,8 @@ func sender(msg core.Message) string {
 	case core.Ask:
 		return m.From
 	case core.AskReply:
+		return m.From
+	case core.StandBy:
 		return m.From
 	case core.Decline:
 		return m.From

@@ -15,7 +15,7 @@ import (
 
 // messageTypes is one of each message of core. TestEveryKindIsListed holds it against the package.
 var messageTypes = []core.Message{
-	core.Claim{}, core.Answer{}, core.Release{}, core.Ack{}, core.Hint{}, core.Ask{}, core.AskReply{}, core.Decline{},
+	core.Claim{}, core.Answer{}, core.Release{}, core.Ack{}, core.Hint{}, core.Ask{}, core.AskReply{}, core.StandBy{}, core.Decline{},
 }
 
 // filled returns a value like v in which no field is zero and no two numbers are the same.

@@ -137,6 +137,11 @@ type wireAskReply struct {
 	Refused core.AskRefusal `cbor:"4,keyasint,omitempty"`
 }
 
+type wireStandBy struct {
+	From string    `cbor:"1,keyasint,omitempty"`
+	Name core.Name `cbor:"2,keyasint,omitempty"`
+}
+
 type wireDecline struct {
 	From string    `cbor:"1,keyasint,omitempty"`
 	Name core.Name `cbor:"2,keyasint,omitempty"`

@@ -57,7 +57,7 @@ var (
 		core.CauseInstanceDown, core.CauseLeaseLost, core.CauseHandback, core.CauseDrain, core.CauseStop, core.CauseMove,
 		core.CauseMakeRoom, core.CauseLinkDown, core.CauseDisk, core.CauseCheck, core.CauseAddress,
 	}
-	kinds = []string{"claim", "answer", "release", "ack", "hint", "ask", "ask_reply", "decline"}
+	kinds = []string{"claim", "answer", "release", "ack", "hint", "ask", "ask_reply", "stand_by", "decline"}
 )
 
 // prepare begins series at 0 whose first count matters: Prometheus sees no increase in a series that begins with 1.
@@ -254,6 +254,8 @@ func kindOf(msg core.Message) string {
 		return "ask"
 	case core.AskReply:
 		return "ask_reply"
+	case core.StandBy:
+		return "stand_by"
 	case core.Decline:
 		return "decline"
 	}

@@ -172,7 +172,7 @@ func bucket(t *testing.T, registry *prometheus.Registry) string {
 // Lease messages count by kind, each way.
 func TestMessages(t *testing.T) {
 	r, registry := newRecording(t)
-	all := []core.Message{core.Claim{}, core.Answer{}, core.Release{}, core.Ack{}, core.Hint{}, core.Ask{}, core.AskReply{}, core.Decline{}}
+	all := []core.Message{core.Claim{}, core.Answer{}, core.Release{}, core.Ack{}, core.Hint{}, core.Ask{}, core.AskReply{}, core.StandBy{}, core.Decline{}}
 	for i, m := range all {
 		if got := kindOf(m); got != kinds[i] {
 			t.Errorf("%T is a %q, want %q", m, got, kinds[i])

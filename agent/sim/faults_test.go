@@ -22,11 +22,9 @@ var faults = []fault{
 	}},
 	{"released before the address is down", "F3", []change{
 		{"agent/core/holder.go", `	l.validUntil, l.leftover = 0, 0
-	m.orderDrop(l)
-`, `	l.validUntil, l.leftover = 0, 0
+	if successor`, `	l.validUntil, l.leftover = 0, 0
 	m.sendRelease(l, successor)
-	m.orderDrop(l)
-`},
+	if successor`},
 	}},
 	{"released although the address stays up for the next life", "F3", []change{
 		{"agent/core/stop.go", `	m.keptIn = m.pendingSave()
@@ -107,7 +105,7 @@ var faults = []fault{
 		m.becomeCandidate(l, Fresh, Term{}, cause)`, `	case true:
 		m.becomeCandidate(l, Fresh, Term{}, cause)`},
 		{"agent/core/candidate.go", `l.kind == Continuation || l.site.clean()`, `true`},
-		{"agent/core/holder.go", `assert(check.Proof.given(), "%s: takes without a proof", l.name)`, `_ = l`},
+		{"agent/core/holder.go", `assert(check.Proof.given(), "%s: checked without a proof", l.name)`, `_ = l`},
 	}},
 	{"the instance not looked at before its address goes up", "never stale", []change{
 		{"agent/core/holder.go", `	m.emit(check)

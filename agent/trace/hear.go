@@ -23,8 +23,8 @@ func (r *Recorder) Heard(at core.Instant, ev core.Event) {
 	case core.Received:
 		r.received(micros(at), e.Msg)
 	case core.InstanceChecked:
-		if e.Term.Known() && e.Reason == "" {
-			r.mark(e.Name, Mark{At: micros(at), Step: Checked, Epoch: e.Term.Epoch})
+		if e.Number != 0 && e.Reason == "" {
+			r.mark(e.Name, Mark{At: micros(at), Step: Checked})
 		}
 	case core.AddressDown:
 		if e.Err == "" {
@@ -56,6 +56,8 @@ func (r *Recorder) received(at int64, msg core.Message) {
 		if !x.Tainted {
 			r.hinted = r.mark(x.Name, Mark{At: at, Step: HintHeard, Peer: x.Voter, Number: x.Last.Epoch}) != nil
 		}
+	case core.StandBy:
+		r.mark(x.Name, Mark{At: at, Step: StandByHeard, Peer: x.From})
 	default: // of the way home
 	}
 }
@@ -91,8 +93,8 @@ func (r *Recorder) Ordered(at core.Instant, effect core.Effect) {
 			r.changed(micros(at), e)
 		}
 	case core.CheckInstance:
-		if e.Term.Known() {
-			r.mark(e.Name, Mark{At: r.now(), Step: Checking, Epoch: e.Term.Epoch})
+		if e.Number != 0 {
+			r.mark(e.Name, Mark{At: r.now(), Step: Checking})
 		}
 	case core.TakeAddress:
 		r.busy(e.Name)
@@ -193,6 +195,8 @@ func (r *Recorder) Done(effect core.Effect) {
 		if !x.Tainted {
 			r.mark(x.Name, Mark{At: r.now(), Step: HintSent, Peer: send.To, Number: x.Last.Epoch})
 		}
+	case core.StandBy:
+		r.mark(x.Name, Mark{At: r.now(), Step: StandBySent, Peer: send.To})
 	default: // of the way home
 	}
 }

@@ -9,6 +9,9 @@ const (
 	Noticed Step = "noticed" // the prober knows that the instance is down
 	Decided Step = "decided" // the machine has ordered the address down
 
+	StandBySent  Step = "stand_by_sent"
+	StandByHeard Step = "stand_by_heard"
+
 	Dropping Step = "dropping" // the order has reached the address's worker
 	Listed   Step = "listed"   // its connections have been looked for, which is not done where those will do that are known
 	Shut     Step = "shut"     // the fence is closed for packets to the address
@@ -34,7 +37,7 @@ const (
 	AnswerHeard Step = "answer_heard"
 	Won         Step = "won" // a majority granted it
 
-	Checking Step = "checking" // memcached is being asked whether it is as proved; beside the claim, as a rule
+	Checking Step = "checking" // memcached is being asked whether it is as proved; while the former holder's address goes down, or beside the claim, as a rule
 	Checked  Step = "checked"  // it is
 	Ordered  Step = "ordered"  // the machine has ordered the address up
 
@@ -78,6 +81,9 @@ var steps = map[Step]step{
 	Noticed: {kind: Noticing, after: []Step{Failed}, atOnce: true, words: "noticed"},
 	Decided: {kind: Deciding, after: []Step{Noticed}, atOnce: true, words: "decided"},
 
+	StandBySent:  {kind: Packets, after: []Step{Decided}, words: "tells %s to stand by"},
+	StandByHeard: {kind: Packets, from: StandBySent, words: "told to stand by by %s"},
+
 	Dropping: {kind: Deciding, after: []Step{Decided}, words: "worker"},
 	Listed:   {kind: Netlink, after: []Step{Dropping}, words: "connections found"},
 	Shut:     {kind: Netlink, after: []Step{Listed, Dropping}, words: "fence shut to new packets"},
@@ -103,7 +109,7 @@ var steps = map[Step]step{
 	AnswerHeard: {kind: Packets, from: AnswerSent, words: "answer from %s"},
 	Won:         {kind: Deciding, after: []Step{AnswerHeard, Saved}, words: "majority"},
 
-	Checking: {kind: Deciding, after: []Step{Won, Asked}, words: "asks memcached"},
+	Checking: {kind: Deciding, after: []Step{Won, Asked, StandByHeard}, words: "asks memcached"},
 	Checked:  {kind: Memcached, after: []Step{Won, Saved, Checking}, words: "proof stands"},
 	Ordered:  {kind: Deciding, after: []Step{Checked, Saved, Won}, words: "ordered up"},
 

@@ -129,7 +129,7 @@ func (w *world) win(taker string, number uint64, h core.Hint, voter string, othe
 	for _, to := range others {
 		n.order(core.Send{To: to, Msg: c})
 	}
-	n.order(core.CheckInstance{Name: service, Term: term}, core.SaveState{Seq: 2})
+	n.order(core.CheckInstance{Name: service, Number: 1}, core.SaveState{Seq: 2})
 	n.hear(core.StateSaved{Seq: 2})
 
 	w.pass(60)
@@ -145,7 +145,7 @@ func (w *world) win(taker string, number uint64, h core.Hint, voter string, othe
 	n.order(turn(core.Candidate, core.Taking, core.CauseMajority, 7), core.SaveState{Seq: 4})
 	n.hear(core.StateSaved{Seq: 4})
 	w.pass(410)
-	n.hear(core.InstanceChecked{Name: service, Term: term})
+	n.hear(core.InstanceChecked{Name: service, Number: 1})
 	n.order(core.TakeAddress{Name: service, Term: term})
 	for _, s := range []Step{Taking, Opened, Added, Announced} {
 		w.pass(50)
