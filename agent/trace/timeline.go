@@ -56,7 +56,7 @@ func Assemble(journals []Journal, holder string) *Timeline {
 	}
 	path := e.path(e.endOf(up))
 	clocks := e.align(up)
-	at := func(p point) int64 { return e.mark(p).At + clocks[p.journal] }
+	at := e.times(clocks)
 	begin, end := at(path[0]), at(path[len(path)-1])
 	taker := e.journals[up.journal]
 	t := &Timeline{
@@ -86,6 +86,24 @@ func Assemble(journals []Journal, holder string) *Timeline {
 	}
 	slices.SortStableFunc(t.All, func(a, b Span) int { return cmp.Compare(a.At, b.At) })
 	return t
+}
+
+// times tells when a mark was made, by the reference's clock. What was heard had been sent by then, though the sender may have
+// been kept from noting it.
+func (e *evidence) times(clocks []int64) func(point) int64 {
+	noted := func(p point) int64 { return e.mark(p).At + clocks[p.journal] }
+	heard := map[point]int64{}
+	for h, send := range e.sent {
+		if first, known := heard[send]; !known || noted(h) < first {
+			heard[send] = noted(h)
+		}
+	}
+	return func(p point) int64 {
+		if first, known := heard[p]; known {
+			return min(noted(p), first)
+		}
+		return noted(p)
+	}
 }
 
 // note takes who let it go, and why, from a step of the path.

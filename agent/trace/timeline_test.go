@@ -68,6 +68,51 @@ func TestFailover(t *testing.T) {
 	}
 }
 
+// A node that was told to stand by has asked its memcached by the time the claim is won: that is no step of the way.
+func TestStandBy(t *testing.T) {
+	w := newWorld()
+	w.standsBy = "c"
+	failOver(w)
+	change := assembled(t, w.journals("a", "b", "c"), "c")
+	path, all := short(change.Path), short(change.All)
+	if strings.Contains(path, "check") || !strings.Contains(path, "c saved +20\n1700 c ordered +0\n") {
+		t.Errorf("path:\n%s", path)
+	}
+	for _, beside := range []string{"360 a stand_by_sent", "380 c stand_by_heard", "380 c checking", "590 c checked"} {
+		if !strings.Contains(all, beside) {
+			t.Errorf("%q is missing from all:\n%s", beside, all)
+		}
+	}
+}
+
+// A sender that is kept from noting that it has sent what another has heard by then had sent it.
+func TestSentIsNotedLate(t *testing.T) {
+	w := newWorld()
+	r := core.Release{From: core.Claimant{Node: "a", Start: 1}, Counter: 41, Entries: []core.ReleaseEntry{{Name: service, Successor: "c"}}}
+	for _, late := range []bool{false, true} {
+		a, c := w.nodes["a"], w.nodes["c"]
+		a.order(turn(core.Holding, core.Dropping, core.CauseInstanceDown, 6))
+		a.Ordered(a.read(), core.Send{To: "c", Msg: r})
+		if !late {
+			a.Done(core.Send{To: "c", Msg: r})
+		}
+		w.pass(70)
+		c.hear(received(r))
+		c.order(turn(core.Idle, core.Candidate, core.CauseSuccessor, 0))
+		if late {
+			w.pass(3000)
+			a.Done(core.Send{To: "c", Msg: r})
+		}
+		c.order(turn(core.Candidate, core.Taking, core.CauseMajority, 7), turn(core.Taking, core.Holding, core.CauseAddressUp, 7))
+		path := assembled(t, w.journals("a", "c"), "c").Path
+		for i, s := range path[1:] {
+			if s.At < path[i].At {
+				t.Errorf("noted late: %t: %s at %d us, before %s at %d us", late, s.Step, s.At, path[i].Step, path[i].At)
+			}
+		}
+	}
+}
+
 // Clocks that are seconds apart, and times of day too, give the same line, as exact as messages came back soon.
 func TestClocksAreAligned(t *testing.T) {
 	w := newWorld()

@@ -13,8 +13,9 @@ const service = core.Name("10.0.0.101")
 
 // world is three nodes whose run loops are told what happens, by one true time in microseconds and clocks of their own.
 type world struct {
-	now   int64
-	nodes map[string]*node
+	standsBy string // who is told to stand by; "" if nobody is
+	now      int64
+	nodes    map[string]*node
 }
 
 type node struct {
@@ -86,7 +87,17 @@ func (w *world) die(holder string, number uint64, others ...string) core.Release
 	n.InstanceDown("mc", ended)
 	w.pass(40)
 	n.hear(core.InstanceWentDown{Instance: "mc"})
-	n.order(turn(core.Holding, core.Dropping, core.CauseInstanceDown, 6), core.DropAddress{Name: service})
+	n.order(turn(core.Holding, core.Dropping, core.CauseInstanceDown, 6))
+	if w.standsBy != "" {
+		word := core.StandBy{From: holder, Name: service}
+		n.order(core.Send{To: w.standsBy, Msg: word})
+		w.pass(20)
+		w.nodes[w.standsBy].hear(received(word))
+		w.nodes[w.standsBy].order(core.CheckInstance{Name: service, Number: 1})
+		w.pass(200)
+		w.nodes[w.standsBy].hear(core.InstanceChecked{Name: service, Number: 1})
+	}
+	n.order(core.DropAddress{Name: service})
 	for _, s := range []struct {
 		step Step
 		took int64
@@ -129,7 +140,10 @@ func (w *world) win(taker string, number uint64, h core.Hint, voter string, othe
 	for _, to := range others {
 		n.order(core.Send{To: to, Msg: c})
 	}
-	n.order(core.CheckInstance{Name: service, Number: 1}, core.SaveState{Seq: 2})
+	if w.standsBy == "" {
+		n.order(core.CheckInstance{Name: service, Number: 1})
+	}
+	n.order(core.SaveState{Seq: 2})
 	n.hear(core.StateSaved{Seq: 2})
 
 	w.pass(60)
@@ -144,8 +158,10 @@ func (w *world) win(taker string, number uint64, h core.Hint, voter string, othe
 	n.hear(received(a))
 	n.order(turn(core.Candidate, core.Taking, core.CauseMajority, 7), core.SaveState{Seq: 4})
 	n.hear(core.StateSaved{Seq: 4})
-	w.pass(410)
-	n.hear(core.InstanceChecked{Name: service, Number: 1})
+	if w.standsBy == "" {
+		w.pass(410)
+		n.hear(core.InstanceChecked{Name: service, Number: 1})
+	}
 	n.order(core.TakeAddress{Name: service, Term: term})
 	for _, s := range []Step{Taking, Opened, Added, Announced} {
 		w.pass(50)
