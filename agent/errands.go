@@ -25,10 +25,10 @@ const (
 	watchRetry = 500 * time.Millisecond
 )
 
-// check looks at an instance beside the claim that brings an address up. It runs beside whatever else is asked.
+// check looks at an instance before an address goes up, while that comes about. It runs beside whatever else is asked.
 func (s *instances) check(e core.CheckInstance) {
 	in := s.all[e.Instance]
-	answer := core.InstanceChecked{Instance: e.Instance, Name: e.Name, Number: e.Number}
+	answer := core.InstanceChecked{Instance: e.Instance, Name: e.Name, Number: e.Number, Proof: e.Proof}
 	if in == nil {
 		answer.Reason = "no such instance here"
 		s.running.start(func() { s.queue.put(answer) })

@@ -147,7 +147,7 @@ func (c *carousel) step(r *rider, ev Event) {
 		case SaveState:
 			c.send(r, StateSaved{e.Seq})
 		case CheckInstance:
-			c.send(r, InstanceChecked{Instance: e.Instance, Name: e.Name, Number: e.Number})
+			c.send(r, InstanceChecked{Instance: e.Instance, Name: e.Name, Number: e.Number, Proof: e.Proof})
 		case TakeAddress:
 			c.send(r, AddressUp{e.Name, e.Term})
 		case DropAddress:

@@ -52,8 +52,8 @@ type AnnounceAddress struct {
 	Once bool
 }
 
-// CheckInstance asks whether an instance is still as its proof says: beside the claim that may bring an address up, and
-// before a home asks the holder to let go.
+// CheckInstance asks whether an instance is still as its proof says: while the holder of an address lets it go to this node, or beside the
+// claim that may bring it up, and before a home asks the holder to let go.
 type CheckInstance struct {
 	Instance string
 	Name     Name

@@ -89,6 +89,7 @@ type InstanceChecked struct {
 	Instance string
 	Name     Name
 	Number   uint64
+	Proof    Proof // that was compared
 	Reason   string
 	Void     bool // the figures changed: the proof is void. False with a Reason: could not be checked, or connections are left.
 }

@@ -125,7 +125,7 @@ func (g *absurd) event() Event {
 		return FlushFailed{"mc", g.flush.Attempt, "no"}
 	case 7:
 		if c, ok := latest(g, g.checks); ok {
-			return InstanceChecked{c.Instance, c.Name, c.Number, []string{"", "", "moved"}[g.pick(3)], g.pick(2) == 0}
+			return InstanceChecked{c.Instance, c.Name, c.Number, []Proof{c.Proof, g.proof()}[g.pick(2)], []string{"", "", "moved"}[g.pick(3)], g.pick(2) == 0}
 		}
 	case 8:
 		if a, ok := latest(g, g.takes); ok {

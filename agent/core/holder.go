@@ -76,14 +76,14 @@ func (m *Machine) tellHolder() { m.nextBeat = m.now }
 func (m *Machine) standBy(s StandBy) {
 	v, ok := m.vip(s.Name)
 	if ok && v.lease.role == Idle && m.standing(v) == Eligible && v.clean() {
-		m.checkProof(v.lease)
+		m.checkProof(v.lease, 2*m.rtt())
 	}
 }
 
-// checkToClaim has the answer there when the votes are.
+// checkToClaim has an answer there when the votes are that is not too old by then: they take about a round trip.
 func (m *Machine) checkToClaim(l *lease) {
 	if l.site != nil && l.kind == Fresh {
-		m.checkProof(l)
+		m.checkProof(l, m.rtt())
 	}
 }
 
@@ -93,15 +93,15 @@ func (m *Machine) checkToTake(l *lease) {
 		m.askInstance(l, CheckInstance{Serving: m.serving(l.site), Drained: undrained(l.site.in)})
 		return
 	}
-	m.checkProof(l)
+	m.checkProof(l, 2*m.rtt())
 }
 
-// checkProof asks whether the instance is still as its proof says, unless just that was asked about as long ago as votes take.
-func (m *Machine) checkProof(l *lease) {
+// checkProof asks whether the instance is still as its proof says, unless just that was asked no longer ago than a time.
+func (m *Machine) checkProof(l *lease, ago time.Duration) {
 	check := CheckInstance{Proof: l.site.record().Proof, Serving: m.serving(l.site)}
 	assert(check.Proof.given(), "%s: checked without a proof", l.name)
-	asked := l.asked.Proof == check.Proof && (check.Serving || !l.asked.Serving)
-	if !asked || m.now.Sub(l.askedAt) > 2*m.rtt() {
+	asked := l.asked.Number != 0 && l.asked.Proof == check.Proof && (check.Serving || !l.asked.Serving)
+	if !asked || m.now.Sub(l.askedAt) > ago {
 		m.askInstance(l, check)
 	}
 }
@@ -132,13 +132,17 @@ func (m *Machine) recordLost(l *lease, seq uint64) {
 // instanceChecked hears whether the instance is still as its proof says.
 func (m *Machine) instanceChecked(e InstanceChecked) {
 	l := m.leases[e.Name]
-	if l == nil || e.Number == 0 {
+	if l == nil || l.site == nil || e.Number == 0 {
 		m.proofRechecked(e)
 		return
 	}
-	wanted := (l.role == Idle || l.role == Candidate || l.role == Taking && !l.take.ordered) && l.asked.Number == e.Number
 	// Clients of another VIP that has come up since may be all that has changed.
-	doubtful := e.Void && l.site != nil && m.serving(l.site)
+	doubtful := e.Void && m.serving(l.site)
+	if l.role == Idle {
+		m.checkedBeforehand(l, e, doubtful)
+		return
+	}
+	wanted := (l.role == Candidate || l.role == Taking && !l.take.ordered) && l.asked.Number == e.Number
 	switch {
 	case !wanted && (l.asked.Number > e.Number || doubtful || !e.Void):
 	case !wanted:
@@ -154,9 +158,21 @@ func (m *Machine) instanceChecked(e InstanceChecked) {
 	default:
 		m.checkFailed(e)
 		m.emit(Transition{Name: e.Name, Instance: e.Instance, From: "proved", To: "refused", Cause: CauseCheck, Detail: e.Reason})
-		if l.asked = (CheckInstance{}); l.role != Idle {
-			m.vacate(l, CauseCheck)
+		m.vacate(l, CauseCheck)
+	}
+}
+
+// checkedBeforehand hears the same without an attempt under way. A claim that follows goes by it, or asks again. The instance may
+// have been proved anew since the question.
+func (m *Machine) checkedBeforehand(l *lease, e InstanceChecked, doubtful bool) {
+	late := l.asked.Number > e.Number
+	if l.asked.Number == e.Number {
+		if l.checked = e.Reason == ""; !l.checked {
+			l.asked = CheckInstance{}
 		}
+	}
+	if e.Void && !late && !doubtful && e.Proof == l.site.record().Proof {
+		m.checkFailed(e)
 	}
 }
 
@@ -272,10 +288,10 @@ func (m *Machine) becomeDropping(l *lease, cause Cause, successor string) {
 	l.drop = dropping{cause: cause, successor: successor, served: served, hung: hung}
 	m.turn(l, Dropping, cause)
 	l.validUntil, l.leftover = 0, 0
+	m.orderDrop(l)
 	if successor != "" {
 		m.send(successor, StandBy{From: m.cfg.Node, Name: l.name})
 	}
-	m.orderDrop(l)
 }
 
 func (m *Machine) orderDrop(l *lease) {

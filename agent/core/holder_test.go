@@ -68,11 +68,11 @@ func TestCheckBesideTheClaim(t *testing.T) {
 	if len(again) != 1 || again[0].Number == first[0].Number {
 		t.Fatalf("asked with a later request: %+v", again)
 	}
-	m.instanceChecked(InstanceChecked{"mc", "v1", first[0].Number, "", false})
+	m.instanceChecked(InstanceChecked{"mc", "v1", first[0].Number, first[0].Proof, "", false})
 	if l.checked {
 		t.Error("the answer to the first question counts, though it was asked again since")
 	}
-	m.instanceChecked(InstanceChecked{"mc", "v1", again[0].Number, "", false})
+	m.instanceChecked(InstanceChecked{"mc", "v1", again[0].Number, again[0].Proof, "", false})
 	if won := asked(m, func() { m.win(l) }); len(won) > 0 || !l.checked {
 		t.Errorf("after the claim was won: asked %+v, checked %t", won, l.checked)
 	}
@@ -106,7 +106,7 @@ func TestCheckWhileTheHolderLetsGo(t *testing.T) {
 	if len(early) != 1 || early[0].Name != "v1" || early[0].Proof != l.site.kept.Proof || l.role != Idle {
 		t.Fatalf("asked %+v, %s", early, l.role)
 	}
-	m.Step(m.now, InstanceChecked{"mc", "v1", early[0].Number, "", false})
+	m.Step(m.now, InstanceChecked{"mc", "v1", early[0].Number, early[0].Proof, "", false})
 	if late := asked(m, func() { m.claimFresh(l); m.win(l) }); len(late) > 0 || !l.checked {
 		t.Errorf("asked %+v with the claim, checked %t", late, l.checked)
 	}
@@ -134,7 +134,7 @@ func TestStandByForNothing(t *testing.T) {
 		m, l, _ := proved()
 		m.heardOf()
 		early := asked(m, func() { m.standBy(StandBy{"n1", "v1"}) })
-		m.instanceChecked(InstanceChecked{"mc", "v1", early[0].Number, "", false})
+		m.instanceChecked(InstanceChecked{"mc", "v1", early[0].Number, early[0].Proof, "", false})
 		m.now = m.now.Add(2*m.rtt() + 1)
 		if late := asked(m, func() { m.claimFresh(l) }); len(late) != 1 || l.checked {
 			t.Errorf("asked %+v with the claim, checked %t", late, l.checked)
@@ -142,30 +142,57 @@ func TestStandByForNothing(t *testing.T) {
 	})
 }
 
-// TestStandByInVain: an instance that is not as proved, or does not say, is found out before the name is free. Nothing else
-// that the node has begun is given up.
+// TestStandByInVain: an instance that is not as proved is found out before the name is free; one that does not say is asked
+// again with the claim, and not kept back. Nothing else that the node has begun is given up.
 func TestStandByInVain(t *testing.T) {
-	for name, c := range map[string]struct {
-		void     bool
-		standing Standing
-	}{
-		"figures changed":    {true, Eligible},
-		"connection refused": {false, ConnectionsLeft},
-	} {
+	for name, void := range map[string]bool{"figures changed": true, "connection refused": false} {
 		t.Run(name, func(t *testing.T) {
 			m, l, _ := proved()
 			m.heardOf()
 			l.retryAt = m.now.Add(time.Second)
 			early := asked(m, func() { m.standBy(StandBy{"n1", "v1"}) })
-			m.instanceChecked(InstanceChecked{"mc", "v1", early[0].Number, name, c.void})
-			if l.role != Idle || l.site.clean() == c.void || m.standing(l.site) != c.standing || l.retryAt == 0 {
+			m.instanceChecked(InstanceChecked{"mc", "v1", early[0].Number, early[0].Proof, name, void})
+			if l.role != Idle || l.site.clean() == void || m.standing(l.site) != Eligible || l.retryAt == 0 {
 				t.Errorf("%s, clean %t, %s, tries again at %d", l.role, l.site.clean(), m.standing(l.site), l.retryAt)
 			}
-			l.site.in.undrainedUntil = 0
-			if late := asked(m, func() { m.standBy(StandBy{"n1", "v1"}) }); (len(late) == 1) == c.void {
+			if late := asked(m, func() { m.standBy(StandBy{"n1", "v1"}) }); (len(late) == 1) == void {
 				t.Errorf("told once more, it asks %+v", late)
 			}
 		})
+	}
+}
+
+// TestStandByIsOutlived: what is heard of a proof that another has replaced since says nothing of that.
+func TestStandByIsOutlived(t *testing.T) {
+	m, l, other := proved()
+	m.heardOf()
+	early := asked(m, func() { m.standBy(StandBy{"n1", "v1"}) })
+	for _, at := range []*lease{l, other} {
+		at.site.kept.Proof.TotalItems++
+	}
+	m.instanceChecked(InstanceChecked{"mc", "v1", early[0].Number, early[0].Proof, "figures changed", true})
+	if !l.site.clean() || !other.site.clean() {
+		t.Errorf("clean %t, the other VIP %t", l.site.clean(), other.site.clean())
+	}
+}
+
+// TestStandByAndVotes: an answer that would be too old when the votes are there is asked for with the claim, and not after it.
+func TestStandByAndVotes(t *testing.T) {
+	for _, c := range []struct {
+		claimed time.Duration // after the question, in round trips
+		again   bool
+	}{{time.Duration(1), false}, {time.Duration(2), true}} {
+		m, l, _ := proved()
+		m.heardOf()
+		asked(m, func() { m.standBy(StandBy{"n1", "v1"}) })
+		m.now = m.now.Add(c.claimed * m.rtt())
+		if late := asked(m, func() { m.claimFresh(l) }); (len(late) == 1) != c.again {
+			t.Errorf("%d round trips after: asked %+v with the claim", c.claimed, late)
+		}
+		m.now = m.now.Add(m.rtt())
+		if late := asked(m, func() { m.win(l) }); len(late) > 0 {
+			t.Errorf("%d round trips after: asked %+v when it was won", c.claimed, late)
+		}
 	}
 }
 
@@ -192,7 +219,7 @@ func TestCheckAfterTheClaim(t *testing.T) {
 			if len(early) != 1 || early[0].Serving != c.serving || (len(won) == 1) != c.again {
 				t.Fatalf("asked %+v with the claim, and %+v when it is won", early, won)
 			}
-			m.instanceChecked(InstanceChecked{"mc", "v1", early[0].Number, "", false})
+			m.instanceChecked(InstanceChecked{"mc", "v1", early[0].Number, early[0].Proof, "", false})
 			if l.checked == c.again {
 				t.Errorf("the answer to the first question counts: %t", l.checked)
 			}
@@ -203,7 +230,7 @@ func TestCheckAfterTheClaim(t *testing.T) {
 // TestCheckWhileAnotherGoesUp: what the clients of another VIP did since the question is not taken for old values.
 func TestCheckWhileAnotherGoesUp(t *testing.T) {
 	changed := func(l *lease, c CheckInstance) InstanceChecked {
-		return InstanceChecked{"mc", l.name, c.Number, "figures changed", true}
+		return InstanceChecked{"mc", l.name, c.Number, c.Proof, "figures changed", true}
 	}
 	t.Run("it is still a candidate", func(t *testing.T) {
 		m, l, other := proved()
@@ -254,7 +281,7 @@ func TestCheckWhileAnotherGoesUp(t *testing.T) {
 func TestCheckIsNotOld(t *testing.T) {
 	m, l, _ := proved()
 	early := asked(m, func() { m.claimFresh(l) })
-	m.instanceChecked(InstanceChecked{"mc", "v1", early[0].Number, "", false})
+	m.instanceChecked(InstanceChecked{"mc", "v1", early[0].Number, early[0].Proof, "", false})
 	m.now = m.now.Add(2*m.rtt() + 1)
 	if won := asked(m, func() { m.win(l) }); len(won) != 1 || l.checked {
 		t.Errorf("asked %+v, checked %t", won, l.checked)
@@ -265,7 +292,7 @@ func TestCheckIsNotOld(t *testing.T) {
 func TestCheckOfTheDead(t *testing.T) {
 	m, l, _ := proved()
 	early := asked(m, func() { m.claimFresh(l) })
-	m.Step(m.now, InstanceChecked{"mc", "v1", early[0].Number, "connection refused", false})
+	m.Step(m.now, InstanceChecked{"mc", "v1", early[0].Number, early[0].Proof, "connection refused", false})
 	if l.role != Idle || m.standing(l.site) != ConnectionsLeft {
 		t.Fatalf("%s, %s", l.role, m.standing(l.site))
 	}
@@ -281,7 +308,7 @@ func TestCheckOfTheDead(t *testing.T) {
 func TestCheckLosesTheClaim(t *testing.T) {
 	m, l, _ := proved()
 	early := asked(m, func() { m.claimFresh(l) })
-	m.instanceChecked(InstanceChecked{"mc", "v1", early[0].Number, "figures changed", true})
+	m.instanceChecked(InstanceChecked{"mc", "v1", early[0].Number, early[0].Proof, "figures changed", true})
 	if l.role != Idle || l.site.clean() {
 		t.Errorf("%s, clean %t", l.role, l.site.clean())
 	}

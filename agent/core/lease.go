@@ -31,7 +31,7 @@ type lease struct {
 	drop  dropping
 	moved moved
 
-	asked   CheckInstance // of the instance, for the attempt or the taking under way; zero: nothing yet
+	asked   CheckInstance // of the instance, for the attempt or the taking under way, or one that may follow; zero: nothing yet
 	askedAt Instant
 	checked bool // the answer: it is still as its proof says
 

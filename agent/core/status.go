@@ -93,6 +93,9 @@ func (m *Machine) Status(now Instant) Status {
 		s.Voters = append(s.Voters, m.voterStatus(now, v))
 	}
 	own := m.describe()
+	for i, v := range m.sites {
+		own.VIPs[i].Role, own.VIPs[i].Epoch = v.lease.role, v.lease.term.Epoch
+	}
 	states := map[string]*heardState{m.cfg.Node: {ratedState: ratedState{state: own}, told: now, at: now}}
 	for n, h := range m.states {
 		aged := *h

@@ -54,6 +54,9 @@ func TestCandidacyIsTold(t *testing.T) {
 		want  Role
 	}{{0, Idle}, {candidacyTold - 1, Idle}, {candidacyTold, Candidate}} {
 		m.now = l.try.began.Add(c.after)
+		if own := m.Status(m.now).Nodes[0]; own.Name != "n0" || own.State.VIPs[0].Role != Candidate || own.State.VIPs[0].Epoch != l.term.Epoch {
+			t.Errorf("%s after it began the node itself says %+v", c.after, own)
+		}
 		s := m.state()
 		if v, _ := s.vip("v1"); v.Role != c.want || (v.Epoch == l.term.Epoch) != (c.want == Candidate) || (s.Version == version) != (c.want == Idle) {
 			t.Errorf("%s after it began: told %s of epoch %d, version %d after %d", c.after, v.Role, v.Epoch, s.Version, version)

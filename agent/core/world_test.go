@@ -488,7 +488,7 @@ func (h *host) cacheOf(n Name) *cache {
 // checked compares a cache with its proof, as flush.Verify and flush.Drained do.
 func (h *host) checked(e CheckInstance) Event {
 	c := h.caches[e.Instance]
-	r := InstanceChecked{Instance: e.Instance, Name: e.Name, Number: e.Number}
+	r := InstanceChecked{Instance: e.Instance, Name: e.Name, Number: e.Number, Proof: e.Proof}
 	now := c.figures()
 	now.Restart = e.Proof.Restart
 	if e.Serving {

@@ -22,9 +22,11 @@ var faults = []fault{
 	}},
 	{"released before the address is down", "F3", []change{
 		{"agent/core/holder.go", `	l.validUntil, l.leftover = 0, 0
-	if successor`, `	l.validUntil, l.leftover = 0, 0
+	m.orderDrop(l)
+`, `	l.validUntil, l.leftover = 0, 0
 	m.sendRelease(l, successor)
-	if successor`},
+	m.orderDrop(l)
+`},
 	}},
 	{"released although the address stays up for the next life", "F3", []change{
 		{"agent/core/stop.go", `	m.keptIn = m.pendingSave()

@@ -216,7 +216,7 @@ func (in *instance) answering() int64 {
 // check compares the instance with its proof, and looks for connections that should be gone.
 func (in *instance) check(e core.CheckInstance) {
 	in.later(in.answering(), func() {
-		r := core.InstanceChecked{Instance: e.Instance, Name: e.Name, Number: e.Number}
+		r := core.InstanceChecked{Instance: e.Instance, Name: e.Name, Number: e.Number, Proof: e.Proof}
 		now := in.figures()
 		now.Restart = e.Proof.Restart
 		if e.Serving {

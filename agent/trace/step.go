@@ -82,7 +82,7 @@ var steps = map[Step]step{
 	Decided: {kind: Deciding, after: []Step{Noticed}, atOnce: true, words: "decided"},
 
 	StandBySent:  {kind: Packets, after: []Step{Decided}, words: "tells %s to stand by"},
-	StandByHeard: {kind: Packets, from: StandBySent, words: "told to stand by by %s"},
+	StandByHeard: {kind: Packets, words: "stands by for %s"},
 
 	Dropping: {kind: Deciding, after: []Step{Decided}, words: "worker"},
 	Listed:   {kind: Netlink, after: []Step{Dropping}, words: "connections found"},

@@ -137,7 +137,7 @@ func (n *node) obey(e core.Effect) {
 	case core.DropAddress:
 		n.done(c.Kernel, core.AddressDown{Name: e.Name}, func() { n.w.lower(e.Name, n) })
 	case core.CheckInstance:
-		n.done(c.Check, core.InstanceChecked{Instance: e.Instance, Name: e.Name, Number: e.Number}, nil)
+		n.done(c.Check, core.InstanceChecked{Instance: e.Instance, Name: e.Name, Number: e.Number, Proof: e.Proof}, nil)
 	case core.WatchQuiet:
 		n.later(quiet, func() { n.hear(core.InstanceQuiet(e)) })
 	case core.FlushInstance:
