@@ -11,7 +11,8 @@ type attempt struct {
 	repeatAt Instant // when to ask again under a new number; zero: not asked to
 	told     time.Duration
 	rank     int
-	refused  map[string]bool // voters that refused the newest request
+	refused  map[string]bool    // voters that refused the newest request
+	met      map[string]Instant // rivals that have a voter's grant: since when
 }
 
 // backoffMin is the first pause after an attempt that failed; it doubles up to one lease.
@@ -150,7 +151,7 @@ func (m *Machine) attemptAnswered(l *lease, p *peer, a *Answer, e *AnswerEntry) 
 	case Held, Reserved:
 		l.try.told, l.try.rank = max(l.try.told, e.Left), e.Rank
 		switch {
-		case e.Refused == Held && !e.Holding && e.Above:
+		case e.Refused == Held && !e.Holding && (e.Above || m.yields(l, e.Grantee)):
 			m.giveUp(l, CauseRival)
 		case e.Refused == Held && !e.Holding:
 			m.repeatBy(l, m.now.Add(2*m.rtt()))
@@ -159,6 +160,20 @@ func (m *Machine) attemptAnswered(l *lease, p *peer, a *Answer, e *AnswerEntry) 
 		}
 	default: // the others end with the attempt, or taught us something that makes us ask again
 	}
+}
+
+// yields ends a duel in which each voter takes the other's candidate for the better one: it knows best what its own node is
+// about to take. Who has met the same rival for two round trips goes by what both know alike (F16).
+func (m *Machine) yields(l *lease, rival string) bool {
+	met, known := l.try.met[rival]
+	if !known {
+		if l.try.met == nil {
+			l.try.met = map[string]Instant{}
+		}
+		l.try.met[rival] = m.now
+		return false
+	}
+	return m.now.Sub(met) >= 2*m.rtt() && rendezvous(l.name, rival) > rendezvous(l.name, m.cfg.Node)
 }
 
 // repeatBy asks again at an instant, or sooner if that was already planned.
