@@ -68,8 +68,11 @@ func (m *Machine) becomeTaking(l *lease, until Instant) {
 	l.take.recordIn = m.pendingSave()
 }
 
-// tellHolder has voters learn at once that this is a holder, and the absent ones its term.
-func (m *Machine) tellHolder() { m.nextBeat = m.now }
+// tellHolder has voters learn at once that this is a holder, and the absent ones its term. A renewal speaks of all that is held: of
+// many addresses that go up one after the other, one tells of those that are up by then.
+func (m *Machine) tellHolder() {
+	m.nextBeat = min(m.nextBeat, max(m.now, m.lastBeat.Add(2*m.rtt())))
+}
 
 // standBy asks the instance as soon as the holder lets go: memcached answers while the address goes down there, and while the
 // votes come.

@@ -196,6 +196,42 @@ func TestStandByAndVotes(t *testing.T) {
 	}
 }
 
+// TestHoldersAreToldTogether: addresses that come up one after the other are told of at once by the first, and then by one
+// renewal for all that are up two round trips later.
+func TestHoldersAreToldTogether(t *testing.T) {
+	m, l1, l2 := proved()
+	m.heardOf()
+	told := func(do func()) (names []Name) {
+		m.out = nil
+		do()
+		for _, e := range m.out {
+			if s, ok := e.(Send); ok && s.To == "n1" {
+				for _, entry := range s.Msg.(Claim).Entries {
+					names = append(names, entry.Name)
+				}
+			}
+		}
+		return names
+	}
+	for _, l := range []*lease{l1, l2} {
+		m.goUp(l)
+		l.validUntil = m.now.Add(time.Minute)
+	}
+	m.now = m.now.Add(2 * m.rtt())
+	up := func(l *lease) func() {
+		return func() { m.addressUp(AddressUp{l.name, l.term}); m.beat() }
+	}
+	if got := told(up(l1)); len(got) != 2 {
+		t.Errorf("the first: renewed %q at once", got)
+	}
+	if got := told(up(l2)); len(got) != 0 {
+		t.Errorf("the second: renewed %q at once", got)
+	}
+	if m.nextBeat != m.now.Add(2*m.rtt()) {
+		t.Errorf("the next renewal comes in %s", m.nextBeat.Sub(m.now))
+	}
+}
+
 // TestCheckAfterTheClaim: the instance is asked again once the claim is won if the answer would be to another question.
 func TestCheckAfterTheClaim(t *testing.T) {
 	nothing := func(*Machine, *lease, *lease) {}
