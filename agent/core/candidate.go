@@ -11,8 +11,7 @@ type attempt struct {
 	repeatAt Instant // when to ask again under a new number; zero: not asked to
 	told     time.Duration
 	rank     int
-	refused  map[string]bool    // voters that refused the newest request
-	met      map[string]Instant // rivals that have a voter's grant: since when
+	refused  map[string]bool // voters that refused the newest request
 }
 
 // backoffMin is the first pause after an attempt that failed; it doubles up to one lease.
@@ -38,7 +37,11 @@ func (m *Machine) hinted(h Hint) {
 		}
 	case h.Tainted:
 		m.forceProof(v, h.Voter)
-	case m.now >= l.notBefore && !m.heldFor(l, m.cfg.Lease/4):
+	case m.now < l.notBefore: // the next one is a quarter of a lease away
+		if l.retryAt == 0 || l.retryAt > l.notBefore {
+			l.retryAt = l.notBefore
+		}
+	case !m.heldFor(l, m.cfg.Lease/4):
 		m.tryClaim(l, CauseHint)
 	}
 }
@@ -151,7 +154,7 @@ func (m *Machine) attemptAnswered(l *lease, p *peer, a *Answer, e *AnswerEntry) 
 	case Held, Reserved:
 		l.try.told, l.try.rank = max(l.try.told, e.Left), e.Rank
 		switch {
-		case e.Refused == Held && !e.Holding && (e.Above || m.yields(l, e.Grantee)):
+		case e.Refused == Held && !e.Holding && m.yields(l, e.Grantee, e.Above):
 			m.giveUp(l, CauseRival)
 		case e.Refused == Held && !e.Holding:
 			m.repeatBy(l, m.now.Add(2*m.rtt()))
@@ -162,18 +165,46 @@ func (m *Machine) attemptAnswered(l *lease, p *peer, a *Answer, e *AnswerEntry) 
 	}
 }
 
-// yields ends a duel in which each voter takes the other's candidate for the better one: it knows best what its own node is
-// about to take. Who has met the same rival for two round trips goes by what both know alike (F16).
-func (m *Machine) yields(l *lease, rival string) bool {
-	met, known := l.try.met[rival]
-	if !known {
-		if l.try.met == nil {
-			l.try.met = map[string]Instant{}
-		}
-		l.try.met[rival] = m.now
+// yields decides whether a candidate gives way to a rival that has a voter's grant, above which or below that voter ranks it. Voters
+// may differ, since each knows best what its own node is about to take: each may prefer the other's candidate, or its own. So those
+// that have met for long enough to have heard of each other go by the hash alone, which both know alike (F16). Nobody is better than
+// who goes on with its cache.
+func (m *Machine) yields(l *lease, rival string, above bool) bool {
+	switch {
+	case l.site == nil: // the hand-back slot's order is every voter's
+		return above
+	case l.kind == Continuation:
+		return above && !m.mayContinue(l.site)
+	case !l.hasMet(rival, m.now, m.cfg.Lease):
+		return above
+	case m.now.Sub(l.met[rival]) < 3*m.rtt():
+		return above
+	case m.couldGoOn(l, rival):
+		return true
+	}
+	return rendezvous(l.name, rival) > rendezvous(l.name, m.cfg.Node)
+}
+
+// hasMet reports whether a rival was met in the time before, in this attempt or one before it, and else notes that it is now.
+func (l *lease) hasMet(rival string, now Instant, before time.Duration) bool {
+	if met, known := l.met[rival]; known && now.Sub(met) <= before {
+		return true
+	}
+	if l.met == nil {
+		l.met = map[string]Instant{}
+	}
+	l.met[rival] = now
+	return false
+}
+
+// couldGoOn reports whether a node's last service of a VIP is the VIP's last, as far as this node knows.
+func (m *Machine) couldGoOn(l *lease, node string) bool {
+	h := m.states[node]
+	if h == nil {
 		return false
 	}
-	return m.now.Sub(met) >= 2*m.rtt() && rendezvous(l.name, rival) > rendezvous(l.name, m.cfg.Node)
+	c, ok := h.account(m.names).rate(l.site.VIP, l.no, m.heardTerm(l))
+	return ok && c.continues
 }
 
 // repeatBy asks again at an instant, or sooner if that was already planned.

@@ -44,7 +44,7 @@ type sentRelease struct {
 func (m *Machine) becomeTaking(l *lease, until Instant) {
 	assert(l.role == Candidate && until > m.now, "%s: takes while %s", l.name, l.role)
 	m.turn(l, Taking, CauseMajority)
-	l.validUntil = until
+	l.validUntil, l.met = until, nil
 	won, _ := l.newest()
 	v := l.site
 	if v != nil && l.kind == Continuation {
