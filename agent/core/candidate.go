@@ -9,7 +9,7 @@ import (
 type attempt struct {
 	began    Instant
 	repeatAt Instant // when to ask again under a new number; zero: not asked to
-	told     time.Duration
+	free     Instant // when what stands in the way has run out, as far as voters told
 	rank     int
 	refused  map[string]bool // voters that refused the newest request
 }
@@ -152,7 +152,7 @@ func (m *Machine) attemptAnswered(l *lease, p *peer, a *Answer, e *AnswerEntry) 
 	l.try.refused[p.name] = true
 	switch e.Refused {
 	case Held, Reserved:
-		l.try.told, l.try.rank = max(l.try.told, e.Left), e.Rank
+		l.try.free, l.try.rank = max(l.try.free, m.now.Add(e.Left)), e.Rank
 		switch {
 		case e.Refused == Held && !e.Holding && m.yields(l, e.Grantee, e.Above):
 			m.giveUp(l, CauseRival)
@@ -280,7 +280,7 @@ func (m *Machine) attemptEnds(l *lease) Instant {
 	if l.kind == Continuation {
 		return l.try.began.Add(m.cfg.Lease / 4)
 	}
-	return l.try.began.Add(min(max(20*time.Millisecond, 4*rtt, 2*rtt+l.try.told, 2*l.backoff), m.cfg.Lease/4))
+	return l.try.began.Add(min(max(20*time.Millisecond, 4*rtt, 2*rtt+l.try.free.Sub(l.try.began), 2*l.backoff), m.cfg.Lease/4))
 }
 
 // giveUp releases an attempt and plans the next one: after the time left that was told, plus this
@@ -292,7 +292,7 @@ func (m *Machine) giveUp(l *lease, cause Cause) {
 	}
 	l.backoff = min(max(2*l.backoff, backoffMin), m.cfg.Lease)
 	l.notBefore = m.now.Add(l.backoff)
-	wait := max(l.try.told, l.backoff) + time.Duration(l.try.rank)*m.stagger()
+	wait := max(l.try.free.Sub(m.now), l.backoff) + time.Duration(l.try.rank)*m.stagger()
 	m.becomeIdle(l, cause)
 	if cause == CauseRefused || cause == CauseRival {
 		l.retryAt = m.now.Add(wait)

@@ -137,3 +137,14 @@ func TestHintDuringBackOff(t *testing.T) {
 		t.Errorf("when the back-off is over: %s", d.l.role)
 	}
 }
+
+// TestRetryWhenFree: what a voter said is left counts from its word on, however long the attempt lasts after that.
+func TestRetryWhenFree(t *testing.T) {
+	d := newDuel("v1", "n1")
+	free := d.m.now.Add(time.Second)
+	d.refused(false)
+	d.m.now = d.m.now.Add(100 * time.Millisecond)
+	if d.m.giveUp(d.l, CauseRefused); d.l.retryAt != free {
+		t.Errorf("tries again %s after the name is free", d.l.retryAt.Sub(free))
+	}
+}

@@ -11,6 +11,7 @@ type candidate struct {
 	node      string
 	clean     bool
 	continues bool // its last service of the VIP is the VIP's last term: continuity will tell
+	holds     bool // says that it still serves the VIP
 	owesProof bool // home of an absent VIP and still tainted for it: better left without guests
 	held      int
 	weight    uint64 // the highest is preferred, where nothing else decides
@@ -86,7 +87,7 @@ func (a *account) rate(vip VIP, no int, last Term) (candidate, bool) {
 		others--
 	}
 	return candidate{
-		node: a.node, clean: v.Clean, continues: last.Known() && v.Served == last, owesProof: others > 0,
+		node: a.node, clean: v.Clean, continues: last.Known() && v.Served == last, holds: v.Role == Holding, owesProof: others > 0,
 		held: a.held, weight: rendezvous(vip.Name, a.node),
 	}, true
 }
