@@ -37,12 +37,11 @@ func (m *Machine) hinted(h Hint) {
 		}
 	case h.Tainted:
 		m.forceProof(v, h.Voter)
-	case m.now < l.notBefore: // the next one is a quarter of a lease away
-		if l.retryAt == 0 || l.retryAt > l.notBefore {
-			l.retryAt = l.notBefore
-		}
-	case !m.heldFor(l, m.cfg.Lease/4):
+	case m.heldFor(l, m.cfg.Lease/4):
+	case m.now >= l.notBefore:
 		m.tryClaim(l, CauseHint)
+	case l.retryAt == 0 || l.retryAt > l.notBefore: // that voter's next hint may be a quarter of a lease away
+		l.retryAt = l.notBefore
 	}
 }
 
@@ -168,19 +167,15 @@ func (m *Machine) attemptAnswered(l *lease, p *peer, a *Answer, e *AnswerEntry) 
 // yields decides whether a candidate gives way to a rival that has a voter's grant, above which or below that voter ranks it. Voters
 // may differ, since each knows best what its own node is about to take: each may prefer the other's candidate, or its own. So those
 // that have met for long enough to have heard of each other go by the hash alone, which both know alike (F16). Nobody is better than
-// who goes on with its cache.
+// who can go on with its cache, though one voter may have recorded a rival's term.
 func (m *Machine) yields(l *lease, rival string, above bool) bool {
 	switch {
 	case l.site == nil: // the hand-back slot's order is every voter's
 		return above
 	case l.kind == Continuation:
-		return above && !m.mayContinue(l.site)
-	case !l.hasMet(rival, m.now, m.cfg.Lease):
+		return above && !m.spokenFor(l.site)
+	case !l.hasMet(rival, m.now, 2*m.cfg.Lease) || m.now.Sub(l.met[rival]) < 3*m.rtt(): // twice the longest back-off
 		return above
-	case m.now.Sub(l.met[rival]) < 3*m.rtt():
-		return above
-	case m.couldGoOn(l, rival):
-		return true
 	}
 	return rendezvous(l.name, rival) > rendezvous(l.name, m.cfg.Node)
 }
@@ -195,16 +190,6 @@ func (l *lease) hasMet(rival string, now Instant, before time.Duration) bool {
 	}
 	l.met[rival] = now
 	return false
-}
-
-// couldGoOn reports whether a node's last service of a VIP is the VIP's last, as far as this node knows.
-func (m *Machine) couldGoOn(l *lease, node string) bool {
-	h := m.states[node]
-	if h == nil {
-		return false
-	}
-	c, ok := h.account(m.names).rate(l.site.VIP, l.no, m.heardTerm(l))
-	return ok && c.continues
 }
 
 // repeatBy asks again at an instant, or sooner if that was already planned.

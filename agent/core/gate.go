@@ -119,6 +119,17 @@ func (m *Machine) mayContinue(v *site) bool {
 	return v.kept != nil && v.kept.Served.Known() && !m.continuityOver(v)
 }
 
+// spokenFor reports whether a majority of voters has said within a lease that this node's last service of a VIP is the VIP's last.
+func (m *Machine) spokenFor(v *site) bool {
+	speak := 0
+	for _, p := range m.seats {
+		if m.wordOn(v, p) == speaksFor && m.now.Sub(p.viewedAt) < m.cfg.Lease {
+			speak++
+		}
+	}
+	return speak >= m.majority()
+}
+
 // continuityOver reports whether so many voters rule continuity out that the others are no majority.
 func (m *Machine) continuityOver(v *site) bool {
 	open := 0

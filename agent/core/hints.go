@@ -158,7 +158,7 @@ func (v *voter) turn(now Instant, s *slot, field []candidate, stagger time.Durat
 	}
 	s.hintRank++
 	s.nextHint = now.Add(stagger)
-	if next.continues && !next.holds { // a holder whose lease ran out here is dead, or hears of it as soon as the others
+	if next.continues && !next.holds { // one that holds is dead, or has the other voters' word, which keeps others from claiming
 		s.nextHint = now.Add(v.lease / 4) // worth a wait: any other would cost its cache
 	}
 	if s.hintRank >= len(placeable) {

@@ -35,7 +35,7 @@ type lease struct {
 	askedAt Instant
 	checked bool // the answer: it is still as its proof says
 
-	met map[string]Instant // rival candidates, and since when; of longer than a lease ago it says nothing
+	met map[string]Instant // rival candidates, and since when
 
 	retryAt   Instant // when to try again unasked; zero: not at all
 	notBefore Instant // hints are not followed before
