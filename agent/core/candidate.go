@@ -174,22 +174,23 @@ func (m *Machine) yields(l *lease, rival string, above bool) bool {
 		return above
 	case l.kind == Continuation:
 		return above && !m.spokenFor(l.site)
-	case !l.hasMet(rival, m.now, 2*m.cfg.Lease) || m.now.Sub(l.met[rival]) < 3*m.rtt(): // twice the longest back-off
+	case m.now.Sub(l.meet(rival, m.now, 2*m.cfg.Lease)) < 3*m.rtt(): // remembered for twice the longest back-off
 		return above
 	}
 	return rendezvous(l.name, rival) > rendezvous(l.name, m.cfg.Node)
 }
 
-// hasMet reports whether a rival was met in the time before, in this attempt or one before it, and else notes that it is now.
-func (l *lease) hasMet(rival string, now Instant, before time.Duration) bool {
-	if met, known := l.met[rival]; known && now.Sub(met) <= before {
-		return true
+// meet returns since when a rival is known: from this attempt, or one before it that is no longer ago than it is remembered for, or
+// from now on.
+func (l *lease) meet(rival string, now Instant, remembered time.Duration) (since Instant) {
+	if since, known := l.met[rival]; known && now.Sub(since) <= remembered {
+		return since
 	}
 	if l.met == nil {
 		l.met = map[string]Instant{}
 	}
 	l.met[rival] = now
-	return false
+	return now
 }
 
 // repeatBy asks again at an instant, or sooner if that was already planned.
