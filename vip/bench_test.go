@@ -3,7 +3,9 @@ package vip
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"strconv"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -44,6 +46,38 @@ func BenchmarkDrop(b *testing.B) {
 					if err := ended(); !errors.Is(err, unix.ECONNRESET) {
 						b.Fatal(err)
 					}
+				}
+				b.StartTimer()
+			}
+		})
+	}
+}
+
+// BenchmarkDropSeen measures until the next holder may have the address, where a fence is in the way of connections that are left.
+func BenchmarkDropSeen(b *testing.B) {
+	for _, connections := range []int{0, resetMax, 1000} {
+		b.Run(fmt.Sprintf("connections=%d", connections), func(b *testing.B) {
+			w := newFencedWorld(b)
+			m, ip := w.open(b), service.Prefix.Addr()
+			w.serve(b, "tcp", ":"+strconv.Itoa(wildPort))
+			for b.Loop() {
+				b.StopTimer()
+				take(b, m, service)
+				var clients []net.Conn
+				for range connections {
+					clients = append(clients, w.dial(b, ip, wildPort))
+				}
+				if err := m.EachConnection([]netip.Addr{ip}, func(_, _ netip.AddrPort) {}); err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+				_, err := m.DropSeen(service)
+				b.StopTimer()
+				if n, left := m.Sweep(service); err != nil || left != nil || n != max(0, connections-resetMax) {
+					b.Fatal(err, n, left)
+				}
+				for _, c := range clients {
+					_ = c.Close()
 				}
 				b.StartTimer()
 			}

@@ -23,9 +23,9 @@ const lookupsMax = 64
 
 // What is kept in mind of a look at connections, for DropSeen.
 const (
-	// seenMax bounds the connections of one address, in some 60 bytes each. Where there are more, to reset them takes longer
-	// than to look for them.
-	seenMax = 4096
+	// resetMax bounds the connections of one address that DropSeen resets. Each takes the kernel 5 to 15 us, and everybody waits
+	// for the next holder meanwhile, who recalls the others.
+	resetMax = batchMax
 	// seenFor is how long a look is good for.
 	seenFor = 10 * time.Second
 )
@@ -33,7 +33,7 @@ const (
 // A sighting is what the last look saw of an address, or that it was taken since.
 type sighting struct {
 	at      time.Time // when the look began, or the address was about to go up
-	sockets []socket  // one more than seenMax if there were more
+	sockets []socket  // resetMax of them at most
 	taken   bool
 }
 
@@ -50,7 +50,7 @@ func (m *Manager) EachConnection(ips []netip.Addr, each func(local, peer netip.A
 	begun, seen := time.Now(), map[netip.Addr][]socket{}
 	for some := range slices.Chunk(ips, conditionsMax) {
 		err := m.kernel.connections(some, func(s socket, local, peer netip.AddrPort) {
-			if list := seen[local.Addr()]; len(list) <= seenMax {
+			if list := seen[local.Addr()]; len(list) < resetMax {
 				seen[local.Addr()] = append(list, s)
 			}
 			each(local, peer)
@@ -74,12 +74,12 @@ func (m *Manager) see(ip netip.Addr, s sighting) {
 	}
 }
 
-// lastSeen returns the connections of an address by the last look since it was taken, and whether they are good for all.
-func (m *Manager) lastSeen(ip netip.Addr) (list []socket, all bool) {
+// lastSeen returns connections of an address by the last look since it was taken, and whether there was one of late.
+func (m *Manager) lastSeen(ip netip.Addr) (list []socket, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.seen[ip]
-	return s.sockets, !s.taken && len(s.sockets) <= seenMax && time.Since(s.at) <= seenFor
+	return s.sockets, !s.taken && time.Since(s.at) <= seenFor
 }
 
 // NextHops returns where packets for peers go on a link: the peer's own MAC or that of the router before it. Peers

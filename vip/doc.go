@@ -20,7 +20,8 @@
 // announcements stop, connections are looked for while they are still served, the fence is closed against new packets, which it
 // answers with a reset, those found are reset, the address goes, and the fence is closed against late answers. Sweep looks once
 // more for connections, later. Where there is no fence that keeps these silent, or something failed, that is done before Drop
-// returns, until there are none. DropSeen takes no time to look: it resets the connections that EachConnection saw last.
+// returns, until there are none. DropSeen takes no time to look: it resets a few of the connections that EachConnection
+// saw last.
 //
 // It does not promise that the neighbours heard the announcement, that an address is gone at the very
 // moment a lease ends (the kernel removes an address that nobody prolongs some 4 s after the last

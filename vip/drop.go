@@ -29,10 +29,11 @@ type Dropped struct {
 // or ErrSocketsLeft alone; then some of its connections remain.
 func (m *Manager) Drop(a Address) (Dropped, error) { return m.release(a, m.drop) }
 
-// DropSeen is Drop without the time to look for connections: it resets those that EachConnection saw last. A client that came
-// after that is reset when it speaks the next time, and what is left of its connection is destroyed by Sweep; only one that waits
-// for an answer that has not left waits on. Where nobody has looked of late, or since the address was taken, or no fence is known to
-// answer with resets, it is Drop.
+// DropSeen is Drop without the time that goes by the number of connections, on the host or of the address: of those that
+// EachConnection saw last it resets 64 at most. The client of any other is reset when it speaks the next time, and what is left
+// of its connection is destroyed by Sweep; one that waits for an answer that has not left waits until the next holder recalls it
+// (Options.Former). Where nobody has looked of late, or since the address was taken, or no fence is known to answer with resets,
+// it is Drop.
 func (m *Manager) DropSeen(a Address) (Dropped, error) { return m.release(a, m.dropSeen) }
 
 // Expel is Drop for an address whose lease is over: it comes off the link first, since another host may
@@ -91,8 +92,8 @@ func (m *Manager) drop(a Address, held bool) (d Dropped, err error) {
 
 // dropSeen carries out those of a release that is to take no time.
 func (m *Manager) dropSeen(a Address, held bool) (d Dropped, err error) {
-	seen, all := m.lastSeen(a.Prefix.Addr())
-	if !all || !held || !m.fence.guards(a.Prefix.Addr()) {
+	seen, ok := m.lastSeen(a.Prefix.Addr())
+	if !ok || !held || !m.fence.guards(a.Prefix.Addr()) {
 		return m.drop(a, held)
 	}
 	return m.giveUp(a, held, seen, nil)

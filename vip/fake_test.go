@@ -20,7 +20,6 @@ type fakeKernel struct {
 	mu       sync.Mutex
 	list     []Link // without prefixes
 	there    map[int][]fakeAddress
-	crowd    int // of connections that a look sees beside those dialed
 	dialed   []*fakeConnection
 	near     map[netip.Addr]MAC // the neighbours
 	routers  map[netip.Addr]netip.Addr
@@ -314,9 +313,6 @@ func (k *fakeKernel) connections(ips []netip.Addr, each func(s socket, local, pe
 	list := slices.DeleteFunc(slices.Clone(k.dialed), func(c *fakeConnection) bool {
 		return !slices.Contains(ips, c.local) || c.ended != nil
 	})
-	for range k.crowd {
-		list = append(list, &fakeConnection{local: ips[0]})
-	}
 	k.mu.Unlock()
 	if err != nil {
 		return err

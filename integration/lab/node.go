@@ -122,7 +122,7 @@ func (n *node) sysctl(name, value string) error {
 func (n *node) dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	var conn net.Conn
 	err := inNamespace(int(n.ns), func() (err error) {
-		var d net.Dialer
+		d := net.Dialer{KeepAlive: -1} // an idle connection is to hear of nothing by itself
 		conn, err = d.DialContext(ctx, "tcp4", to.String())
 		return err
 	})
