@@ -1,6 +1,7 @@
 package vip
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -23,8 +24,8 @@ const lookupsMax = 64
 
 // What is kept in mind of a look at connections, for DropSeen.
 const (
-	// resetMax bounds the connections of one address that DropSeen resets. Each takes the kernel 5 to 15 us, and everybody waits
-	// for the next holder meanwhile, who recalls the others.
+	// resetMax bounds the connections of one address that DropSeen resets: those whose clients spoke last, who may wait for an
+	// answer. Each takes the kernel 5 to 15 us, and everybody waits for the next holder meanwhile, who recalls the others.
 	resetMax = batchMax
 	// seenFor is how long a look is good for.
 	seenFor = 10 * time.Second
@@ -37,6 +38,39 @@ type sighting struct {
 	taken   bool
 }
 
+// A connection is one established TCP connection, as a look sees it.
+type connection struct {
+	socket
+	local, peer netip.AddrPort
+	quiet       time.Duration // since the peer sent the last data
+}
+
+// busiest are those resetMax connections of one address whose peers spoke last.
+type busiest []connection
+
+func (l *busiest) add(c connection) {
+	if *l = append(*l, c); len(*l) == 2*resetMax {
+		l.cut()
+	}
+}
+
+func (l *busiest) cut() {
+	slices.SortFunc(*l, func(a, b connection) int { return cmp.Compare(a.quiet, b.quiet) })
+	*l = (*l)[:min(len(*l), resetMax)]
+}
+
+func (l *busiest) sockets() []socket {
+	if l == nil {
+		return nil
+	}
+	l.cut()
+	list := make([]socket, len(*l))
+	for i, c := range *l {
+		list[i] = c.socket
+	}
+	return list
+}
+
 // EachConnection calls each with both ends of every established TCP connection of those local addresses, in no
 // order, and perhaps with one twice. DropSeen goes by what it saw last. It walks the kernel's whole table of sockets,
 // in some 0.5 ms if that is empty and about 1 us more for each connection that it finds, and holds up no other call of
@@ -47,20 +81,23 @@ func (m *Manager) EachConnection(ips []netip.Addr, each func(local, peer netip.A
 		return fmt.Errorf("vip: list connections: %w", err)
 	}
 	defer end()
-	begun, seen := time.Now(), map[netip.Addr][]socket{}
+	begun, seen := time.Now(), map[netip.Addr]*busiest{}
 	for some := range slices.Chunk(ips, conditionsMax) {
-		err := m.kernel.connections(some, func(s socket, local, peer netip.AddrPort) {
-			if list := seen[local.Addr()]; len(list) < resetMax {
-				seen[local.Addr()] = append(list, s)
+		err := m.kernel.connections(some, func(c connection) {
+			l := seen[c.local.Addr()]
+			if l == nil {
+				l = &busiest{}
+				seen[c.local.Addr()] = l
 			}
-			each(local, peer)
+			l.add(c)
+			each(c.local, c.peer)
 		})
 		if err != nil {
 			return fmt.Errorf("vip: list connections: %w", err)
 		}
 	}
 	for _, ip := range ips {
-		m.see(ip, sighting{at: begun, sockets: seen[ip]})
+		m.see(ip, sighting{at: begun, sockets: seen[ip].sockets()})
 	}
 	return nil
 }

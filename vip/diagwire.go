@@ -2,8 +2,10 @@ package vip
 
 import (
 	"encoding/binary"
+	"math"
 	"net/netip"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,12 +41,23 @@ const (
 	diagJump         = 1 // INET_DIAG_BC_JMP
 	diagSourceCond   = 7 // INET_DIAG_BC_S_COND
 	diagAnyPort      = ^uint32(0)
+
+	diagInfo            = 2  // INET_DIAG_INFO: a struct tcp_info
+	diagReceivedOffset  = 52 // tcpi_last_data_recv in it, in milliseconds
+	diagExtensionOffset = 3  // which such attributes are wanted, a bit for each
 )
 
 // encodeSocketDump asks for the connections whose local address is one of locals. IPv4 matches sockets of a
 // listener on [::], too, which have it in IPv6 form.
 func encodeSocketDump(locals ...netip.Addr) []byte {
 	return encodeDiagDump(connectionStates, sourceFilter(locals...))
+}
+
+// encodeConnectionDump asks for the established connections of local addresses, and what the kernel knows of each.
+func encodeConnectionDump(locals ...netip.Addr) []byte {
+	b := encodeDiagDump(1<<stateEstablished, sourceFilter(locals...))
+	b[diagExtensionOffset] = 1 << (diagInfo - 1)
+	return b
 }
 
 // encodeDiagDump asks for the sockets in some states that a filter program lets through.
@@ -101,7 +114,8 @@ func sourceFilter(ips ...netip.Addr) []byte {
 type reportedSocket struct {
 	socket
 	state uint8
-	local netip.Addr // never IPv4 in IPv6 form
+	local netip.Addr    // never IPv4 in IPv6 form
+	quiet time.Duration // since its peer sent the last data, or the connection was made; as long as can be if that was not asked
 }
 
 // decodeSocket reads one answer to a socket dump.
@@ -109,7 +123,7 @@ func decodeSocket(b []byte) (reportedSocket, error) {
 	if len(b) < diagAnswerBytes {
 		return reportedSocket{}, errMalformed
 	}
-	s := reportedSocket{socket: socket{family: b[0]}, state: b[1]}
+	s := reportedSocket{socket: socket{family: b[0]}, state: b[1], quiet: math.MaxInt64}
 	copy(s.id[:], b[4:])
 	const sourceOffset = 4 // after the two ports
 	switch s.family {
@@ -120,7 +134,12 @@ func decodeSocket(b []byte) (reportedSocket, error) {
 	default:
 		return reportedSocket{}, errMalformed
 	}
-	return s, nil
+	err := eachAttribute(b[diagAnswerBytes:], func(kind uint16, value []byte) {
+		if kind == diagInfo && len(value) >= diagReceivedOffset+4 {
+			s.quiet = time.Duration(binary.NativeEndian.Uint32(value[diagReceivedOffset:])) * time.Millisecond
+		}
+	})
+	return s, err
 }
 
 // ends returns the socket's addresses and ports.

@@ -30,7 +30,7 @@ type Dropped struct {
 func (m *Manager) Drop(a Address) (Dropped, error) { return m.release(a, m.drop) }
 
 // DropSeen is Drop without the time that goes by the number of connections, on the host or of the address: of those that
-// EachConnection saw last it resets 64 at most. The client of any other is reset when it speaks the next time, and what is left
+// EachConnection saw last it resets 64 at most, whose clients had spoken last. The client of any other is reset when it speaks the next time, and what is left
 // of its connection is destroyed by Sweep; one that waits for an answer that has not left waits until the next holder recalls it
 // (Options.Former). Where nobody has looked of late, or since the address was taken, or no fence is known to answer with resets,
 // it is Drop.

@@ -146,13 +146,16 @@ func TestDropSeenResetsWhatWasSeen(t *testing.T) {
 	})
 }
 
-// However many are connected, the next holder does not wait longer for their resets than for those of a few.
-func TestDropSeenResetsNoMoreThanAFew(t *testing.T) {
+// However many are connected, the next holder does not wait longer for their resets than for those of a few. They are those
+// that may wait for an answer.
+func TestDropSeenResetsThoseWhoSpokeLast(t *testing.T) {
 	onFake(t, func(t *testing.T, k *fakeKernel, w *fakeWorld, m *Manager) {
 		m.fence = fakeFence{k}
 		const crowd = 3 * resetMax
-		for range crowd {
-			w.connect(t, service.Prefix.Addr(), wildPort)
+		var ended []func() error
+		for i := range crowd {
+			ended = append(ended, w.connect(t, service.Prefix.Addr(), wildPort))
+			k.dialed[i].quiet = time.Duration((i*7+5)%crowd) * time.Millisecond // each another; 7 and crowd have no common divisor
 		}
 		look(t, m, nil)
 		k.journal = nil
@@ -166,6 +169,12 @@ func TestDropSeenResetsNoMoreThanAFew(t *testing.T) {
 		}
 		if n, err := m.Sweep(service); n != crowd-resetMax || err != nil {
 			t.Errorf("swept %d, %v, want the other %d", n, err, crowd-resetMax)
+		}
+		for i, end := range ended {
+			quiet := k.dialed[i].quiet
+			if err := end(); errors.Is(err, unix.ECONNRESET) != (quiet < resetMax*time.Millisecond) {
+				t.Errorf("a client that spoke %v ago saw %v", quiet, err)
+			}
 		}
 	})
 }

@@ -61,6 +61,7 @@ type fakeAddress struct {
 type fakeConnection struct {
 	id    byte
 	local netip.Addr
+	quiet time.Duration // as a look finds it
 	// ended is nil while it lives. Invariant: a reset can only be sent while the address is there.
 	ended error
 }
@@ -307,7 +308,7 @@ func (k *fakeKernel) sendPacket(packet []byte, from, to netip.Addr) error {
 	return nil
 }
 
-func (k *fakeKernel) connections(ips []netip.Addr, each func(s socket, local, peer netip.AddrPort)) error {
+func (k *fakeKernel) connections(ips []netip.Addr, each func(connection)) error {
 	k.mu.Lock()
 	err := k.step("list connections")
 	list := slices.DeleteFunc(slices.Clone(k.dialed), func(c *fakeConnection) bool {
@@ -318,7 +319,9 @@ func (k *fakeKernel) connections(ips []netip.Addr, each func(s socket, local, pe
 		return err
 	}
 	for _, c := range list {
-		each(c.socket(), netip.AddrPortFrom(c.local, wildPort), netip.AddrPortFrom(peerIP4.Addr(), uint16(c.id)))
+		each(connection{
+			socket: c.socket(), local: netip.AddrPortFrom(c.local, wildPort), peer: netip.AddrPortFrom(peerIP4.Addr(), uint16(c.id)), quiet: c.quiet,
+		})
 	}
 	return nil
 }

@@ -26,9 +26,9 @@ type kernel interface {
 	sockets(locals ...netip.Addr) ([]socket, error)
 	// destroy ends connections and returns how many of them it ended; one that is gone is no error.
 	destroy([]socket) (int, error)
-	// connections calls each with every established TCP connection of those local addresses and both its ends, of which
-	// there are at most conditionsMax. It may say one twice, and keeps nobody from the other methods.
-	connections(ips []netip.Addr, each func(s socket, local, peer netip.AddrPort)) error
+	// connections calls each with every established TCP connection of those local addresses, of which there are at most
+	// conditionsMax. It may say one twice, and keeps nobody from the other methods.
+	connections(ips []netip.Addr, each func(connection)) error
 	// neighbours returns the hardware addresses known on the link with that index.
 	neighbours(index int) (map[netip.Addr]MAC, error)
 	// router returns the neighbour to which packets for ip go on the link with that index: ip itself if it is one. It

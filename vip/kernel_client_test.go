@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 )
@@ -101,5 +102,42 @@ func TestKernelNextHops(t *testing.T) {
 	}
 	if _, err := m.NextHops("none0", asked); !errors.Is(err, ErrNoLink) {
 		t.Errorf("a link that is none: %v", err)
+	}
+}
+
+// TestKernelConnectionsTellWhoSpokeLast: of two clients, in both orders.
+func TestKernelConnectionsTellWhoSpokeLast(t *testing.T) {
+	for _, a := range []Address{service, service6} {
+		t.Run(a.Prefix.String(), func(t *testing.T) {
+			t.Parallel()
+			w := newRealWorld(t)
+			ip := a.Prefix.Addr()
+			w.serve(t, "tcp", ":"+strconv.Itoa(wildPort))
+			m := w.open(t)
+			take(t, m, a)
+			quiet := func(client net.Conn) (since time.Duration) {
+				since = -1
+				err := m.kernel.connections([]netip.Addr{ip}, func(c connection) {
+					if c.peer.String() == client.LocalAddr().String() {
+						since = c.quiet
+					}
+				})
+				if err != nil || since < 0 {
+					t.Fatalf("%s: %v, %v", client.LocalAddr(), since, err)
+				}
+				return since
+			}
+			first, second := w.dial(t, ip, wildPort), w.dial(t, ip, wildPort)
+			for range 2 {
+				waitFor(t, "the first client to have been quiet for a while", func() bool { return quiet(first) > 20*time.Millisecond })
+				if err := echo(second); err != nil {
+					t.Fatal(err)
+				}
+				if early, late := quiet(first), quiet(second); early <= late {
+					t.Errorf("who spoke first did so %v ago, who spoke last %v", early, late)
+				}
+				first, second = second, first
+			}
+		})
 	}
 }

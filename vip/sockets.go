@@ -23,16 +23,15 @@ func (k *netlinkKernel) sockets(locals ...netip.Addr) ([]socket, error) {
 	return list, noDiag(err)
 }
 
-func (k *netlinkKernel) connections(ips []netip.Addr, each func(s socket, local, peer netip.AddrPort)) error {
+func (k *netlinkKernel) connections(ips []netip.Addr, each func(connection)) error {
 	if k.census == nil {
 		return ErrNoSocketDestroy
 	}
-	request := encodeDiagDump(1<<stateEstablished, sourceFilter(ips...))
-	err := k.census.dump(diagDump, request, func() {}, func(answer []byte) error {
+	err := k.census.dump(diagDump, encodeConnectionDump(ips...), func() {}, func(answer []byte) error {
 		s, err := decodeSocket(answer)
 		if err == nil && s.state == stateEstablished && slices.Contains(ips, s.local) {
 			local, peer := s.ends()
-			each(s.socket, local, peer)
+			each(connection{socket: s.socket, local: local, peer: peer, quiet: s.quiet})
 		}
 		return err
 	})
