@@ -75,7 +75,7 @@ type addressOrder struct {
 	term   core.Term // of a take
 	lease  *deadline // of a take
 	late   bool      // of a drop: the lease is over
-	hung   bool      // of a drop: every connection is to be looked for
+	all    bool      // of a drop: every connection is to be looked for
 	once   bool      // of an announcement: the schedule stays as it is
 	gone   bool      // of a prolongation: the address is to be put back if it is missing
 	done   atomic.Bool
@@ -156,7 +156,7 @@ func (a *addresses) drop(e core.DropAddress) (answer core.Event) {
 	if w.newest != nil && w.newest.kind == orderDrop && !w.newest.done.Load() {
 		return nil // the machine repeats itself, and the answer is still to come
 	}
-	w.order(&addressOrder{kind: orderDrop, late: e.Late, hung: e.Hung})
+	w.order(&addressOrder{kind: orderDrop, late: e.Late, all: e.All})
 	return nil
 }
 
@@ -297,7 +297,7 @@ func (w *addressWorker) drop(o *addressOrder) {
 	switch {
 	case o.late:
 		give = w.port.Expel
-	case o.hung:
+	case o.all:
 		give = w.port.Drop
 	}
 	dropped, err := give(w.address)

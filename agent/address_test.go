@@ -54,11 +54,11 @@ func TestALateDropTakesTheAddressOffFirst(t *testing.T) {
 	})
 }
 
-func TestEveryConnectionOfAHungMemcachedIsLookedFor(t *testing.T) {
+func TestADropLooksForAllConnectionsWhereItIsToldTo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		r.start()
-		r.order(core.DropAddress{Name: vipA, Hung: true})
+		r.order(core.DropAddress{Name: vipA, All: true})
 		r.settle()
 		r.order(core.DropAddress{Name: vipB})
 		r.want("started", "look for all of 10.0.0.101", "drop 10.0.0.101", "down 10.0.0.101", "drop 10.0.0.102", "down 10.0.0.102")

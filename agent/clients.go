@@ -26,8 +26,8 @@ const (
 	clientsEvery  = time.Second
 	clientsCalm   = 3
 	clientsSeldom = 4 * time.Second
-	// clientsShare is how many times as long as a look the pause after it is at least: with 100,000 connections one takes a
-	// tenth of a second, and shall not take a tenth of a core. So it is 0.1 % of one at most, but for a look that took
+	// clientsShare is how many times as long as a look the pause after it is at least: with 100,000 connections one takes
+	// a tenth to a fifth of a second, and shall not take a tenth of a core. So it is 0.1 % of one at most, but for a look that took
 	// very long: its pause ends at clientsLongest, well before the next holders forget what they were told.
 	clientsShare   = 1000
 	clientsLongest = clients.Lifetime / 4

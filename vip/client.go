@@ -3,6 +3,7 @@ package vip
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -24,17 +25,22 @@ const lookupsMax = 64
 
 // What is kept in mind of a look at connections, for DropSeen.
 const (
-	// resetMax bounds the connections of one address that DropSeen resets: those whose clients spoke last, who may wait for an
-	// answer. Each takes the kernel 5 to 15 us, and everybody waits for the next holder meanwhile, who recalls the others.
-	resetMax = batchMax
-	// seenFor is how long a look is good for.
-	seenFor = 10 * time.Second
+	// DropSeen resets the connections of one address whose clients spoke last, since they may wait for an answer. Each takes the
+	// kernel 5 to 15 us, and everybody waits for the next holder meanwhile, who recalls the others. So it resets resetMax, or more
+	// if the clients of more had spoken within busyWithin before the look, but no more than busyMax. Of those that are gone, which
+	// cost next to nothing, others take the place.
+	resetMax   = 64
+	busyMax    = 256
+	busyWithin = 100 * time.Millisecond
+	// seenFor is how long a look is good for: twice the longest pause between two.
+	seenFor = 5 * time.Minute
 )
 
 // A sighting is what the last look saw of an address, or that it was taken since.
 type sighting struct {
 	at      time.Time // when the look began, or the address was about to go up
-	sockets []socket  // resetMax of them at most
+	sockets []socket  // busyMax of them at most, those first whose clients had spoken last
+	busy    int       // how many of them had within busyWithin
 	taken   bool
 }
 
@@ -45,35 +51,50 @@ type connection struct {
 	quiet       time.Duration // since the peer sent the last data
 }
 
-// busiest are those resetMax connections of one address whose peers spoke last.
-type busiest []connection
+// busiest are those busyMax connections of one address whose peers spoke last.
+type busiest struct {
+	list  []spoken
+	bound time.Duration // who has been quiet for longer is not among them
+}
+
+type spoken struct {
+	socket
+	quiet time.Duration
+}
 
 func (l *busiest) add(c connection) {
-	if *l = append(*l, c); len(*l) == 2*resetMax {
+	if c.quiet > l.bound {
+		return
+	}
+	if l.list = append(l.list, spoken{c.socket, c.quiet}); len(l.list) == 2*busyMax {
 		l.cut()
 	}
 }
 
 func (l *busiest) cut() {
-	slices.SortFunc(*l, func(a, b connection) int { return cmp.Compare(a.quiet, b.quiet) })
-	*l = (*l)[:min(len(*l), resetMax)]
+	slices.SortFunc(l.list, func(a, b spoken) int { return cmp.Compare(a.quiet, b.quiet) })
+	if len(l.list) > busyMax {
+		l.list = l.list[:busyMax]
+		l.bound = l.list[busyMax-1].quiet
+	}
 }
 
-func (l *busiest) sockets() []socket {
-	if l == nil {
-		return nil
-	}
+// sighting is what a look that began at an instant saw of the address.
+func (l *busiest) sighting(at time.Time) sighting {
 	l.cut()
-	list := make([]socket, len(*l))
-	for i, c := range *l {
-		list[i] = c.socket
+	s := sighting{at: at, sockets: make([]socket, 0, len(l.list))}
+	for _, c := range l.list {
+		s.sockets = append(s.sockets, c.socket)
+		if c.quiet <= busyWithin {
+			s.busy++
+		}
 	}
-	return list
+	return s
 }
 
 // EachConnection calls each with both ends of every established TCP connection of those local addresses, in no
 // order, and perhaps with one twice. DropSeen goes by what it saw last. It walks the kernel's whole table of sockets,
-// in some 0.5 ms if that is empty and about 1 us more for each connection that it finds, and holds up no other call of
+// in some 0.5 ms if that is empty and 1 to 2 us more for each connection that it finds, and holds up no other call of
 // the Manager. With ErrNoSocketDestroy the kernel cannot show its sockets.
 func (m *Manager) EachConnection(ips []netip.Addr, each func(local, peer netip.AddrPort)) error {
 	end, err := m.begin()
@@ -82,14 +103,12 @@ func (m *Manager) EachConnection(ips []netip.Addr, each func(local, peer netip.A
 	}
 	defer end()
 	begun, seen := time.Now(), map[netip.Addr]*busiest{}
+	for _, ip := range ips {
+		seen[ip] = &busiest{bound: math.MaxInt64}
+	}
 	for some := range slices.Chunk(ips, conditionsMax) {
 		err := m.kernel.connections(some, func(c connection) {
-			l := seen[c.local.Addr()]
-			if l == nil {
-				l = &busiest{}
-				seen[c.local.Addr()] = l
-			}
-			l.add(c)
+			seen[c.local.Addr()].add(c)
 			each(c.local, c.peer)
 		})
 		if err != nil {
@@ -97,7 +116,7 @@ func (m *Manager) EachConnection(ips []netip.Addr, each func(local, peer netip.A
 		}
 	}
 	for _, ip := range ips {
-		m.see(ip, sighting{at: begun, sockets: seen[ip].sockets()})
+		m.see(ip, seen[ip].sighting(begun))
 	}
 	return nil
 }
@@ -111,12 +130,12 @@ func (m *Manager) see(ip netip.Addr, s sighting) {
 	}
 }
 
-// lastSeen returns connections of an address by the last look since it was taken, and whether there was one of late.
-func (m *Manager) lastSeen(ip netip.Addr) (list []socket, ok bool) {
+// lastSeen returns what the last look saw of an address, and whether there was one since it was taken, and of late.
+func (m *Manager) lastSeen(ip netip.Addr) (s sighting, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := m.seen[ip]
-	return s.sockets, !s.taken && time.Since(s.at) <= seenFor
+	s = m.seen[ip]
+	return s, !s.taken && time.Since(s.at) <= seenFor
 }
 
 // NextHops returns where packets for peers go on a link: the peer's own MAC or that of the router before it. Peers

@@ -30,10 +30,10 @@ type Dropped struct {
 func (m *Manager) Drop(a Address) (Dropped, error) { return m.release(a, m.drop) }
 
 // DropSeen is Drop without the time that goes by the number of connections, on the host or of the address: of those that
-// EachConnection saw last it resets 64 at most, whose clients had spoken last. The client of any other is reset when it speaks the next time, and what is left
-// of its connection is destroyed by Sweep; one that waits for an answer that has not left waits until the next holder recalls it
-// (Options.Former). Where nobody has looked of late, or since the address was taken, or no fence is known to answer with resets,
-// it is Drop.
+// EachConnection saw last it resets 64, or up to 256 whose clients had spoken just before. The client of any other is reset when
+// it speaks the next time, and what is left of its connection is destroyed by Sweep; one that waits for an answer that has not left
+// waits until the next holder recalls it, if it knows of it (Options.Former). Where nobody has looked of late, or since the address
+// was taken, or no fence is known to answer with resets, it is Drop.
 func (m *Manager) DropSeen(a Address) (Dropped, error) { return m.release(a, m.dropSeen) }
 
 // Expel is Drop for an address whose lease is over: it comes off the link first, since another host may
@@ -42,7 +42,7 @@ func (m *Manager) DropSeen(a Address) (Dropped, error) { return m.release(a, m.d
 func (m *Manager) Expel(a Address) (Dropped, error) { return m.release(a, m.expel) }
 
 // Sweep destroys what connections are left of an address, unless it is held again, and returns how many there were: after Drop
-// those that came about while it looked, after DropSeen those that came since the last look. They could neither hear nor say
+// those that came about while it looked, after DropSeen those that it had not seen or left. They could neither hear nor say
 // anything since that returned; what their clients sent was answered with a reset.
 //
 // It fails with ErrNoSocketDestroy or ErrSocketsLeft as Drop does.
@@ -87,7 +87,7 @@ func (m *Manager) release(a Address, steps func(a Address, held bool) (Dropped, 
 func (m *Manager) drop(a Address, held bool) (d Dropped, err error) {
 	connected, unseen := m.kernel.sockets(a.Prefix.Addr())
 	m.stepped(a, StepListed)
-	return m.giveUp(a, held, connected, unseen)
+	return m.giveUp(a, held, unseen, func() (int, error) { return m.destroy(connected) })
 }
 
 // dropSeen carries out those of a release that is to take no time.
@@ -96,20 +96,30 @@ func (m *Manager) dropSeen(a Address, held bool) (d Dropped, err error) {
 	if !ok || !held || !m.fence.guards(a.Prefix.Addr()) {
 		return m.drop(a, held)
 	}
-	return m.giveUp(a, held, seen, nil)
+	return m.giveUp(a, held, nil, func() (int, error) { return m.resetBusiest(seen) })
+}
+
+// resetBusiest resets connections that were seen, those first whose clients had spoken last, and counts them.
+func (m *Manager) resetBusiest(s sighting) (reset int, err error) {
+	for first := 0; first < len(s.sockets) && err == nil && (first < s.busy || reset < resetMax); first += resetMax {
+		var n int
+		n, err = m.destroy(s.sockets[first:min(first+resetMax, len(s.sockets))])
+		reset += n
+	}
+	return reset, err
 }
 
 // giveUp resets those of an address's connections that are known, unless finding them failed, and takes it off its link.
 // Others are destroyed at the end, where what failed before is made good, too; or by Sweep, if nothing has failed and the fence
 // is in their way.
-func (m *Manager) giveUp(a Address, held bool, connected []socket, unseen error) (d Dropped, err error) {
+func (m *Manager) giveUp(a Address, held bool, unseen error, known func() (int, error)) (d Dropped, err error) {
 	shut := m.shut(a, inbound)
 	m.stepped(a, StepShut)
 	link, err := m.findToRemove(a, held)
 	if err != nil {
 		return Dropped{}, joined(shut, failed(opDrop, a, err))
 	}
-	reset, failure := m.destroy(connected)
+	reset, failure := known()
 	m.stepped(a, StepReset)
 	removed := m.remove(link, a)
 	m.stepped(a, StepRemoved)

@@ -146,37 +146,59 @@ func TestDropSeenResetsWhatWasSeen(t *testing.T) {
 	})
 }
 
-// However many are connected, the next holder does not wait longer for their resets than for those of a few. They are those
-// that may wait for an answer.
+// However many are connected, the next holder does not wait longer for their resets than for those of a few: of those that may
+// wait for an answer.
 func TestDropSeenResetsThoseWhoSpokeLast(t *testing.T) {
-	onFake(t, func(t *testing.T, k *fakeKernel, w *fakeWorld, m *Manager) {
-		m.fence = fakeFence{k}
-		const crowd = 3 * resetMax
-		var ended []func() error
-		for i := range crowd {
-			ended = append(ended, w.connect(t, service.Prefix.Addr(), wildPort))
-			k.dialed[i].quiet = time.Duration((i*7+5)%crowd) * time.Millisecond // each another; 7 and crowd have no common divisor
-		}
-		look(t, m, nil)
-		k.journal = nil
-		dropped, err := m.DropSeen(service)
-		if err != nil || !dropped.Unswept || dropped.Sockets != resetMax {
-			t.Errorf("dropped %+v, %v, want %d sockets and the sweep left to do", dropped, err, resetMax)
-		}
-		want := []string{"guards", "shut inbound", fmt.Sprintf("destroy %d", resetMax), "remove 10.0.0.50/32", "guards", "shut both"}
-		if got := k.writes(); !slices.Equal(got, want) {
-			t.Errorf("order:\n got %q\nwant %q", got, want)
-		}
-		if n, err := m.Sweep(service); n != crowd-resetMax || err != nil {
-			t.Errorf("swept %d, %v, want the other %d", n, err, crowd-resetMax)
-		}
-		for i, end := range ended {
-			quiet := k.dialed[i].quiet
-			if err := end(); errors.Is(err, unix.ECONNRESET) != (quiet < resetMax*time.Millisecond) {
-				t.Errorf("a client that spoke %v ago saw %v", quiet, err)
-			}
-		}
-	})
+	const crowd = busyMax + 2*resetMax
+	for _, c := range []struct {
+		name  string
+		quiet time.Duration // of all, one millisecond more for each
+		gone  int           // since the look, of those that spoke last
+		want  []int         // batches
+	}{
+		{name: "nobody just before", quiet: busyWithin + 1, want: []int{resetMax}},
+		{name: "more than that just before", quiet: busyWithin - (resetMax+1)*time.Millisecond, want: []int{resetMax, resetMax}},
+		{name: "all just before", quiet: busyWithin - crowd*time.Millisecond, want: []int{resetMax, resetMax, resetMax, resetMax}},
+		{name: "some are gone since", quiet: busyWithin + 1, gone: 3 * resetMax / 2, want: []int{resetMax, resetMax, resetMax}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			onFake(t, func(t *testing.T, k *fakeKernel, w *fakeWorld, m *Manager) {
+				m.fence = fakeFence{k}
+				place := func(i int) int { return (i*7 + 5) % crowd } // of i by who spoke last; 7 and crowd have no common divisor
+				for i := range crowd {
+					w.connect(t, service.Prefix.Addr(), wildPort)
+					k.dialed[i].quiet = c.quiet + time.Duration(place(i))*time.Millisecond
+				}
+				look(t, m, nil)
+				for i := range crowd {
+					if place(i) < c.gone {
+						k.dialed[i].ended = unix.EPIPE
+					}
+				}
+				k.journal = nil
+				want, first := []string{"guards", "shut inbound"}, 0
+				for _, n := range c.want {
+					want, first = append(want, fmt.Sprintf("destroy %d", n)), first+n
+				}
+				want = append(want, "remove 10.0.0.50/32", "guards", "shut both")
+				dropped, err := m.DropSeen(service)
+				if err != nil || !dropped.Unswept || dropped.Sockets != first-c.gone {
+					t.Errorf("dropped %+v, %v, want %d sockets and the sweep left to do", dropped, err, first-c.gone)
+				}
+				if got := k.writes(); !slices.Equal(got, want) {
+					t.Errorf("order:\n got %q\nwant %q", got, want)
+				}
+				if n, err := m.Sweep(service); n != crowd-first || err != nil {
+					t.Errorf("swept %d, %v, want the other %d", n, err, crowd-first)
+				}
+				for i := range crowd {
+					if at := place(i); at >= c.gone && errors.Is(k.dialed[i].ended, unix.ECONNRESET) != (at < first) {
+						t.Errorf("client %d of %d by who spoke last saw %v", at, crowd, k.dialed[i].ended)
+					}
+				}
+			})
+		})
+	}
 }
 
 // look looks who is connected, and does something meanwhile unless it is nil.

@@ -59,7 +59,7 @@ type fakeAddress struct {
 }
 
 type fakeConnection struct {
-	id    byte
+	id    uint16
 	local netip.Addr
 	quiet time.Duration // as a look finds it
 	// ended is nil while it lives. Invariant: a reset can only be sent while the address is there.
@@ -231,14 +231,16 @@ func (k *fakeKernel) routes(ip netip.Addr) bool {
 }
 
 func (k *fakeKernel) connectLocked(ip netip.Addr) *fakeConnection {
-	c := &fakeConnection{id: byte(len(k.dialed) + 1), local: ip}
+	c := &fakeConnection{id: uint16(len(k.dialed) + 1), local: ip}
 	k.dialed = append(k.dialed, c)
 	return c
 }
 
 // socket is the kernel's name of it.
 func (c *fakeConnection) socket() socket {
-	return socket{family: unix.AF_INET, id: [socketIDBytes]byte{c.id}}
+	s := socket{family: unix.AF_INET}
+	binary.NativeEndian.PutUint16(s.id[:], c.id)
+	return s
 }
 
 func (k *fakeKernel) sockets(locals ...netip.Addr) ([]socket, error) {
@@ -264,7 +266,7 @@ func (k *fakeKernel) destroy(list []socket) (int, error) {
 	}
 	destroyed := 0
 	for _, s := range list {
-		c := k.dialed[s.id[0]-1]
+		c := k.dialed[binary.NativeEndian.Uint16(s.id[:])-1]
 		if c.ended != nil || k.immortal {
 			continue
 		}

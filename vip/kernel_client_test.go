@@ -2,6 +2,7 @@ package vip
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -105,39 +106,47 @@ func TestKernelNextHops(t *testing.T) {
 	}
 }
 
-// TestKernelConnectionsTellWhoSpokeLast: of two clients, in both orders.
+// TestKernelConnectionsTellWhoSpokeLast, by a socket of the address's own family and by one of IPv6.
 func TestKernelConnectionsTellWhoSpokeLast(t *testing.T) {
 	for _, a := range []Address{service, service6} {
-		t.Run(a.Prefix.String(), func(t *testing.T) {
-			t.Parallel()
-			w := newRealWorld(t)
-			ip := a.Prefix.Addr()
-			w.serve(t, "tcp", ":"+strconv.Itoa(wildPort))
-			m := w.open(t)
-			take(t, m, a)
-			quiet := func(client net.Conn) (since time.Duration) {
-				since = -1
-				err := m.kernel.connections([]netip.Addr{ip}, func(c connection) {
-					if c.peer.String() == client.LocalAddr().String() {
-						since = c.quiet
+		for _, port := range []int{boundPort, wildPort} {
+			t.Run(fmt.Sprintf("%s:%d", a.Prefix.Addr(), port), func(t *testing.T) {
+				t.Parallel()
+				w := newRealWorld(t)
+				ip, m := a.Prefix.Addr(), w.open(t)
+				take(t, m, a)
+				at := ":" + strconv.Itoa(wildPort)
+				if port == boundPort {
+					at = netip.AddrPortFrom(ip, boundPort).String()
+				}
+				w.serve(t, "tcp", at)
+				quiet := map[string]time.Duration{}
+				look := func() {
+					if err := m.kernel.connections([]netip.Addr{ip}, func(c connection) { quiet[c.peer.String()] = c.quiet }); err != nil {
+						t.Fatal(err)
 					}
-				})
-				if err != nil || since < 0 {
-					t.Fatalf("%s: %v, %v", client.LocalAddr(), since, err)
 				}
-				return since
-			}
-			first, second := w.dial(t, ip, wildPort), w.dial(t, ip, wildPort)
-			for range 2 {
-				waitFor(t, "the first client to have been quiet for a while", func() bool { return quiet(first) > 20*time.Millisecond })
-				if err := echo(second); err != nil {
-					t.Fatal(err)
+				client := func() (spoke func(), name string) {
+					c := w.dial(t, ip, port)
+					return func() {
+						if err := echo(c); err != nil {
+							t.Fatal(err)
+						}
+					}, c.LocalAddr().String()
 				}
-				if early, late := quiet(first), quiet(second); early <= late {
-					t.Errorf("who spoke first did so %v ago, who spoke last %v", early, late)
+				_, first := client()
+				speak, second := client()
+				const pause = 20 * time.Millisecond
+				for range 2 {
+					waitFor(t, "the first client to have been quiet for a while", func() bool { look(); return quiet[first] > pause })
+					before := quiet[first]
+					speak()
+					look()
+					if quiet[first] < before || quiet[second] > quiet[first]-pause/2 {
+						t.Errorf("who spoke first did so %v ago, %v ago before who spoke last, for whom it is %v", quiet[first], before, quiet[second])
+					}
 				}
-				first, second = second, first
-			}
-		})
+			})
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -144,29 +145,33 @@ func (r *requester) transact(changes []change) error {
 var transactionHeader = []byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, unix.NFNL_SUBSYS_NFTABLES}
 
 // batch sends requests of one kind, many at a time, and calls refused with the error of each that failed.
+// Between two times other callers have their turn.
 func (r *requester) batch(kind uint16, bodies [][]byte, refused func(unix.Errno)) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for len(bodies) > 0 {
-		n := min(len(bodies), batchMax)
-		first := r.sequence + 1
-		b := r.request[:0]
-		for i, body := range bodies[:n] {
-			var flags uint16
-			if i == n-1 {
-				flags = unix.NLM_F_ACK // the others answer only if they fail
-			}
-			b = r.appendRequest(b, kind, flags, body)
-		}
-		if err := r.send(b); err != nil {
+	for some := range slices.Chunk(bodies, batchMax) {
+		if err := r.together(kind, some, refused); err != nil {
 			return err
 		}
-		if err := r.receiveRefusals(first, refused); err != nil {
-			return err
-		}
-		bodies = bodies[n:]
 	}
 	return nil
+}
+
+// together sends batchMax requests of one kind at most, as batch does.
+func (r *requester) together(kind uint16, bodies [][]byte, refused func(unix.Errno)) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	first := r.sequence + 1
+	b := r.request[:0]
+	for i, body := range bodies {
+		var flags uint16
+		if i == len(bodies)-1 {
+			flags = unix.NLM_F_ACK // the others answer only if they fail
+		}
+		b = r.appendRequest(b, kind, flags, body)
+	}
+	if err := r.send(b); err != nil {
+		return err
+	}
+	return r.receiveRefusals(first, refused)
 }
 
 // appendRequest appends a request with a number of its own.

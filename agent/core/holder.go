@@ -21,7 +21,7 @@ type dropping struct {
 	cause     Cause
 	successor string
 	served    bool    // the address was up, as far as is known
-	hung      bool    // its memcached has not been seen to end just now
+	all       bool    // of its connections are to be reset
 	repeatAt  Instant // ask the kernel again, if it has not answered or refused
 }
 
@@ -287,8 +287,11 @@ func (m *Machine) putRecordBack(v *site) {
 // becomeDropping orders an address down. Its lease is released only when it is (F3).
 func (m *Machine) becomeDropping(l *lease, cause Cause, successor string) {
 	served := l.role == Holding || l.leftover != 0 || l.take.stayed
-	hung := cause == CauseInstanceDown && !l.site.in.diesNow(m.now)
-	l.drop = dropping{cause: cause, successor: successor, served: served, hung: hung}
+	all := successor == ""
+	if cause == CauseInstanceDown {
+		all = !l.site.in.diesNow(m.now)
+	}
+	l.drop = dropping{cause: cause, successor: successor, served: served, all: all}
 	m.turn(l, Dropping, cause)
 	l.validUntil, l.leftover = 0, 0
 	m.orderDrop(l)
@@ -299,7 +302,8 @@ func (m *Machine) becomeDropping(l *lease, cause Cause, successor string) {
 
 func (m *Machine) orderDrop(l *lease) {
 	l.drop.repeatAt = m.now.Add(m.cfg.Lease)
-	m.emit(DropAddress{Name: l.name, Late: l.drop.cause == CauseLeaseLost || l.drop.cause == CauseLeftover, Hung: l.drop.hung})
+	late := l.drop.cause == CauseLeaseLost || l.drop.cause == CauseLeftover
+	m.emit(DropAddress{Name: l.name, Late: late, All: l.drop.all && !late})
 }
 
 // addressDown releases a lease whose address is down, its sockets destroyed or silenced.

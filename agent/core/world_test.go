@@ -335,7 +335,7 @@ func (h *host) carryOut(e Effect) {
 			return AddressUp{e.Name, e.Term}
 		})
 	case DropAddress:
-		if e.Hung {
+		if e.All {
 			w.note("%s: looks for every connection of %s", h.name, e.Name)
 		}
 		h.later(dropTime, func() Event { h.takeDown(e.Name); return AddressDown{Name: e.Name, Took: dropTime} })
