@@ -73,9 +73,10 @@ func (m *Machine) addressSeen(e AddressSeen) {
 	}
 }
 
-// memberSeen notes that a member claims a VIP which this node holds; to all others it is no news, and neither is it to one that
-// has the address from an earlier life: it does not hold it, and the member does. While this node takes the VIP, and a moment longer, the last holder's words may still be under way: its announcement, or its answer
-// to somebody of this host who asked. It announces itself at that time anyhow.
+// memberSeen notes that a member claims a VIP which this node holds; to all others it is no news, nor to one that has the address
+// left over from an earlier life: the member may well hold it. While this node takes the VIP, and a moment longer, the last
+// holder's words may still be under way: its announcement, or its answer to somebody of this host who asked. It announces itself
+// at that time anyhow.
 func (m *Machine) memberSeen(v *site, s suspect, owner string) {
 	switch l := v.lease; {
 	case l.role != Holding:

@@ -36,10 +36,10 @@ type ProlongAddress struct {
 }
 
 // DropAddress asks for an address to be taken down: sockets destroyed while a reset can still leave, then
-// the address removed. Late: its lease is over, so the address goes first. All: every socket is looked for first, since its
-// memcached has not answered for a while and was not seen to end, and clients wait on them for what never comes; or since
-// nobody is named who would wait for the address, and resets what is left. Else a few of those that are known will do; the
-// others hear and say nothing more, and are destroyed later.
+// the address removed. Late: its lease is over, so the address goes first. All: every socket is looked for first. The clients
+// of a memcached that has not answered for a while, and was not seen to end, wait on them for what never comes; and where no
+// successor is named, nobody waits for the address, or knows of clients that are left. Else a few of those that are known will
+// do; the others hear and say nothing more, and are destroyed later.
 type DropAddress struct {
 	Name Name
 	Late bool
