@@ -189,7 +189,7 @@ var onHost = map[string]func(o *order){
 		o.on().step(AddressRestored{o.name(1)})
 	},
 	"unfenced": func(o *order) { // "unfenced a v1": its fence cannot be renewed
-		o.on().step(AddressLost{o.name(1), "no fence: operation not permitted"})
+		o.on().step(AddressLost{Name: o.name(1), Err: "no fence: operation not permitted"})
 	},
 	"fence": func(o *order) { o.fence = true },
 	"slow": func(o *order) { // "slow disk 500ms", "slow flush 500ms", "slow kernel 500ms": to put an address up

@@ -74,7 +74,7 @@ func TestCalmStepsLeaveNothingUndone(t *testing.T) {
 // TestAnswersListWhatChanged: a change is told until the claimant has seen it, a grant that runs out with every answer.
 func TestAnswersListWhatChanged(t *testing.T) {
 	v := newVoter(Config{Lease: 600 * time.Millisecond, DriftPPM: DefaultDriftPPM, VIPs: []VIP{{Name: "v1"}, {Name: "v2"}}},
-		"a", Durable{Memory: 1}, true, 1, &entropy{1}, func() ListID { return ListID{} })
+		"a", Durable{Memory: 1, Voters: []string{"a"}}, true, 1, &entropy{1}, func() ListID { return ListID{} })
 	counter, seen := uint64(0), uint64(0)
 	ask := func(now Instant, node string, entries ...ClaimEntry) Answer {
 		counter++
@@ -125,7 +125,7 @@ func TestAnswersAreBounded(t *testing.T) {
 		entries = append(entries, ClaimEntry{name, Fresh, Term{1, "b", uint64(i + 1)}})
 	}
 	v := newVoter(Config{Lease: 600 * time.Millisecond, DriftPPM: DefaultDriftPPM, VIPs: vips},
-		"a", Durable{Memory: 1}, true, 1, &entropy{1}, func() ListID { return ListID{} })
+		"a", Durable{Memory: 1, Voters: []string{"a"}}, true, 1, &entropy{1}, func() ListID { return ListID{} })
 	grant := func(counter uint64, entries []ClaimEntry) {
 		v.claim(1, "b", Claim{From: Claimant{"b", "b", 1}, Counter: counter, Life: 1, Echo: v.incarnation, Length: 600 * time.Millisecond, Entries: entries})
 	}
@@ -282,7 +282,7 @@ func TestAGrantThatGetsShorter(t *testing.T) {
 	cfg.Nodes, cfg.Lease = cfg.Voters, 5*time.Second
 	m := New(cfg)
 	term, length := Term{1, "n1", 7}, 600*time.Millisecond
-	m.Step(1, Started{Boot: "b", Entropy: 1, Valid: true, Durable: Durable{Memory: 1, Slots: []SlotRecord{
+	m.Step(1, Started{Boot: "b", Entropy: 1, Valid: true, Durable: Durable{Memory: 1, Voters: cfg.Voters, Slots: []SlotRecord{
 		{Name: "v1", Last: term, Grant: Claimant{"n1", "b1", 1}, Request: Request{1, 1}, Length: int64(length)},
 	}}})
 	m.Step(1, StateSaved{Seq: 1})

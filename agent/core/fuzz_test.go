@@ -144,7 +144,7 @@ func (g *absurd) event() Event {
 		case 1:
 			return AddressRestored{g.name()}
 		case 2:
-			return AddressLost{g.name(), "no fence"}
+			return AddressLost{Name: g.name(), Err: "no fence"}
 		}
 		return LinkChanged{g.name(), g.pick(3) > 0}
 	case 12:

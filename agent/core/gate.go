@@ -29,6 +29,7 @@ type instance struct {
 	orderedAt  Instant // when this agent last ordered its restart
 	diedAt     Instant // when this agent last saw it dead
 	restarts   int     // ordered in a row, without a proof
+	unproved   int     // flushes in a row that were not
 
 	stage            FlushStage
 	attempt          uint64
@@ -43,6 +44,9 @@ type instance struct {
 
 // flushRetry is the pause after a flush that was not proved.
 const flushRetry = time.Second
+
+// flushTries is how many flushes in a row without a proof it takes until a restart is what proves an instance.
+const flushTries = 3
 
 // restartGrace is how long a restart for a proof may take before the instance's other VIPs move.
 const restartGrace = time.Second
@@ -189,7 +193,7 @@ func (m *Machine) instanceUp(e InstanceUp) {
 	in.conns = e.Conns
 	in.life = e.Figures.Incarnation
 	if restarted {
-		in.undrainedUntil = 0 // its connections ended with the other process
+		in.undrainedUntil, in.unproved = 0, 0 // its connections, and what was flushed, ended with the other process
 		if in.stage != FlushIdle {
 			m.endStage(in)
 		}
@@ -221,7 +225,7 @@ func (m *Machine) proved(in *instance, p Proof, cause Cause, over map[Name]Term,
 		if l.role != Idle || l.leftover != 0 || !counts(v) {
 			continue
 		}
-		in.trouble, in.restarts = "", 0
+		in.trouble, in.restarts, in.unproved = "", 0, 0
 		r := v.record()
 		if v.clean() && r.Proof == p && r.Over == over[v.Name] {
 			continue
@@ -358,6 +362,7 @@ func (m *Machine) flushFailed(e FlushFailed) {
 		return
 	}
 	m.count("flush_failed")
+	in.unproved++
 	in.stage, in.trouble, in.flushNotBefore = FlushIdle, e.Reason, m.now.Add(flushRetry)
 	m.emit(Transition{Instance: e.Instance, From: "flushing", To: "tainted", Cause: CauseProof, Detail: e.Reason})
 }
@@ -382,8 +387,8 @@ func (m *Machine) checkFailed(e InstanceChecked) {
 }
 
 // forceProof restarts a busy memcached for a VIP that no clean node is left for, once a majority of
-// voters says so and if the operator configured how. An idle one is flushed without being told, and one that keeps its
-// memory would not be proved by a restart.
+// voters says so and if the operator configured how. An idle one is flushed without being told, but for what giveUpBarred says,
+// and restarted if that comes to nothing; one that keeps its memory would not be proved by a restart.
 func (m *Machine) forceProof(v *site, voter string) {
 	in := v.in
 	if in == nil || m.standing(v) != Eligible || v.clean() || m.mayContinue(v) {
@@ -399,11 +404,37 @@ func (m *Machine) forceProof(v *site, voter string) {
 			said++
 		}
 	}
+	if said < m.majority() {
+		return
+	}
+	m.giveUpBarred(in)
 	busy := !m.mayFlush(in) || in.stage == FlushQuieting && in.trouble != ""
-	if said < m.majority() || !busy || !m.mayRestart(v) {
+	if !busy && in.unproved < flushTries || !m.mayRestart(v) {
 		return
 	}
 	m.restartForProof(v)
+}
+
+// giveUpBarred lets an instance be flushed that serves nothing, where all that could be continued on it are VIPs that this node
+// may not take, whatever becomes of memcached and of the other nodes. That may last for ever.
+func (m *Machine) giveUpBarred(in *instance) {
+	var barred []*site
+	for _, v := range in.sites {
+		switch l := v.lease; {
+		case l.role != Idle || l.leftover != 0:
+			return
+		case !m.mayContinue(v):
+		case slices.Contains([]Standing{Excluded, LinkDown, AddressStuck, ForeignHost, OtherHands}, m.standing(v)):
+			barred = append(barred, v)
+		default:
+			return
+		}
+	}
+	for _, v := range barred {
+		v.kept = &ServiceRecord{VIP: v.Name, Instance: v.Instance, LastTerm: v.kept.LastTerm}
+		m.journal.dirty = true
+		m.emit(Transition{Name: v.Name, Instance: in.address, From: "warm", To: "tainted", Cause: CauseTainted})
+	}
 }
 
 // mayRestart reports whether a restart of a VIP's instance may be ordered now, and would prove anything.

@@ -92,7 +92,7 @@ func (m *Machine) homecoming(v *site, c *coming) Homecoming {
 // makeRoom frees the home's instance of a guest. An instance that serves a guest is never quiet, so the home
 // could not prove itself; two homes that hold each other's VIP would never part. The guest goes to a node
 // that is clean for it. Where there is none the instance is restarted, if it may be: the guest's cache is lost
-// by that, as it would be on its own way home.
+// by that, as it would be on its own way home. One without guests that no flush proves is restarted likewise.
 func (m *Machine) makeRoom(v *site, c *coming) {
 	if m.now < max(m.readyAt(v, c), c.nextTry) || v.in.unprovable != "" {
 		return
@@ -108,6 +108,9 @@ func (m *Machine) makeRoom(v *site, c *coming) {
 		}
 	}
 	if len(guests) == 0 {
+		if v.in.unproved >= flushTries && m.mayRestart(v) && m.hasSlot(v, c) {
+			m.restartForProof(v)
+		}
 		return
 	}
 	for _, g := range guests {

@@ -145,7 +145,7 @@ func (v *voter) turn(now Instant, s *slot, field []candidate, stagger time.Durat
 			return addressed{}, false
 		}
 		hint.Tainted = true
-		return addressed{best(s.vip, field).node, hint}, true
+		return addressed{s.taintedTurn(now, field).node, hint}, true
 	}
 	placeable := slices.DeleteFunc(field, func(c candidate) bool { return !c.placeable() })
 	next := best(s.vip, placeable)
@@ -165,6 +165,15 @@ func (v *voter) turn(now Instant, s *slot, field []candidate, stagger time.Durat
 		s.hintRank, s.nextHint = 0, now.Add(v.lease/4)
 	}
 	return addressed{next.node, hint}, true
+}
+
+// taintedFor is how long a tainted node is named before the next one is: longer than a restart takes.
+const taintedFor = 10 * restartGrace
+
+// taintedTurn picks, where no candidate is placeable, whose turn it is to give a cache up. The best may have no way to.
+func (s *slot) taintedTurn(now Instant, field []candidate) candidate {
+	ranked := rank(s.vip, field)
+	return ranked[int(now.Sub(s.noCleanSince)/taintedFor)%len(ranked)]
 }
 
 // starve notes that no placeable candidate is left.

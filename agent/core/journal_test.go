@@ -1,8 +1,12 @@
 package core
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestWhatNobodyWaitsForIsSavedWithTheNext: a release is in the file soon, and with the claim that follows it if one does; it is
@@ -71,4 +75,25 @@ func sends(out []Effect) (to []string) {
 		}
 	}
 	return to
+}
+
+// A proof of another instance address is void: the same process may have served the VIP by the present one since. What was
+// served by it is kept, and may be continued.
+func TestAProofByAnotherAddressIsForgotten(t *testing.T) {
+	served := Term{Epoch: 2, Node: "a", ID: 7}
+	before := Durable{Service: []ServiceRecord{
+		{VIP: "v1", Instance: "mc", Proof: Proof{Incarnation: Incarnation{PID: 3, Start: 4}}, Over: served, LastTerm: served},
+		{VIP: "v2", Instance: "mc", Served: served, Confirmed: map[string]uint64{"a": 1}},
+	}}
+	m := New(Config{
+		Node: "a", Voters: []string{"a", "b", "c"}, Lease: leaseConfig.Lease, DriftPPM: DefaultDriftPPM, Margin: MarginMin,
+		VIPs: []VIP{{Name: "v1", Home: "a", Instance: "other"}, {Name: "v2", Home: "a", Instance: "other"}},
+	})
+	m.Step(1, Started{Durable: before, Valid: true})
+	want := []ServiceRecord{{VIP: "v1", Instance: "mc", LastTerm: served}, before.Service[1]}
+	got := m.durable().Service
+	slices.SortFunc(got, func(a, b ServiceRecord) int { return strings.Compare(string(a.VIP), string(b.VIP)) })
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("records of service (-want +got):\n%s", diff)
+	}
 }

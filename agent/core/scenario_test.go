@@ -90,6 +90,8 @@ func (h *host) set(t *testing.T, address, what string) {
 	case "noflush":
 		c.noFlush = true
 		h.probe(address)
+	case "keepsitems":
+		c.keepsItems = true
 	case "norestart":
 		c.noRestart = true
 	case "restart":

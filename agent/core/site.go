@@ -69,12 +69,14 @@ func (m *Machine) vip(n Name) (*site, bool) {
 	return l.site, true
 }
 
-// keepRecord takes a record of service in, in place of the one of the same VIP and instance.
+// keepRecord takes a record of service in, in place of the one of the same VIP and instance. A proof is no stranger's: the
+// same process may have another address as well, and serve the VIP by that (F21).
 func (m *Machine) keepRecord(r *ServiceRecord) {
 	if v, ok := m.vip(r.VIP); ok && v.Instance == r.Instance {
 		v.kept = r
 		return
 	}
+	r.Proof, r.Over = Proof{}, Term{}
 	m.strangers[recordKey{r.VIP, r.Instance}] = r
 }
 

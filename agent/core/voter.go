@@ -88,7 +88,9 @@ func (g *grant) given() bool       { return g.to.Node != "" }
 func (r *reservation) given() bool { return r.node != "" }
 
 // newVoter returns a voter with what its file held. Loaded grants are armed for the longest possible
-// lease, since renewals are not written (F5); without a valid file, or one of a voter, it stays silent that long (F4).
+// lease, since renewals are not written (F5); without a valid file, or one of a voter, it stays silent that long (F4). A file
+// that goes by a list without this node is no voter's: what was served while it had no vote it was not told, and a majority
+// with it might call an older service the last (F8).
 func newVoter(cfg Config, name string, d Durable, valid bool, now Instant, random *entropy, list func() ListID) *voter {
 	v := &voter{
 		name: name, incarnation: random.draw(), memory: d.Memory, lease: cfg.Lease, names: numbered(cfg.VIPs), list: list,
@@ -100,7 +102,7 @@ func newVoter(cfg Config, name string, d Durable, valid bool, now Instant, rando
 		v.all = append(v.all, s)
 	}
 	v.silentUntil = min(d.SilentUntil, now.Add(cfg.grow(LeaseMax)))
-	if valid = valid && d.Memory != 0; !valid {
+	if valid = valid && d.Memory != 0 && slices.Contains(d.Voters, name); !valid {
 		v.memory = random.draw()
 		v.silentUntil = now.Add(cfg.grow(LeaseMax))
 	}
@@ -329,7 +331,7 @@ func (s *slot) decide(now Instant, source string, c *Claim, e *ClaimEntry, d *de
 	changed = s.grant.to != from || s.grant.length != c.Length || s.reserved.given()
 	floor := s.grant.floor
 	if s.grant.given() && s.grant.to != from {
-		floor = min(s.grant.expires, now.Add(s.grant.length))
+		floor = max(floor, min(s.grant.expires, now.Add(s.grant.length))) // of two lives before, the first may be fenced for longer
 	}
 	s.grant = grant{
 		to: from, source: source, life: c.Life, request: req, length: c.Length, expires: max(now.Add(c.Length), floor),

@@ -26,7 +26,7 @@ type booth struct {
 }
 
 func newBooth(lost bool) *booth {
-	b := &booth{now: 1, random: entropy{7}, file: Durable{Memory: 42}, list: ListID{Digest: 3, Previous: 2}}
+	b := &booth{now: 1, random: entropy{7}, file: Durable{Memory: 42, Voters: []string{"voter"}}, list: ListID{Digest: 3, Previous: 2}}
 	b.start(lost)
 	return b
 }
@@ -45,7 +45,7 @@ func (b *booth) start(lost bool) {
 
 // save replaces the file, as a machine does at its start and before an answer leaves that needs it.
 func (b *booth) save() {
-	b.file = Durable{}
+	b.file = Durable{Voters: []string{"voter"}}
 	b.v.keep(&b.file)
 }
 
@@ -236,13 +236,19 @@ func TestVoterBeginsWithWhatItsFileHolds(t *testing.T) {
 	if left, silent := promoted.silent(1); promoted.memory == 0 || !silent || left < LeaseMax {
 		t.Errorf("one that had no vote: memory %d, silent for another %v; want one of its own, and %v", promoted.memory, left, LeaseMax)
 	}
-	if before := began(config("v1"), Durable{Start: 4, Memory: 7}); before.memory != 7 || before.silentUntil > 1 {
+	list, other := []string{"a", "b", "c"}, []string{"b", "c", "d"}
+	if before := began(config("v1"), Durable{Start: 4, Memory: 7, Voters: list}); before.memory != 7 || before.silentUntil > 1 {
 		t.Errorf("one that had a vote: memory %d, silent until %v", before.memory, before.silentUntil)
+	}
+	back := began(config("v1"), Durable{Start: 4, Memory: 7, Voters: other, Slots: []SlotRecord{{Name: "v1", Last: Term{4, "b", 7}}}})
+	if _, silent := back.silent(1); back.memory == 7 || !silent || back.slots["v1"].last.Known() {
+		t.Errorf("one that was voted out: memory %d, silent %t, last term %v; want another, silence and none", back.memory, silent, back.slots["v1"].last)
 	}
 
 	granted := SlotRecord{Name: "v1", Last: Term{4, "b", 7}, Grant: Claimant{Node: "b", Boot: "b", Start: 1}, Length: int64(LeaseMax)}
 	var between, after Durable
-	began(config("v2"), Durable{Memory: 7, Slots: []SlotRecord{granted}}).keep(&between)
+	began(config("v2"), Durable{Memory: 7, Voters: list, Slots: []SlotRecord{granted}}).keep(&between)
+	between.Voters = list
 	v := began(config("v1", "v2"), between)
 	if s := v.slots["v1"]; !s.grant.given() || s.grant.to.Node != "b" || s.last != granted.Last {
 		t.Errorf("a VIP that was away from the configuration for one life: %+v, want it granted to b", v.slots["v1"])
@@ -258,6 +264,7 @@ func TestVoterBeginsWithWhatItsFileHolds(t *testing.T) {
 		t.Error("the file is to be written once what was granted of a VIP that is away is over, and not before")
 	}
 	absent.keep(&later)
+	later.Voters = list
 	if s := began(config("v1", "v2"), later).slots["v1"]; s.grant.given() || s.last != granted.Last {
 		t.Errorf("a VIP that was away for longer than any lease: %+v, want its last term and no grant: the holder may be another boot's", s)
 	}

@@ -82,6 +82,7 @@ type cache struct {
 	values        map[Name]int // version of each VIP's content, absent: a miss
 	keepsMemory   bool         // -e
 	noFlush       bool         // -F
+	keepsItems    bool         // after a flush, so that it cannot be proved: -o no_modern
 	noRestart     bool         // restart_command may not be run
 	busy          bool         // clients use its own address
 	queued        map[Name]int // a write received but not yet applied
@@ -527,6 +528,8 @@ func (h *host) flush(e FlushInstance) Event {
 		return FlushFailed{e.Instance, e.Attempt, "flush_all not allowed"}
 	case slices.ContainsFunc(e.Drained, func(n Name) bool { return c.queued[n] != 0 }):
 		return FlushFailed{e.Instance, e.Attempt, "connections left"}
+	case c.keepsItems:
+		return FlushFailed{e.Instance, e.Attempt, "not empty"}
 	}
 	c.values, c.oldest = map[Name]int{}, int64(h.w.now)
 	return FlushDone{e.Instance, e.Attempt, c.figures()}
