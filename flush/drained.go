@@ -21,11 +21,11 @@ const drainPoll = 20 * time.Millisecond
 //
 //   - in a listener's queue, not yet accepted: the queues have to have been seen empty once;
 //   - accepted, in the queue of a worker thread: fresh connections, which are dealt to the workers in turn, have to be
-//     answered by every worker, and each worker takes its queue in order;
+//     answered by every worker, as far as that can be told, and each worker takes its queue in order;
 //   - with a worker: `stats conns` lists it, with the address it was accepted on, until the worker has closed it.
 //
-// The first look costs 2 short connections per worker thread. Not drained within patience: ReasonConnectionsLeft, or
-// ReasonUnseen. A server with a stuck worker ends in ReasonTimeout.
+// A look that finds none listed costs 8 short connections per worker thread. Not drained within patience:
+// ReasonConnectionsLeft, or ReasonUnseen. A server with a stuck worker ends in ReasonTimeout.
 func Drained(ctx context.Context, addr netip.AddrPort, vips []netip.Addr, patience time.Duration) error {
 	return clientOf(addr).drained(ctx, vips, patience)
 }
@@ -81,6 +81,9 @@ func (s *session) leftOn(ctx context.Context, vips []netip.Addr) (string, error)
 	case queued > 0:
 		return fmt.Sprintf("%d connections wait to be accepted", queued), nil
 	}
+	if left := acceptedOn(conns, vips); left != "" {
+		return left, nil
+	}
 	if left, err := s.passEveryWorker(ctx); left != "" || err != nil {
 		return left, err
 	}
@@ -125,19 +128,29 @@ func acceptedOn(conns []memcached.Client, vips []netip.Addr) string {
 	return ""
 }
 
-// passEveryWorker returns "" when every worker thread has answered on a connection that was opened after the call. It
-// opens them until that is certain, and gives up for now if others open theirs as fast.
+// Fresh connections per worker thread: how many it takes at least, and after how many it is given up for now.
+//
+// What is counted does not show what others' connections a stuck worker was dealt: it takes none up. Had they its turn
+// each time, all that is counted would be answered. The minimum makes that a row of coincidences: with four workers others
+// would have to take each of the stuck one's 10 turns and few besides, where two rounds took 2. A connection costs 50 to
+// 100 us.
+const (
+	roundsMin = 8
+	roundsMax = 2 * roundsMin
+)
+
+// passEveryWorker returns "" when every worker thread has answered on a connection that was opened after the call, unless
+// others' connections fell on a stuck worker's turns and there only. It gives up for now if others open theirs as fast.
 func (s *session) passEveryWorker(ctx context.Context) (string, error) {
 	before, err := s.figures(ctx)
 	if err != nil {
 		return "", err
 	}
-	freshMax := 16 * before.Threads
-	for opened := 1; opened <= freshMax; opened++ {
+	for opened := 1; opened <= roundsMax*before.Threads; opened++ {
 		if err := s.fresh(ctx); err != nil {
 			return "", err
 		}
-		if opened < 2*before.Threads {
+		if opened < roundsMin*before.Threads {
 			continue
 		}
 		after, err := s.figures(ctx)
@@ -152,9 +165,9 @@ func (s *session) passEveryWorker(ctx context.Context) (string, error) {
 }
 
 // coversEveryWorker tells whether opened connections of ours, among total ones dealt to the workers in turn, must have
-// met every worker. A worker gets at least total/workers of them, so one that got none of ours got that many of the
-// others'. One more is allowed for than was counted: the server counts a connection only when its worker has taken it
-// up.
+// met every worker, if total is all that were dealt. A worker gets at least total/workers of them, so one that got none of
+// ours got that many of the others'. One more is allowed for than was counted, since the server counts a connection
+// only when its worker has taken it up; for more that a stuck worker has not, there is roundsMin.
 func coversEveryWorker(workers, opened int, total uint64) bool {
 	if workers < 1 || total < uint64(opened) {
 		return false // Also after a restart, or a stats reset.

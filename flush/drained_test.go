@@ -1,8 +1,10 @@
 package flush
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -118,10 +120,55 @@ func TestDrainedPassesEveryWorker(t *testing.T) {
 		if err := mustOpen(t, c).drained(t.Context(), testVIPs, 0); err != nil {
 			t.Fatal(err)
 		}
-		if n := server.Count("mn"); n != 6 {
-			t.Errorf("asked %d times, want twice per worker", n)
+		if n := server.Count("mn"); n != 3*roundsMin {
+			t.Errorf("asked %d times, want %d per worker", n, roundsMin)
 		}
 	})
+}
+
+// While connections are left anyway, the workers are not asked as well.
+func TestDrainedAsksTheWorkersOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server, c := inMemory(t, fake.Options{Threads: 3})
+		closed := time.AfterFunc(time.Second, server.AddDestroyed(netip.AddrPortFrom(testVIPs[0], 11211)))
+		defer closed.Stop()
+		if err := mustOpen(t, c).drained(t.Context(), testVIPs, 2*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if n := server.Count("mn"); n != 3*roundsMin {
+			t.Errorf("asked %d times, want %d per worker", n, roundsMin)
+		}
+	})
+}
+
+// A stuck worker counts none of its connections. If others' take its turns, as often as they do, everything counted is
+// ours, and answered.
+func TestDrainedWhereOthersMeetTheStuckWorker(t *testing.T) {
+	const workers, stuck = 4, 3
+	for _, coincidences := range []int{0, 1, 2, 5, 9} {
+		t.Run(fmt.Sprint(coincidences), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, c := inMemory(t, fake.Options{Threads: workers})
+				s := mustOpen(t, c)
+				answers, turn, theirs := c.dial, 0, 0
+				s.dial = func(ctx context.Context, addr netip.AddrPort) (*memcached.Conn, error) {
+					if turn%workers == stuck && theirs < coincidences {
+						turn, theirs = turn+1, theirs+1
+					}
+					turn++
+					if (turn-1)%workers != stuck {
+						return answers(ctx, addr)
+					}
+					ours, _ := net.Pipe() // accepted, and nobody takes it up
+					return memcached.New(ours, "stuck"), nil
+				}
+				wantReason(t, s.drained(t.Context(), testVIPs, 0), ReasonTimeout)
+				if theirs != coincidences {
+					t.Errorf("others met the stuck worker %d times, want %d", theirs, coincidences)
+				}
+			})
+		})
+	}
 }
 
 // Where others connect all the time, more connections are needed, and in the end the answer is no.
@@ -174,7 +221,7 @@ func TestCoversEveryWorker(t *testing.T) {
 			}
 		}
 		if !coversEveryWorker(workers, 2*workers, uint64(2*workers)) {
-			t.Errorf("%d workers: two rounds of our own are not enough", workers)
+			t.Errorf("%d workers: two rounds of our own do not cover them", workers)
 		}
 	}
 	if coversEveryWorker(4, 8, 7) || coversEveryWorker(0, 8, 8) {

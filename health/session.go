@@ -2,9 +2,11 @@ package health
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -129,10 +131,26 @@ func (s *session) converse(ctx context.Context, conn *memcached.Conn) {
 	}
 }
 
+// connectAgainAfter is when an attempt to connect that nobody answers is begun anew. The kernel repeats its first packet
+// after 1 s and then ever less often, up to once a minute, so what begins to take connections would be found late.
+const connectAgainAfter = 2 * time.Second
+
+// dial connects, however often that takes: who waits for an answer counts it overdue by a clock of their own, and nothing
+// that happens meanwhile counts besides.
+func dial(ctx context.Context, addr netip.AddrPort) (net.Conn, error) {
+	dialer := net.Dialer{KeepAlive: -1, Timeout: connectAgainAfter}
+	for {
+		nc, err := dialer.DialContext(ctx, "tcp", addr.String())
+		// ETIMEDOUT, by which the kernel gives up, is neither of the two.
+		if ours := errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded); !ours || ctx.Err() != nil {
+			return nc, err
+		}
+	}
+}
+
 // connect opens a connection that is not kept alive by empty packets: questions do that.
 func connect(ctx context.Context, addr netip.AddrPort) (*net.TCPConn, error) {
-	dialer := net.Dialer{KeepAlive: -1}
-	nc, err := dialer.DialContext(ctx, "tcp", addr.String())
+	nc, err := dial(ctx, addr)
 	if err != nil {
 		return nil, err // The net package's error names operation and address.
 	}

@@ -45,6 +45,8 @@ const (
 	diagInfo            = 2  // INET_DIAG_INFO: a struct tcp_info
 	diagReceivedOffset  = 52 // tcpi_last_data_recv in it, in milliseconds
 	diagExtensionOffset = 3  // which such attributes are wanted, a bit for each
+
+	diagTimerOver = 3 // in an answer, the timer of a connection that is over; one in FIN_WAIT2 may be, by its state
 )
 
 // encodeSocketDump asks for the connections whose local address is one of locals. IPv4 matches sockets of a
@@ -123,7 +125,7 @@ func decodeSocket(b []byte) (reportedSocket, error) {
 	if len(b) < diagAnswerBytes {
 		return reportedSocket{}, errMalformed
 	}
-	s := reportedSocket{socket: socket{family: b[0]}, state: b[1], quiet: math.MaxInt64}
+	s := reportedSocket{socket: socket{family: b[0], over: b[2] == diagTimerOver}, state: b[1], quiet: math.MaxInt64}
 	copy(s.id[:], b[4:])
 	const sourceOffset = 4 // after the two ports
 	switch s.family {

@@ -56,6 +56,8 @@ type socket struct {
 	// id is the kernel's name of the socket. Invariant: it holds the cookie that the kernel gave, so
 	// that a request to destroy it cannot hit another socket (a listener) after it is gone.
 	id [socketIDBytes]byte
+	// over means that it is only remembered, in TIME_WAIT or closed by this side alone: no process reads from it.
+	over bool
 }
 
 const socketIDBytes = 48

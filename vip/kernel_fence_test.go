@@ -550,17 +550,74 @@ func TestKernelLateElementIsWrittenAgain(t *testing.T) {
 	if err := f.open(ip, lease); err != nil {
 		t.Fatal(err)
 	}
-	found := false
-	for _, e := range f.elements(f.layout.ip[true].in) {
+	if passes := f.passes(ip); passes == 0 || passes > 10*time.Second {
+		t.Errorf("%s passes for another %v, its lease has 10 s", ip, passes)
+	}
+}
+
+// passes is how long the kernel still lets packets to an address pass.
+func (f *nftFence) passes(ip netip.Addr) time.Duration {
+	for _, e := range f.elements(newLayout().ip[ip.Is4()].in) {
 		if key, _ := netip.AddrFromSlice(e.Key); key == ip {
-			found = true
-			if e.Expires > 10*time.Second {
-				t.Errorf("%s passes for another %v, its lease has 10 s", ip, e.Expires)
-			}
+			return e.Expires
 		}
 	}
-	if !found {
-		t.Errorf("%s does not pass at all", ip)
+	return 0
+}
+
+// TestKernelLateTablesAreWrittenAgain: as an element is, but not for ever.
+func TestKernelLateTablesAreWrittenAgain(t *testing.T) {
+	t.Parallel()
+	w := newFencedWorld(t)
+	f := w.open(t).fence.(*nftFence)
+	ip, asked := service.Prefix.Addr(), 0
+	f.leases[ip] = func() time.Duration {
+		if asked++; asked == 1 {
+			return time.Minute
+		}
+		return 10 * time.Second // the first write took 50 s
+	}
+	if err := f.rebuild(); err != nil {
+		t.Fatal(err)
+	}
+	if passes := f.passes(ip); passes == 0 || passes > 10*time.Second {
+		t.Errorf("%s passes for another %v, its lease has 10 s", ip, passes)
+	}
+	before, err := f.askGeneration()
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := time.Hour
+	f.leases[ip] = func() time.Duration {
+		left -= time.Second // each is late
+		return left
+	}
+	if err := f.rebuild(); err != nil {
+		t.Fatal(err)
+	}
+	if writes := f.generation - before; writes != writesMax {
+		t.Errorf("written %d times, want %d", writes, writesMax)
+	}
+}
+
+// TestFenceThatCannotBeRewrittenIsShut: what was written before is still there.
+func TestFenceThatCannotBeRewrittenIsShut(t *testing.T) {
+	t.Parallel()
+	w := newFencedWorld(t)
+	f := w.open(t).fence.(*nftFence)
+	ip := service.Prefix.Addr()
+	if err := f.open(ip, func() time.Duration { return time.Hour }); err != nil {
+		t.Fatal(err)
+	}
+	f.managed = append(f.managed, netip.Addr{})
+	if err := f.rebuild(); err == nil {
+		t.Fatal("the kernel took an address of no length")
+	}
+	if err := f.shut(ip, both); err != nil {
+		t.Fatal(err)
+	}
+	if elements := w.nft(t, "list set inet memvip in4"); strings.Contains(elements, "elements") {
+		t.Errorf("left after it was shut: %s", elements)
 	}
 }
 

@@ -99,6 +99,90 @@ func TestKernelDropEndsEveryState(t *testing.T) {
 	}
 }
 
+// TestKernelTellsWhatIsOver: what no process reads from, which is not to be asked for where the kernel cannot destroy it.
+// A connection that only this side has closed looks by its state like one that a process has.
+func TestKernelTellsWhatIsOver(t *testing.T) {
+	t.Parallel()
+	w := newRealWorld(t)
+	m := w.open(t)
+	take(t, m, service)
+	w.connect(t, service.Prefix.Addr(), boundPort)
+	w.halfOpen(t, service.Prefix.Addr(), boundPort)
+	w.timeWait(t, service.Prefix.Addr())
+	w.finWait(t, service.Prefix.Addr())
+	awaitStates(t, m, stateEstablished, stateSynReceived, stateTimeWait, stateFinWait2)
+	k := m.kernel.(*netlinkKernel)
+	for _, want := range []int{4, 2} {
+		if list, err := k.sockets(service.Prefix.Addr()); len(list) != want || err != nil {
+			t.Errorf("%d listed, %v; want %d", len(list), err, want)
+		}
+		k.keepsOver.Store(true)
+	}
+	if dropped := drop(t, m, service); dropped.Sockets != 2 {
+		t.Errorf("destroyed %d sockets, want 2", dropped.Sockets)
+	}
+}
+
+// TestRefusalToDestroy: kernels before 6.0 do not destroy what is over, and some destroy nothing.
+func TestRefusalToDestroy(t *testing.T) {
+	over, live := socket{over: true}, socket{}
+	for _, c := range []struct {
+		s     socket
+		errno unix.Errno
+		want  error
+		keeps bool
+	}{
+		{live, unix.ENOENT, nil, false},
+		{over, unix.ESTALE, nil, false},
+		{live, unix.EPERM, unix.EPERM, false},
+		{over, unix.EPERM, unix.EPERM, false},
+		{live, unix.EOPNOTSUPP, ErrNoSocketDestroy, false},
+		{over, unix.EOPNOTSUPP, nil, true},
+	} {
+		var k netlinkKernel
+		if err := k.destroyError(c.s, c.errno); !errors.Is(err, c.want) {
+			t.Errorf("%v of %+v: %v, want %v", c.errno, c.s, err, c.want)
+		}
+		if k.ends(over) == c.keeps || !k.ends(live) {
+			t.Errorf("after %v of %+v: over ends %v, live %v", c.errno, c.s, k.ends(over), k.ends(live))
+		}
+	}
+}
+
+// TestKernelRefusalNamesItsRequest among many.
+func TestKernelRefusalNamesItsRequest(t *testing.T) {
+	t.Parallel()
+	w := newRealWorld(t)
+	m := w.open(t)
+	take(t, m, service)
+	for range batchMax + 7 {
+		w.connect(t, service.Prefix.Addr(), boundPort)
+	}
+	k := m.kernel.(*netlinkKernel)
+	list, err := k.sockets(service.Prefix.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bodies [][]byte
+	var gone []socket
+	var want, got []int
+	for i, s := range list {
+		bodies = append(bodies, encodeSocketDestroy(s))
+		if i%3 == 1 {
+			gone, want = append(gone, s), append(want, i)
+		}
+	}
+	if n, err := k.destroy(gone); n != len(gone) || err != nil {
+		t.Fatalf("destroyed %d, %v", n, err)
+	}
+	if err := k.diag.batch(unix.SOCK_DESTROY, bodies, func(i int, _ unix.Errno) { got = append(got, i) }); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("refused %v, want %v", got, want)
+	}
+}
+
 // awaitStates waits until there is one connection of the service in each of the states.
 func awaitStates(t *testing.T, m *Manager, want ...uint8) {
 	t.Helper()
@@ -161,6 +245,14 @@ func internetChecksum(b []byte) uint16 {
 // timeWait makes a connection that the server closed first.
 func (w *realWorld) timeWait(t *testing.T, ip netip.Addr) {
 	t.Helper()
+	if err := w.finWait(t, ip).Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// finWait makes one that only the server has closed, and returns the client's end.
+func (w *realWorld) finWait(t *testing.T, ip netip.Addr) net.Conn {
+	t.Helper()
 	var listener net.Listener
 	w.host.in(t, func() (err error) {
 		listener, err = net.Listen("tcp4", netip.AddrPortFrom(ip, 11213).String())
@@ -183,7 +275,9 @@ func (w *realWorld) timeWait(t *testing.T, ip netip.Addr) {
 	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Fatalf("client saw %v, want the end", err)
 	}
-	if err := errors.Join(<-closed, conn.Close()); err != nil {
+	if err := <-closed; err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,6 +25,9 @@ type netlinkKernel struct {
 	raw    *rawSender   // IP packets, out only
 	ears   *ears        // Ethernet frames, in only
 	events *eventSocket
+
+	// keepsOver means that the kernel cannot destroy connections that are over (before 6.0), which is no fault.
+	keepsOver atomic.Bool
 }
 
 var _ kernel = (*netlinkKernel)(nil)

@@ -338,27 +338,16 @@ func (f *nftFence) rebuild() error {
 }
 
 // write makes the tables anew with what is open and the addresses that are managed, each for a time or, if it is
-// zero, for good, in one transaction.
+// zero, for good. What had to wait is written once more, as in open.
 func (f *nftFence) write(managed map[netip.Addr]time.Duration) error {
-	f.layout = newLayout()
-	holds := filling{}
-	for _, name := range f.links {
-		holds.addLink(f.layout.links, name)
-	}
-	for ip, length := range managed {
-		holds.add(f.layout.managedSets(ip), ip, length)
-	}
-	clear(f.known)
-	for ip, lease := range f.leases {
-		if left := lease(); left > 0 {
-			f.known[ip] = f.layout.setsOf(ip, both)
-			holds.add(f.known[ip], ip, left)
+	for range writesMax {
+		late, err := f.replace(managed)
+		if err != nil {
+			return err
 		}
-	}
-	f.layout.write(f.conn, f.reject, holds)
-	if err := f.conn.Flush(); err != nil {
-		clear(f.known)
-		return err
+		if late <= lateWrite {
+			break
+		}
 	}
 	var errs []error
 	for ip, lease := range f.leases {
@@ -369,6 +358,34 @@ func (f *nftFence) write(managed map[netip.Addr]time.Duration) error {
 	generation, err := f.askGeneration()
 	f.generation = generation
 	return errors.Join(append(errs, err)...)
+}
+
+// replace writes the tables in one transaction, and tells by how much an element of what is open may end late. If it
+// fails, what was there before is what is known.
+func (f *nftFence) replace(managed map[netip.Addr]time.Duration) (late time.Duration, err error) {
+	tables, holds := newLayout(), filling{}
+	for _, name := range f.links {
+		holds.addLink(tables.links, name)
+	}
+	for ip, length := range managed {
+		holds.add(tables.managedSets(ip), ip, length)
+	}
+	written, known := map[netip.Addr]time.Duration{}, map[netip.Addr][]*nftables.Set{}
+	for ip, lease := range f.leases {
+		if left := lease(); left > 0 {
+			written[ip], known[ip] = left, tables.setsOf(ip, both)
+			holds.add(known[ip], ip, left)
+		}
+	}
+	tables.write(f.conn, f.reject, holds)
+	if err := f.conn.Flush(); err != nil {
+		return 0, err
+	}
+	f.layout, f.known = tables, known
+	for ip, left := range written {
+		late = max(late, left-f.leases[ip]())
+	}
+	return late, nil
 }
 
 // inspect looks whether somebody else has changed the rule set, and if so whether ours is still whole.

@@ -144,19 +144,21 @@ func (r *requester) transact(changes []change) error {
 // transactionHeader is netfilter's header of a message that begins or ends a transaction; it names the subsystem.
 var transactionHeader = []byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, unix.NFNL_SUBSYS_NFTABLES}
 
-// batch sends requests of one kind, many at a time, and calls refused with the error of each that failed.
+// batch sends requests of one kind, many at a time, and calls refused with the index and the error of each that failed.
 // Between two times other callers have their turn.
-func (r *requester) batch(kind uint16, bodies [][]byte, refused func(unix.Errno)) error {
+func (r *requester) batch(kind uint16, bodies [][]byte, refused func(int, unix.Errno)) error {
+	sent := 0
 	for some := range slices.Chunk(bodies, batchMax) {
-		if err := r.together(kind, some, refused); err != nil {
+		if err := r.together(kind, some, func(i int, errno unix.Errno) { refused(sent+i, errno) }); err != nil {
 			return err
 		}
+		sent += len(some)
 	}
 	return nil
 }
 
 // together sends batchMax requests of one kind at most, as batch does.
-func (r *requester) together(kind uint16, bodies [][]byte, refused func(unix.Errno)) error {
+func (r *requester) together(kind uint16, bodies [][]byte, refused func(int, unix.Errno)) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	first := r.sequence + 1
@@ -237,7 +239,7 @@ func (r *requester) receive(read func(*requester) error, answer func(body []byte
 
 // receiveRefusals reads the answers to a batch that began with the request numbered first, up to that to
 // its last request.
-func (r *requester) receiveRefusals(first uint32, refused func(unix.Errno)) error {
+func (r *requester) receiveRefusals(first uint32, refused func(int, unix.Errno)) error {
 	for {
 		if err := r.read(); err != nil {
 			return err
@@ -247,7 +249,7 @@ func (r *requester) receiveRefusals(first uint32, refused func(unix.Errno)) erro
 				continue
 			}
 			if errno := message.errno(); errno != 0 {
-				refused(errno)
+				refused(int(message.sequence-first), errno)
 			}
 			if message.sequence == r.sequence {
 				return nil

@@ -15,13 +15,16 @@ func (k *netlinkKernel) sockets(locals ...netip.Addr) ([]socket, error) {
 	var list []socket
 	err := k.diag.dump(diagDump, encodeSocketDump(locals...), func() { list = nil }, func(answer []byte) error {
 		s, err := decodeSocket(answer)
-		if err == nil && s.isConnection(locals...) {
+		if err == nil && s.isConnection(locals...) && k.ends(s.socket) {
 			list = append(list, s.socket)
 		}
 		return err
 	})
 	return list, noDiag(err)
 }
+
+// ends reports whether it is of any use to ask for a socket's end: whoever asks until none is left would never be done.
+func (k *netlinkKernel) ends(s socket) bool { return !s.over || !k.keepsOver.Load() }
 
 func (k *netlinkKernel) connections(ips []netip.Addr, each func(connection)) error {
 	if k.census == nil {
@@ -56,9 +59,9 @@ func (k *netlinkKernel) destroy(list []socket) (destroyed int, err error) {
 	}
 	destroyed = len(list)
 	var failure error
-	err = k.diag.batch(unix.SOCK_DESTROY, bodies, func(errno unix.Errno) {
+	err = k.diag.batch(unix.SOCK_DESTROY, bodies, func(i int, errno unix.Errno) {
 		destroyed--
-		if err := destroyError(errno); err != nil && failure == nil {
+		if err := k.destroyError(list[i], errno); err != nil && failure == nil {
 			failure = err
 		}
 	})
@@ -68,12 +71,15 @@ func (k *netlinkKernel) destroy(list []socket) (destroyed int, err error) {
 	return destroyed, failure
 }
 
-// destroyError says what it means that a socket was not destroyed: nothing, if it was gone before.
-func destroyError(errno unix.Errno) error {
-	switch errno {
-	case unix.ENOENT, unix.ESTALE:
+// destroyError says what it means that a socket was not destroyed: nothing, if it was gone before, or is as good as that.
+func (k *netlinkKernel) destroyError(s socket, errno unix.Errno) error {
+	switch {
+	case errno == unix.ENOENT, errno == unix.ESTALE:
 		return nil
-	case unix.EOPNOTSUPP:
+	case errno == unix.EOPNOTSUPP && s.over:
+		k.keepsOver.Store(true)
+		return nil
+	case errno == unix.EOPNOTSUPP:
 		return ErrNoSocketDestroy
 	}
 	return errno
