@@ -225,7 +225,7 @@ func (w *addressWorker) renew() {
 		}
 		w.asked.Store(false)
 		if err := w.port.Renew(w.address); errors.Is(err, vip.ErrFence) {
-			w.queue.put(core.AddressLost{Name: w.name, Err: err.Error()})
+			w.queue.put(core.AddressLost{Name: w.name, Err: err.Error(), Fence: true})
 		}
 	}
 }
@@ -279,7 +279,7 @@ func (w *addressWorker) prolong(o *addressOrder) {
 	case errors.Is(err, vip.ErrTooLate), errors.Is(err, vip.ErrNotHeld):
 		w.gone(o, err)
 	case errors.Is(err, vip.ErrFence), o.gone && err != nil && !errors.Is(err, vip.ErrNotAnnounced):
-		w.queue.put(core.AddressLost{Name: w.name, Err: err.Error()})
+		w.queue.put(core.AddressLost{Name: w.name, Err: err.Error(), Fence: errors.Is(err, vip.ErrFence)})
 	case err != nil && !errors.Is(err, vip.ErrNotAnnounced):
 		w.diary.trouble(logrus.Fields{fieldVIP: w.name}, "address not refreshed", err)
 	case result == vip.ProlongedRestored:

@@ -207,7 +207,8 @@ func (a *agent) answerAboutVIP(ctx context.Context, r control.Request) control.R
 	return a.order(ctx, r, core.MoveRequested{Name: core.Name(r.VIP), To: r.To})
 }
 
-// answerFlush empties what serves at once, and has the rest flushed and proved as before any service.
+// answerFlush empties what serves at once, and has the rest flushed and proved as before any service. One that fails keeps
+// no other from it; it is refused where nothing came of it at all.
 func (a *agent) answerFlush(ctx context.Context, r control.Request) control.Response {
 	status, err := a.loop.ask(ctx)
 	if err != nil {
@@ -232,9 +233,17 @@ func (a *agent) answerFlush(ctx context.Context, r control.Request) control.Resp
 			continue
 		}
 		if err := a.loop.instances.empty(ctx, name); err != nil {
-			return control.Fail(control.FailRefused, "flush_all at %s on %s: %v", name, a.self.Name, why(err))
+			flushed.Failed = append(flushed.Failed, control.FlushFailure{Address: name, Error: why(err)})
+			continue
 		}
 		flushed.Serving = append(flushed.Serving, name)
+	}
+	if len(flushed.Failed) > 0 && len(flushed.Serving)+len(flushed.Proving) == 0 {
+		var all []string
+		for _, f := range flushed.Failed {
+			all = append(all, fmt.Sprintf("flush_all at %s on %s: %s", f.Address, a.self.Name, f.Error))
+		}
+		return control.Fail(control.FailRefused, "%s", strings.Join(all, "; "))
 	}
 	return control.Reply(flushed)
 }

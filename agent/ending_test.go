@@ -195,6 +195,88 @@ func TestAnUpgradeThatIsRefusedChangesNothing(t *testing.T) {
 	})
 }
 
+// What restarts a memcached would not survive this life.
+func TestAMemcachedThatIsBeingRestartedIsNotInterrupted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMortal(t, configs.StopHandover)
+		m.options.Program = newProgram(t, "#!/bin/sh\n")
+		m.await(t.Context())
+		done := make(chan struct{})
+		set(m.rig, &m.rig.instances.restart, func(ctx context.Context) error {
+			select {
+			case <-done:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+		m.rig.order(core.RestartInstance{Instance: mc})
+		m.rig.want("restart [restart it]")
+		const want = "memcached " + mc + " is being restarted by restart_command: ask again when it is done"
+		for _, c := range []struct {
+			signal os.Signal
+			what   string
+		}{{unix.SIGUSR2, "upgrade"}, {unix.SIGHUP, "reload"}} {
+			m.options.Program.wanted <- c.signal
+			m.rig.settle()
+			m.rig.want()
+			if r := m.refusedBefore(); r == nil || r.What != c.what || r.Why != want {
+				t.Errorf("the status says %+v, want %s: %s", r, c.what, want)
+			}
+		}
+		close(done)
+		m.rig.settle()
+		m.options.Program.wanted <- unix.SIGHUP
+		m.rig.settle()
+		m.rig.want("stoprequested")
+	})
+}
+
+// A restart may begin while the program is tried.
+func TestARestartThatBeganDuringATrialIsNotInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	begun, goOn := filepath.Join(dir, "begun"), filepath.Join(dir, "go-on")
+	m := newMortalNow(t, newProgram(t, "#!/bin/sh\n: > "+begun+"\nwhile [ ! -e "+goOn+" ]; do sleep 0.01; done\n"))
+	one := &instance{name: mc}
+	m.loop.instances.all = map[string]*instance{mc: one}
+	go func() {
+		eventually(t, "the trial has begun", func() bool { return exists(begun) })
+		one.restarting.Store(true)
+		_ = os.WriteFile(goOn, nil, 0o600)
+	}()
+	if err := m.trial(t.Context()); err == nil || !strings.Contains(err.Error(), "is being restarted") {
+		t.Errorf("%v", err)
+	}
+}
+
+// A log that is not read is waited for while leases are renewed, but not by a stop.
+func TestATrialWaitsForTheLogAndAStopDoesNot(t *testing.T) {
+	r := &slowReader{let: make(chan struct{})}
+	m := newMortalNow(t, newProgram(t, "#!/bin/sh\n"))
+	log, closing := NewLogger(r)
+	m.options.Output = closing
+	log.Info("stuck")
+	begun := time.Now()
+	if err := m.trial(t.Context()); err != nil || time.Since(begun) < logPatience {
+		t.Errorf("%v after %s, want the log to be waited for", err, time.Since(begun))
+	}
+	begun = time.Now()
+	m.options.Program.wanted <- unix.SIGUSR2
+	go func() {
+		pass(logPatience / 10) // the trial is over long before
+		m.signals <- unix.SIGTERM
+	}()
+	end, asked := m.awaitEnding(t.Context())
+	m.tellers.wait()
+	if !asked || end.next != nil || time.Since(begun) >= logPatience {
+		t.Errorf("ends by %+v after %s, asked for: %t", end, time.Since(begun), asked)
+	}
+	close(r.let)
+	if err := closing.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAnUpgradeKeepsEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMortal(t, configs.StopHandover)
@@ -266,7 +348,7 @@ func newMortalNow(t *testing.T, p *Program) *mortal {
 	m := &mortal{signals: make(chan os.Signal, 2)}
 	m.agent = &agent{
 		options: Options{Signals: m.signals, Program: p}, diary: newDiary(nil), ctx: t.Context(),
-		loop:   &loop{shared: shared{queue: newQueue()}},
+		loop:   &loop{shared: shared{queue: newQueue()}, instances: &instances{}},
 		config: &configs.Config{Agent: configs.Agent{Stop: configs.StopHandover}}, tellers: newCrew(func(error) {}),
 	}
 	return m

@@ -123,6 +123,16 @@ func (s *instances) flush(e core.FlushInstance) {
 	})
 }
 
+// restarting names an instance whose restart command runs, if there is one. It may be called from any goroutine.
+func (s *instances) restarting() (name string, ok bool) {
+	for _, name := range s.names() {
+		if s.all[name].restarting.Load() {
+			return name, true
+		}
+	}
+	return "", false
+}
+
 // restart runs the operator's command. What came of it is seen by the prober; why it failed, by people.
 func (s *instances) restart(e core.RestartInstance) {
 	in := s.all[e.Instance]

@@ -17,7 +17,8 @@ const (
 	// nodesForOne is the largest cluster whose agents run on one core at a time. All that an agent does is a few
 	// microseconds here and there, each handed from one goroutine to the next; with two cores each hand-over wakes a thread
 	// on the other, which costs more than it finds to do there, and takeovers are not faster by it. A call that waits in
-	// the kernel gives the core away. Beyond, a voter hears thousands of packets a second.
+	// the kernel gives the core away, but for the start of a program, which keeps it until the child has become that: a
+	// child first becomes what is in memory (see command.Become). Beyond, a voter hears thousands of packets a second.
 	nodesForOne = 64
 	// coresMax is how many cores the agent runs on at once at most: more would not make it faster, and in a real-time
 	// class it is not to keep a host from its other work, whatever goes wrong in it.

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"io"
 	"sync"
@@ -15,8 +16,10 @@ import (
 const (
 	// logLinesWaiting is how many lines may wait for a slow reader of the log.
 	logLinesWaiting = 4096
-	// logPatience is how long the end of the agent waits for that reader.
+	// logPatience is how long that reader is waited for by an end of the agent, and by what may wait while leases are renewed.
 	logPatience = time.Second
+	// logHaste is how long it is waited for where nobody renews them meanwhile.
+	logHaste = 20 * time.Millisecond
 )
 
 // A Log is what stands between a logger and where it writes to.
@@ -24,8 +27,8 @@ type Log interface {
 	// Shape has everything from now on written in a form, and only what is of a level or worse. The zero values are the
 	// defaults of the configuration.
 	Shape(configs.LogFormat, configs.LogLevel)
-	// Flush writes what waits, unless that takes too long.
-	Flush()
+	// Flush writes what waits, until ctx ends.
+	Flush(ctx context.Context)
 	// Close does so too, and says if it took too long. Nothing is written afterwards.
 	Close() error
 }
@@ -132,16 +135,26 @@ func (p *patientWriter) hand(l line) bool {
 	}
 }
 
-// Flush returns when everything that was taken is written, or the patience is over.
-func (p *patientWriter) Flush() {
+// Flush returns when everything that was taken is written, or ctx has ended.
+func (p *patientWriter) Flush(ctx context.Context) {
 	reached := make(chan struct{})
 	if !p.hand(line{reached: reached}) {
 		return // a reader that is that far behind is not waited for
 	}
 	select {
 	case <-reached:
-	case <-time.After(logPatience):
+	case <-ctx.Done():
 	}
+}
+
+// flush gives the log so long to be written, if that can be told.
+func (o *Options) flush(ctx context.Context, patience time.Duration) {
+	if o.Output == nil {
+		return
+	}
+	ctx, enough := context.WithTimeout(ctx, patience)
+	defer enough()
+	o.Output.Flush(ctx)
 }
 
 // Close returns when everything that was taken is written, or the patience is over.

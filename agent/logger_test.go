@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"context"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -32,7 +33,7 @@ func TestFlushWaitsForWhatWaits(t *testing.T) {
 			pass(logPatience / 2)
 			close(r.let)
 		}()
-		closing.Flush()
+		closing.Flush(t.Context())
 		r.mu.Lock()
 		if n := bytes.Count(r.text.Bytes(), []byte("\n")); n != 2 {
 			t.Errorf("%d lines written, want both", n)
@@ -42,7 +43,7 @@ func TestFlushWaitsForWhatWaits(t *testing.T) {
 		if err := closing.Close(); err != nil || bytes.Count(r.text.Bytes(), []byte("\n")) != 3 {
 			t.Errorf("closed with %v after %q", err, r.text.String())
 		}
-		closing.Flush() // nothing is left to do
+		closing.Flush(t.Context()) // nothing is left to do
 	})
 }
 
@@ -51,10 +52,19 @@ func TestFlushDoesNotWaitForEver(t *testing.T) {
 		r := &slowReader{let: make(chan struct{})}
 		log, closing := NewLogger(r)
 		log.Info("one")
+		o := Options{Output: closing}
+		for _, patience := range []time.Duration{logPatience, logHaste} {
+			begun := time.Now()
+			o.flush(t.Context(), patience)
+			if waited := time.Since(begun); waited != patience {
+				t.Errorf("waited %s, want %s", waited, patience)
+			}
+		}
+		over, end := context.WithCancel(t.Context())
+		end()
 		begun := time.Now()
-		closing.Flush()
-		if waited := time.Since(begun); waited != logPatience {
-			t.Errorf("waited %s, want %s", waited, logPatience)
+		if o.flush(over, logPatience); time.Now() != begun {
+			t.Error("waited for a log after its time")
 		}
 		close(r.let)
 		if err := closing.Close(); err != nil {

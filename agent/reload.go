@@ -74,8 +74,27 @@ func (a *agent) grant(ctx context.Context, w wish, err error) (end ending, ok bo
 
 // trial asks whether this process could begin anew here: another program, or its own with the configuration of now. It
 // could not if this node and another would not understand each other's gossip then, or if it lacked what only this life
-// knows of: another port, or a fence that this host was found not to have.
+// knows of: another port, or a fence that this host was found not to have. Nor may it while a restart_command runs, which
+// would not survive this life. What the log has to say until then is written before this life ends: nobody has time for
+// that between two lives.
 func (a *agent) trial(ctx context.Context) error {
+	if err := a.tryAnew(ctx); err != nil {
+		return err
+	}
+	a.options.flush(ctx, logPatience)
+	return a.mayInterrupt() // last: one may have begun meanwhile
+}
+
+// mayInterrupt refuses to break off what restarts a memcached.
+func (a *agent) mayInterrupt() error {
+	if name, ok := a.loop.instances.restarting(); ok {
+		return fmt.Errorf("memcached %s is being restarted by restart_command: ask again when it is done", name)
+	}
+	return nil
+}
+
+// tryAnew is the trial of configuration and program.
+func (a *agent) tryAnew(ctx context.Context) error {
 	if c, err := configs.Load(a.options.ConfigPath); err == nil { // the program says what is wrong with another
 		if err := a.maySeal(ctx, configs.KeyFileOf(c.Cluster.Keys)); err != nil {
 			return err

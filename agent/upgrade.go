@@ -3,6 +3,7 @@ package agent
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec" // to try another program before this process becomes it
@@ -155,20 +156,42 @@ func (a *agent) succeed() (*successor, error) {
 // goOn has the process go on as the next program once a life has ended for that. It returns only if that is not
 // possible, or not wanted any more, with the connector: then this program lives once more.
 func (a *agent) goOn(ctx context.Context, next *successor) *health.Connector {
-	if ctx.Err() != nil || len(a.options.Signals) > 0 {
+	err := next.unlessStopped(ctx)
+	if err == nil {
+		a.diary.change(logrus.Fields{fieldProgram: next.path}, "this process becomes another program")
+		a.options.flush(ctx, logHaste) // the trial was more patient
+		err = next.takeOver(ctx, a.diary)
+	}
+	if errors.Is(err, errStopFirst) {
 		a.diary.change(nil, "upgrade given up for a stop")
-		return next.keep(a.diary)
+	} else {
+		a.diary.trouble(logrus.Fields{fieldProgram: next.path}, "upgrade failed, this program goes on", err)
 	}
-	a.diary.change(logrus.Fields{fieldProgram: next.path}, "this process becomes another program")
-	if a.options.Output != nil {
-		a.options.Output.Flush()
-	}
-	a.diary.trouble(logrus.Fields{fieldProgram: next.path}, "upgrade failed, this program goes on", next.takeOver(a.diary))
 	return next.keep(a.diary)
 }
 
+// errStopFirst is why a process does not go on as another that has been told to stop: exec would swallow that.
+var errStopFirst = errors.New("told to stop")
+
+// unlessStopped looks for a stop that came meanwhile, and leaves it to be taken.
+func (s *successor) unlessStopped(ctx context.Context) error {
+	settleSignals()
+	if ctx.Err() != nil || len(s.options.Signals) > 0 {
+		return errStopFirst
+	}
+	return nil
+}
+
+// settleSignals returns when every signal that this process has been given so far has arrived where it is waited for: not
+// before would an end of listening return.
+func settleSignals() {
+	nobody := make(chan os.Signal, 1)
+	signal.Notify(nobody, unix.SIGTERM)
+	signal.Stop(nobody)
+}
+
 // takeOver has this process go on as the successor, and returns only if that fails.
-func (s *successor) takeOver(d *diary) error {
+func (s *successor) takeOver(ctx context.Context, d *diary) error {
 	handed := connectorNone
 	if s.connector != nil {
 		var err error
@@ -186,6 +209,9 @@ func (s *successor) takeOver(d *diary) error {
 		d.trouble(logrus.Fields{}, "hooks not left to the next program", err)
 	case left != "":
 		environment = append(environment, left)
+	}
+	if err := s.unlessStopped(ctx); err != nil { // hooks may have taken a while to be left
+		return err
 	}
 	return fmt.Errorf("become %s: %w", s.path, s.become(s.path, s.args, environment))
 }

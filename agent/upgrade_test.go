@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	logtest "github.com/sirupsen/logrus/hooks/test"
 	"golang.org/x/sys/unix"
 
 	"memvip/agent/control"
@@ -204,5 +206,71 @@ func TestAStopThatComesWithAnUpgradeIsAStop(t *testing.T) {
 	}
 	if a.goOn(t.Context(), next); became != 1 {
 		t.Errorf("became another program %d times, want once", became)
+	}
+}
+
+// stoppingLog has a stop come while it is flushed.
+type stoppingLog struct{ stop func() }
+
+func (*stoppingLog) Shape(configs.LogFormat, configs.LogLevel) {}
+func (l *stoppingLog) Flush(context.Context)                   { l.stop() }
+func (*stoppingLog) Close() error                              { return nil }
+
+// Exec swallows a signal that this process was given and has not acted on.
+func TestAStopThatComesLateIsAStop(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		stop func(signals chan os.Signal, end func()) error
+	}{
+		{"a signal that is there", func(signals chan os.Signal, _ func()) error { signals <- unix.SIGTERM; return nil }},
+		{"a signal on its way", func(chan os.Signal, func()) error { return unix.Kill(os.Getpid(), unix.SIGTERM) }},
+		{"the context", func(_ chan os.Signal, end func()) error { end(); return nil }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newProgram(t, "")
+			p.become = func(string, []string, []string) error {
+				t.Error("became another program although told to stop")
+				return unix.ENOEXEC
+			}
+			signals := make(chan os.Signal, 2)
+			signal.Notify(signals, unix.SIGTERM)
+			defer signal.Stop(signals)
+			ctx, end := context.WithCancel(t.Context())
+			defer end()
+			log, said := logtest.NewNullLogger()
+			a := &agent{options: Options{Signals: signals}, diary: newDiary(log)}
+			a.options.Output = &stoppingLog{func() {
+				if err := c.stop(signals, end); err != nil {
+					t.Error(err)
+				}
+			}}
+			a.goOn(ctx, &successor{Program: p, options: &a.options, hooks: newHooks(a.diary)})
+			if last := said.LastEntry(); last == nil || last.Message != "upgrade given up for a stop" {
+				t.Errorf("says last %+v", last)
+			}
+			if ctx.Err() == nil && len(signals) != 1 {
+				t.Error("the stop is lost")
+			}
+		})
+	}
+}
+
+// Nobody renews leases between two lives.
+func TestALogThatIsNotReadDoesNotKeepAnUpgradeBack(t *testing.T) {
+	r := &slowReader{let: make(chan struct{})}
+	log, closing := NewLogger(r)
+	p := newProgram(t, "")
+	begun := time.Now()
+	p.become = func(string, []string, []string) error {
+		if took := time.Since(begun); took < logHaste || took > logPatience/2 {
+			t.Errorf("becomes another program after %s, want %s", took, logHaste)
+		}
+		return unix.ENOEXEC
+	}
+	a := &agent{options: Options{Output: closing}, diary: newDiary(log)}
+	a.goOn(t.Context(), &successor{Program: p, options: &a.options, hooks: newHooks(a.diary)})
+	close(r.let)
+	if err := closing.Close(); err != nil {
+		t.Error(err)
 	}
 }

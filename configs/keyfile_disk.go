@@ -13,11 +13,17 @@ import (
 // keyModeRefused are the permissions that a key file must not give: any to others, writing to the group.
 const keyModeRefused fs.FileMode = 0o027
 
+// keyFileKey is the key that names the key file.
+const keyFileKey = "cluster.key_file"
+
+// deniesKey reports whether the mistake is that the reader may not have the keys: others may.
+func (e *Error) deniesKey() bool { return e.Key == keyFileKey && errors.Is(e, fs.ErrPermission) }
+
 // loadKeys returns the keys in a key file, or reports at the given line of the configuration why there are none.
 func loadKeys(p *problems, line int, path string) []Key {
 	f, e := readKeyFileOf(path)
 	if e != nil {
-		e.Line, e.Key = line, "cluster.key_file"
+		e.Line, e.Key = line, keyFileKey
 		p.add(e)
 		return nil
 	}
@@ -137,7 +143,11 @@ func writeBeside(path, text string, like os.FileInfo) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// resemble gives a file the owner and then the mode of another.
+// groupBits are the group's rights.
+const groupBits fs.FileMode = 0o070
+
+// resemble gives a file the owner and then the mode of another. Who may not give it the group may go on without where the
+// mode gives the group nothing: a key that root copied here for the agent's user belongs to the group of root.
 func resemble(f *os.File, like os.FileInfo) error {
 	if like == nil {
 		return nil
@@ -149,7 +159,8 @@ func resemble(f *os.File, like os.FileInfo) error {
 	is, ok := mine.Sys().(*syscall.Stat_t)
 	wanted, too := like.Sys().(*syscall.Stat_t)
 	if ok && too && (is.Uid != wanted.Uid || is.Gid != wanted.Gid) {
-		if err := f.Chown(int(wanted.Uid), int(wanted.Gid)); err != nil {
+		err := f.Chown(int(wanted.Uid), int(wanted.Gid))
+		if err != nil && (is.Uid != wanted.Uid || like.Mode()&groupBits != 0) {
 			return err
 		}
 	}

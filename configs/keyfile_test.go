@@ -205,6 +205,53 @@ func TestWriteKeyFile(t *testing.T) {
 	}
 }
 
+// A key file that root left to a group of its own: who may not give it that group writes it all the same if the group has
+// no rights, and else leaves it.
+func TestWriteKeyFileOfAnotherGroup(t *testing.T) {
+	modes := []os.FileMode{0o600, 0o640}
+	name := func(mode os.FileMode) string { return fmt.Sprintf("%04o.key", mode) }
+	if withFewRights(t) {
+		for _, mode := range modes {
+			err := WriteKeyFile(name(mode), parsed(t, keyOf("C")))
+			if refused := errors.Is(err, fs.ErrPermission); refused != (mode == 0o640) || !refused && err != nil {
+				t.Errorf("mode %04o: %v", mode, err)
+			}
+		}
+		return
+	}
+	inFolder(t)
+	root := os.Geteuid() == 0
+	for _, mode := range modes {
+		writeFile(t, name(mode), keyOf("B"), mode)
+		if root {
+			mustDo(t, os.Chown(name(mode), nobody, 0))
+		} else { // every group that it has it may give
+			mustDo(t, WriteKeyFile(name(mode), parsed(t, keyOf("C"))))
+		}
+	}
+	want := map[os.FileMode]string{0o600: "C", 0o640: "C"}
+	if root {
+		mustDo(t, os.Chown(".", nobody, nobody))
+		runWithFewRights(t)
+		want[0o640] = "B"
+	}
+	for _, mode := range modes {
+		f, err := ReadKeyFile(name(mode))
+		mustDo(t, err)
+		info, err := os.Stat(name(mode))
+		mustDo(t, err)
+		if texts(f) != want[mode] || info.Mode().Perm() != mode {
+			t.Errorf("mode %04o: has %s, want %s; mode %v", mode, texts(f), want[mode], info.Mode())
+		}
+		if uid := info.Sys().(*syscall.Stat_t).Uid; root && uid != nobody {
+			t.Errorf("mode %04o: belongs to %d", mode, uid)
+		}
+	}
+	if left, err := os.ReadDir("."); err != nil || len(left) != len(modes) {
+		t.Errorf("left in the folder: %v, %v", left, err)
+	}
+}
+
 // What cannot be written leaves the old file, and nothing beside it.
 func TestWriteKeyFileFails(t *testing.T) {
 	inFolder(t)

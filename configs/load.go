@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -16,23 +17,46 @@ import (
 // Load reads a configuration file and the key file that it names. The error joins everything found, each
 // part an *Error, in the order of the file.
 func Load(path string) (*Config, error) {
-	text, err := readText(path)
+	c, p, err := load(path)
+	if err == nil {
+		err = p.err()
+	}
 	if err != nil {
 		return nil, err
 	}
-	c, p, root := read(path, text)
-	if c == nil {
-		return nil, p.err()
+	return c, nil
+}
+
+// LoadUnkeyed is Load for those who may read the configuration, and perhaps not its key. Where they may not, denied says
+// so, and is part of no error: Cluster.Keys stays nil.
+func LoadUnkeyed(path string) (c *Config, denied *Error, err error) {
+	c, p, err := load(path)
+	if err != nil {
+		return nil, nil, err
 	}
-	if c.Cluster.KeyFile != "" {
+	if i := slices.IndexFunc(p.found, (*Error).deniesKey); i >= 0 {
+		denied = p.found[i]
+		p.found = slices.Delete(p.found, i, i+1)
+	}
+	if err := p.err(); err != nil {
+		return nil, denied, err
+	}
+	return c, denied, nil
+}
+
+// load returns what a file and its key file say, with their problems; or why the file cannot be read.
+func load(path string) (*Config, *problems, error) {
+	text, err := readText(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, p, root := read(path, text)
+	if c != nil && c.Cluster.KeyFile != "" {
 		line := root.key("cluster").key("key_file").line
 		c.Cluster.KeyFile = resolve(path, c.Cluster.KeyFile)
 		c.Cluster.Keys = loadKeys(p, line, c.Cluster.KeyFile)
 	}
-	if err := p.err(); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return c, p, nil
 }
 
 // Parse reads the text of a configuration file; file is its name in messages. It is Load without the keys:

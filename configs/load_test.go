@@ -37,6 +37,48 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// Who may not read the key learns what the text says, its mistakes, and that the key was not looked at. A key that is bad
+// is a mistake for all.
+func TestLoadUnkeyed(t *testing.T) {
+	if withFewRights(t) {
+		wantDenied(t)
+		return
+	}
+	inFolder(t)
+	writeFile(t, "agent.toml", good, 0o644)
+	writeFile(t, "bad.toml", strings.Replace(good, `name`, `nme`, 1), 0o644)
+	writeKey(t, ".")
+	c, denied, err := LoadUnkeyed("agent.toml")
+	if err != nil || denied != nil || len(c.Cluster.Keys) != 1 {
+		t.Fatalf("with the key: denied %v, error %v", denied, err)
+	}
+	mustDo(t, os.Chmod("gossip.key", 0o644))
+	if _, denied, err := LoadUnkeyed("agent.toml"); denied != nil || err == nil {
+		t.Errorf("a key that all may read: denied %v, error %v", denied, err)
+	}
+	mustDo(t, os.Chmod("gossip.key", 0))
+	if os.Geteuid() != 0 {
+		wantDenied(t)
+		return
+	}
+	mustDo(t, os.Chmod(".", 0o755))
+	runWithFewRights(t)
+}
+
+func wantDenied(t *testing.T) {
+	t.Helper()
+	c, denied, err := LoadUnkeyed("agent.toml")
+	if err != nil || denied == nil || denied.Line != 3 || c.Cluster.Keys != nil || c.Cluster.KeyFile != "gossip.key" {
+		t.Errorf("without the key: denied %v, error %v", denied, err)
+	}
+	if _, denied, err := LoadUnkeyed("bad.toml"); err == nil || denied == nil || strings.Contains(err.Error(), "gossip.key") {
+		t.Errorf("a mistake beside it: denied %v, error %v", denied, err)
+	}
+	if _, err := Load("agent.toml"); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("as an agent reads it: %v", err)
+	}
+}
+
 func TestLoadFindsAnAbsoluteKeyFile(t *testing.T) {
 	elsewhere := t.TempDir()
 	writeKey(t, elsewhere)

@@ -104,8 +104,16 @@ type Clock struct {
 
 // Flushed is what becomes of a node's instances that are to be flushed.
 type Flushed struct {
-	Serving []string `json:"serving"` // were sent flush_all: they hold VIPs, whose clients miss from now on
+	Serving []string `json:"serving"` // hold VIPs, and took flush_all: what was stored before is gone, or was being read just then
 	Proving []string `json:"proving"` // are flushed and proved anew, once they are quiet
+
+	Failed []FlushFailure `json:"failed,omitempty"` // hold VIPs, and did not take flush_all
+}
+
+// FlushFailure is an instance that was not emptied.
+type FlushFailure struct {
+	Address string `json:"address"`
+	Error   string `json:"error"`
 }
 
 // Failure says why a request has no answer. The set is closed.

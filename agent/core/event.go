@@ -121,8 +121,9 @@ type AddressGone struct{ Name Name }
 // AddressLost tells that a held address cannot be kept served: its fence cannot be renewed, or others removed it and it
 // cannot be put back.
 type AddressLost struct {
-	Name Name
-	Err  string
+	Name  Name
+	Err   string
+	Fence bool // the kernel did not take its fence
 }
 
 // AddressRestored tells that a held address was missing, and has been put back.

@@ -7,8 +7,8 @@ var (
 	started    = gauge("start_time_seconds", "When this life of the agent began, in seconds since 1970.")
 	buildInfo  = gauge("build_info", "1, with the version of the agent.", "version")
 	configInfo = gauge("config_info", "1, with the beginning of the digest of the configuration in force.", "digest")
-	verdict    = gauge("verdict", "The exit code of agentctl status: 0 all well, 1 degraded, 2 a VIP is not served.")
-	problems   = gauge("problems", "Problems that agentctl status lists, by code; none listed, none told.", "code", "severity")
+	verdict    = gauge("verdict", "0 all well, 1 degraded, 2 a VIP is not served, as far as this node knows; agentctl status asks the others, too.")
+	problems   = gauge("problems", "Problems that this node knows of, by code; none known, none told. agentctl status also lists what others see.", "code", "severity")
 	outageOf   = gauge("outage_bound_seconds",
 		"The longest time without a VIP that the settings allow for one fault: host_lost, hung, exited or planned.", "fault")
 

@@ -136,7 +136,9 @@ func (r *Recorder) Heard(at core.Instant, ev core.Event) {
 	case core.InstanceWentDown:
 		r.counter(downs, e.Instance, e.Reason).Inc()
 	case core.AddressLost:
-		r.counter(fenceFailed).Inc()
+		if e.Fence {
+			r.counter(fenceFailed).Inc()
+		}
 	default: // the rest is seen in what comes of it
 	}
 }

@@ -149,7 +149,8 @@ func TestRenewals(t *testing.T) {
 	r.Ordered(700*ms, core.DropAddress{Name: v})
 	r.Ordered(5000*ms, core.TakeAddress{Name: v, Until: 5600 * ms})
 	r.Ordered(5001*ms, core.ProlongAddress{Name: "10.9.9.9", Until: 5600 * ms})
-	r.Heard(5002*ms, core.AddressLost{Name: v})
+	r.Heard(5002*ms, core.AddressLost{Name: v, Fence: true})
+	r.Heard(5003*ms, core.AddressLost{Name: v}) // others removed it
 	is(t, registry, `
 lease_renewal_left_ratio sum 1 2
 fence_failed_total 1

@@ -9,8 +9,8 @@ import (
 	"memvip/agent/control"
 )
 
-// Flush empties every memcached of a node: one that serves VIPs at once and without proof, so that its clients miss; any
-// other with proof, which takes some seconds of quiet.
+// Flush empties every memcached of a node: one that serves VIPs at once and without proof; any other with proof, which takes
+// some seconds of quiet. One that refuses is told of at the end, when the others are empty.
 func (s *Session) Flush(ctx context.Context, node string) error {
 	before, err := s.Agent.Status(ctx, "")
 	if err != nil {
@@ -26,18 +26,36 @@ func (s *Session) Flush(ctx context.Context, node string) error {
 	for _, in := range flushed.Serving {
 		s.Say(fmt.Sprintf("memcached %s on %s was sent flush_all: what was stored before is gone; newer versions keep an item that was being read just then", in, node))
 	}
-	if len(flushed.Proving) == 0 {
-		return nil
+	var failed []string
+	for _, f := range flushed.Failed {
+		failed = append(failed, f.Address)
+		s.Say(fmt.Sprintf("memcached %s on %s did not take flush_all: %s", f.Address, node, f.Error))
 	}
-	err = s.await(ctx, node, func(r control.Report) (bool, string) {
+	if len(flushed.Proving) > 0 {
+		if err := s.awaitProofs(ctx, node, flushed.Proving); err != nil {
+			return err
+		}
+	}
+	if len(failed) > 0 {
+		return &PartialError{
+			Text: fmt.Sprintf("memcached %s on %s is not emptied", listed(failed), node),
+			Hint: "agentctl explain " + node + "; the same again empties the others once more",
+		}
+	}
+	return nil
+}
+
+// awaitProofs waits until instances of a node are proved clean, and says so.
+func (s *Session) awaitProofs(ctx context.Context, node string, proving []string) error {
+	err := s.await(ctx, node, func(r control.Report) (bool, string) {
 		n, _ := findNode(r, node)
 		for _, in := range n.Instances {
-			if slices.Contains(flushed.Proving, in.Address) && !in.Up {
+			if slices.Contains(proving, in.Address) && !in.Up {
 				return false, fmt.Sprintf("memcached %s on %s is down: %s", in.Address, node, in.Reason)
 			}
 		}
 		for _, v := range r.VIPs {
-			if slices.Contains(flushed.Proving, v.Instance) && partOf(n, v.Address).Cache == control.CacheTainted {
+			if slices.Contains(proving, v.Instance) && partOf(n, v.Address).Cache == control.CacheTainted {
 				return false, fmt.Sprintf("memcached %s on %s: %s", v.Instance, node, flushStage(n, v.Instance))
 			}
 		}
@@ -46,7 +64,7 @@ func (s *Session) Flush(ctx context.Context, node string) error {
 	if err != nil {
 		return err
 	}
-	s.Say(fmt.Sprintf("memcached %s on %s is flushed, and proved clean", strings.Join(flushed.Proving, ", "), node))
+	s.Say(fmt.Sprintf("memcached %s on %s is flushed, and proved clean", strings.Join(proving, ", "), node))
 	return nil
 }
 

@@ -21,10 +21,12 @@ type fakeCluster struct {
 	asked  []string
 	then   func(c *fakeCluster, r control.Request) error // what comes of a request; nil: nothing
 	later  []func(*fakeCluster)                          // what happens between one look and the next, in order
+
+	flushed control.Flushed // what becomes of a flush
 }
 
 func newCluster() *fakeCluster {
-	c := &fakeCluster{report: control.Report{
+	c := &fakeCluster{flushed: control.Flushed{Proving: []string{"127.0.0.1:11211"}}, report: control.Report{
 		Node: "h3",
 		VIPs: []control.VIP{{
 			Address: v1, Instance: "127.0.0.1:11211", Home: "h1", Holder: "h1", Served: true, AtHome: true, Failback: "auto",
@@ -53,7 +55,7 @@ func (c *fakeCluster) Status(context.Context, string) (control.Report, error) {
 func (c *fakeCluster) Ask(_ context.Context, r control.Request, body any) error {
 	c.asked = append(c.asked, strings.TrimSpace(fmt.Sprintf("%s %s%s %s on=%t", r.Node, r.Command, r.To, r.VIP, r.On)))
 	if f, ok := body.(*control.Flushed); ok {
-		f.Proving = []string{"127.0.0.1:11211"}
+		*f = c.flushed
 	}
 	if c.then == nil {
 		return nil
@@ -158,6 +160,48 @@ func TestCommands(t *testing.T) {
 					t.Errorf("error %v, want refused: %s", err, c.refused)
 				case c.refused == "" && (err != nil || len(said) == 0 || !strings.Contains(said[len(said)-1], c.says)):
 					t.Errorf("error %v, said %q, want %q at the end", err, said, c.says)
+				}
+			})
+		})
+	}
+}
+
+// TestFlushInPart: an instance that refuses keeps no other from being emptied, and is named at the end.
+func TestFlushInPart(t *testing.T) {
+	const serving, proving, refusing = "127.0.0.1:11212", "127.0.0.1:11211", "127.0.0.1:11213"
+	emptied := "memcached " + serving + " on h2 was sent flush_all: "
+	refused := "memcached " + refusing + " on h2 did not take flush_all: timeout: no answer"
+	proved := "memcached " + proving + " on h2 is flushed, and proved clean"
+	for _, c := range []struct {
+		name    string
+		proving []string
+		down    bool
+		says    []string // lines begin so
+	}{
+		{"none to be proved", nil, false, []string{emptied, refused}},
+		{"one is proved", []string{proving}, false, []string{emptied, refused, proved}},
+		{"one is down", []string{proving}, true, []string{emptied, refused, "waiting: memcached " + proving + " on h2 is down"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cluster := newCluster()
+				cluster.flushed = control.Flushed{
+					Serving: []string{serving}, Proving: c.proving, Failed: []control.FlushFailure{{Address: refusing, Error: "timeout: no answer"}},
+				}
+				cluster.report.Nodes[1].Instances[0].Up = !c.down
+				var said []string
+				s := &Session{Agent: cluster, Say: func(line string) { said = append(said, line) }}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				err := s.Flush(ctx, "h2")
+				if partial, ok := errors.AsType[*PartialError](err); !c.down && (!ok || partial.Text != "memcached "+refusing+" on h2 is not emptied") {
+					t.Errorf("error %v, want a partial one that names %s", err, refusing)
+				}
+				if _, ok := errors.AsType[*UnfinishedError](err); ok != c.down {
+					t.Errorf("error %v; unfinished: want %t", err, c.down)
+				}
+				if !slices.EqualFunc(said, c.says, strings.HasPrefix) {
+					t.Errorf("said %q, want %q", said, c.says)
 				}
 			})
 		})

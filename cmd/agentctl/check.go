@@ -22,9 +22,10 @@ func checkCommand() *cobra.Command {
 		Use:   "check FILE",
 		Short: "Check a configuration as an agent would read it",
 		Long: `Check a configuration, and the key file that it names, as an agent would read them: every mistake with its
-line, or else what it promises. Hooks whose programs cannot be run on this host are a warning: other hosts may have them. With --node also whether this host could be that node: whether the name is
-in the file, and whether interfaces have the node's own address and fit every address that it may hold. Where an agent runs here, also what a
-reload of this file would change, beside the key.
+line, or else what it promises. Hooks whose programs cannot be run on this host are a warning: other hosts may have them;
+and so is a key file that you may not read, where root can see whether it will do. With --node also whether this host
+could be that node: whether the name is in the file, and whether interfaces have the node's own address and fit every
+address that it may hold. Where an agent runs here, also what a reload of this file would change, beside the key.
 
 Exit codes: 0 it will do, 1 it will not.`,
 		Example: "  agentctl check /etc/memvip/agent.toml\n  agentctl check --node cache1 /etc/memvip/agent.toml",
@@ -33,7 +34,7 @@ Exit codes: 0 it will do, 1 it will not.`,
 			if cmd.Flags().Changed("node") && node == "" {
 				return usage("--node: expected a name")
 			}
-			config, err := configs.Load(args[0])
+			config, denied, err := configs.LoadUnkeyed(args[0])
 			if err == nil && node != "" {
 				err = agent.CheckNode(config, node)
 			}
@@ -42,6 +43,12 @@ Exit codes: 0 it will do, 1 it will not.`,
 			}
 			if err := summarize(cmd.OutOrStdout(), config, node, hooks.Runnable); err != nil {
 				return err
+			}
+			if denied != nil {
+				const advice = "the key was not looked at: run it as root"
+				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "warning: %s:%d: %s: %s: %s\n", denied.File, denied.Line, denied.Key, denied.Found, advice); err != nil {
+					return fmt.Errorf("check: %w", err)
+				}
 			}
 			var now control.RunningConfig
 			if running.check() != nil || running.ask(cmd.Context(), control.Request{Command: control.CommandConfig}, &now) != nil {

@@ -26,6 +26,9 @@ const outcomeTimeout = 30 * time.Second
 // outcomeExit is what the help of every command that changes something says of its exit codes.
 const outcomeExit = "\n\nExit codes: 0 done, or done already; 1 refused, nothing was changed; 3 no agent answered; 4 not finished in time, or interrupted: it goes on."
 
+// flushExit is what the help of flush says of its exit codes.
+const flushExit = "\n\nExit codes: 0 done; 1 refused, nothing was changed; 3 no agent answered; 4 a memcached did not take flush_all, and the others are emptied; or not finished in time, or interrupted: it goes on."
+
 // Status is operate.Agent's.
 func (a *asked) Status(ctx context.Context, node string) (control.Report, error) {
 	report, _, err := a.shortly().StatusOf(ctx, control.Request{Node: node})
@@ -196,9 +199,9 @@ func flushCommand() *cobra.Command {
 	yes := false
 	return operation{
 		use: "flush NODE", short: "Empty a node's memcached",
-		long: `Empty every memcached of a node: one that serves addresses at once, so that its clients miss from then on; any
-other with proof, once it is quiet.`,
-		example: "  agentctl flush cache1 --yes", args: []argument{nodeArgument},
+		long: `Empty every memcached of a node: one that serves addresses at once and without proof, so that what was stored before
+is gone, but newer versions keep an item that was being read just then; any other with proof, once it is quiet.`,
+		example: "  agentctl flush cache1 --yes", args: []argument{nodeArgument}, exits: flushExit,
 		add: func(cmd *cobra.Command) {
 			cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask whether you are sure")
 		},

@@ -34,6 +34,7 @@ func summarize(out io.Writer, c *configs.Config, node string, runnable func(argv
 	if beyond := beyondUnit(c); len(beyond) > 0 {
 		line("unit       memvip-agent.service lets the agent speak with private addresses only: it needs a drop-in (systemctl edit memvip-agent)")
 		line("           with [Service] IPAddressAllow=%s", strings.Join(beyond, " "))
+		line("           and those of clients, to be reset when a holder dies, and of Prometheus, where they are public")
 	}
 	writeBounds(&b, c)
 	for _, w := range c.Warnings() {

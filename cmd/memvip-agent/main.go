@@ -14,9 +14,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"memvip/agent"
+	commands "memvip/flush/command"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	commands.Become()
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // run returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {

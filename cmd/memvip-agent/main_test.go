@@ -13,6 +13,7 @@ import (
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
+	commands "memvip/flush/command"
 	"memvip/integration/apart"
 	"memvip/integration/shell"
 	"memvip/vip"
@@ -24,8 +25,9 @@ const program = "memvip-agent"
 // touch this machine's interfaces.
 var outside error
 
-// TestMain: under the program's name the test binary is the program.
+// TestMain: under the program's name the test binary is the program, and by another its commands' first stage.
 func TestMain(m *testing.M) {
+	commands.Become() // main would not be asked under that name
 	if filepath.Base(os.Args[0]) != program {
 		outside = apart.Enter()
 	}

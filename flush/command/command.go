@@ -23,8 +23,17 @@ func Runnable(argv []string) error {
 }
 
 // StartOrdinary starts a command in the ordinary scheduling class whatever this process runs in, and not spared when memory
-// runs out: what it starts may live on, as memcached itself.
+// runs out: what it starts may live on, as memcached itself. After Become it does not wait for the command's program to be
+// read; one that turns out to be none then ends with exit code 127 and its reason on standard error.
 func StartOrdinary(command *exec.Cmd) error {
+	if staged {
+		return startStaged(command)
+	}
+	return startDirectly(command)
+}
+
+// startDirectly is for programs that are no stage: the thread that waits for the child is in the ordinary class, too.
+func startDirectly(command *exec.Cmd) error {
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread() // and not unlocked: the thread ends with this goroutine
@@ -43,9 +52,12 @@ func StartOrdinary(command *exec.Cmd) error {
 // becomeOrdinary takes the calling thread out of any other scheduling class, as everybody may. It does so by the older call,
 // whose arguments say which class is wanted: where real-time classes are forbidden (RestrictRealtime in a unit), a filter that
 // sees arguments only forbids the newer one whatever it is for.
-func becomeOrdinary() error {
+func becomeOrdinary() error { return makeOrdinary(0) }
+
+// makeOrdinary does that for the first thread of a process; 0 is the calling thread.
+func makeOrdinary(pid int) error {
 	var priority int32 // a struct sched_param
-	_, _, errno := unix.RawSyscall(unix.SYS_SCHED_SETSCHEDULER, 0, unix.SCHED_NORMAL, uintptr(unsafe.Pointer(&priority)))
+	_, _, errno := unix.RawSyscall(unix.SYS_SCHED_SETSCHEDULER, uintptr(pid), unix.SCHED_NORMAL, uintptr(unsafe.Pointer(&priority)))
 	if errno != 0 {
 		return fmt.Errorf("leave the scheduling class: %w", errno)
 	}

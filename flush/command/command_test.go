@@ -100,15 +100,17 @@ func TestTheSchedulingClassIsLeftUnderAFilter(t *testing.T) {
 }
 
 func TestStartOrdinary(t *testing.T) {
-	cmd := exec.Command("/bin/sh", "-c", "exit 3")
-	if err := StartOrdinary(cmd); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != 3 {
-		t.Errorf("%v", err)
-	}
-	if err := StartOrdinary(exec.Command("/nonexistent/command")); err == nil {
-		t.Error("started what is not there")
+	for name, start := range map[string]func(*exec.Cmd) error{"by the stage": StartOrdinary, "directly": startDirectly} {
+		cmd := exec.Command("/bin/sh", "-c", "exit 3")
+		if err := start(cmd); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != 3 {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := start(exec.Command("/nonexistent/command")); err == nil {
+			t.Errorf("%s: started what is not there", name)
+		}
 	}
 }
 

@@ -40,7 +40,7 @@ func (c *cluster) setUp(m *machine) []string {
 	}
 	key := "agentctl keygen --out " + keyFile
 	if m.number != 1 {
-		key = "install -o memvip -m 600 /srv/gossip.key " + keyFile // ssh cache1 cat ... | install ... /dev/stdin ...
+		key = "install -o memvip -g memvip -m 600 /srv/gossip.key " + keyFile // ssh cache1 cat ... | install ... /dev/stdin ...
 	}
 	return []string{
 		"apt-get install -y memcached /srv/" + filepath.Base(packages[0]),
