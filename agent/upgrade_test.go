@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -216,6 +217,14 @@ func (*stoppingLog) Shape(configs.LogFormat, configs.LogLevel) {}
 func (l *stoppingLog) Flush(context.Context)                   { l.stop() }
 func (*stoppingLog) Close() error                              { return nil }
 
+// signalThisThread returns when the runtime has caught a signal: one for a thread is taken on its way back from the kernel, one for
+// the process whenever some thread comes round to it.
+func signalThisThread(s unix.Signal) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	return unix.Tgkill(os.Getpid(), unix.Gettid(), s)
+}
+
 // Exec swallows a signal that this process was given and has not acted on.
 func TestAStopThatComesLateIsAStop(t *testing.T) {
 	for _, c := range []struct {
@@ -223,7 +232,7 @@ func TestAStopThatComesLateIsAStop(t *testing.T) {
 		stop func(signals chan os.Signal, end func()) error
 	}{
 		{"a signal that is there", func(signals chan os.Signal, _ func()) error { signals <- unix.SIGTERM; return nil }},
-		{"a signal on its way", func(chan os.Signal, func()) error { return unix.Kill(os.Getpid(), unix.SIGTERM) }},
+		{"a signal on its way", func(chan os.Signal, func()) error { return signalThisThread(unix.SIGTERM) }},
 		{"the context", func(_ chan os.Signal, end func()) error { end(); return nil }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -74,10 +74,11 @@ var instanceWords = map[change]string{
 	{"tainted", "clean", core.CauseProof}:        "memcached %s is clean for it: a flush was proved",
 	{"tainted", "clean", core.CauseRestart}:      "memcached %s is clean for it: it restarted empty",
 	{"flushing", "tainted", core.CauseProof}:     "the flush of memcached %s is not proved",
-	{"tainted", "restarting", core.CauseTainted}: "has memcached %s restarted, which is in use and may hold old values of it",
+	{"tainted", "restarting", core.CauseTainted}: "has memcached %s restarted, which may hold old values of it: it is in use, or was flushed in vain",
 	{"restarting", "tainted", core.CauseRestart}: "the restart of memcached %s came to nothing",
 	{"proved", "refused", core.CauseCheck}:       "memcached %s is not as its proof says",
 	{"clean", "tainted", core.CauseOperator}:     "memcached %s is to be flushed: an operator wants it",
+	{"warm", "tainted", core.CauseTainted}:       "memcached %s is to be flushed, though it served last: it may not be taken here, and another VIP has nobody clean",
 	{"warm", "tainted", core.CauseOperator}:      "memcached %s is to be flushed, though it served last: an operator wants it",
 }
 
