@@ -182,8 +182,8 @@ func (s *successor) unlessStopped(ctx context.Context) error {
 	return nil
 }
 
-// settleSignals returns when every signal that this process has been given so far has arrived where it is waited for: not
-// before would an end of listening return.
+// settleSignals returns when every signal that the runtime has caught so far has arrived where it is waited for: not before
+// would an end of listening return. One that the kernel has not yet delivered to a thread is not seen.
 func settleSignals() {
 	nobody := make(chan os.Signal, 1)
 	signal.Notify(nobody, unix.SIGTERM)

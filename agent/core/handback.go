@@ -108,7 +108,7 @@ func (m *Machine) makeRoom(v *site, c *coming) {
 		}
 	}
 	if len(guests) == 0 {
-		if v.in.unproved >= flushTries && m.mayRestart(v) && m.hasSlot(v, c) {
+		if v.in.unproved >= flushTries && m.mayFlush(v.in) && m.mayRestart(v) && m.hasSlot(v, c) {
 			m.restartForProof(v)
 		}
 		return

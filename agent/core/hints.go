@@ -1,6 +1,7 @@
 package core
 
 import (
+	"math/bits"
 	"slices"
 	"time"
 )
@@ -145,7 +146,8 @@ func (v *voter) turn(now Instant, s *slot, field []candidate, stagger time.Durat
 			return addressed{}, false
 		}
 		hint.Tainted = true
-		return addressed{s.taintedTurn(now, field).node, hint}, true
+		node, ok := v.taintedTurn(now, s, field)
+		return addressed{node, hint}, ok
 	}
 	placeable := slices.DeleteFunc(field, func(c candidate) bool { return !c.placeable() })
 	next := best(s.vip, placeable)
@@ -167,20 +169,45 @@ func (v *voter) turn(now Instant, s *slot, field []candidate, stagger time.Durat
 	return addressed{next.node, hint}, true
 }
 
-// taintedFor is how long a tainted node is named before the next one is: longer than a restart takes.
+// taintedFor is how long a tainted node is named at first before the next one is: longer than a restart takes.
 const taintedFor = 10 * restartGrace
 
-// taintedTurn picks, where no candidate is placeable, whose turn it is to give a cache up. The best may have no way to.
-func (s *slot) taintedTurn(now Instant, field []candidate) candidate {
+// taintedTurn picks, where no candidate is placeable, whose turn it is to give a cache up: the best, and then the others, since it
+// may have no way to. Turns get longer, so that voters who began to look at different times come to name the same one. It
+// picks nobody while a node is at its proof already: a second cache would be lost for nothing.
+func (v *voter) taintedTurn(now Instant, s *slot, field []candidate) (node string, ok bool) {
+	if v.proving(now, s) {
+		return "", false
+	}
+	turn := bits.Len64(uint64(now.Sub(s.noCleanSince.Add(2*v.lease)) / taintedFor))
 	ranked := rank(s.vip, field)
-	return ranked[int(now.Sub(s.noCleanSince)/taintedFor)%len(ranked)]
+	s.asked, s.askedAt = ranked[turn%len(ranked)].node, now
+	return s.asked, true
+}
+
+// proving reports whether a live node says that it is being flushed or restarted for a VIP, or was asked to a short time ago
+// and has its memcached down.
+func (v *voter) proving(now Instant, s *slot) bool {
+	return slices.ContainsFunc(v.known, func(h *neighbour) bool {
+		if now.Sub(h.at) >= h.alive {
+			return false
+		}
+		switch h.account(v.names).standing(s.no) {
+		case InstanceFlushing:
+			return true
+		case InstanceDown:
+			return h.state.Node == s.asked && now.Sub(s.askedAt) < taintedFor
+		default:
+			return false
+		}
+	})
 }
 
 // starve notes that no placeable candidate is left.
 func (s *slot) starve(now Instant) {
 	s.placeableSince = 0
 	if s.noCleanSince == 0 {
-		s.noCleanSince = now
+		s.noCleanSince, s.asked = now, ""
 	}
 }
 

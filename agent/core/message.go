@@ -178,7 +178,7 @@ type Hint struct {
 	Name    Name
 	Last    Term
 	By      string // who reserved the name for this node, "" if the name is simply free
-	Tainted bool   // no clean candidate has been seen for two leases; the node is the best of the tainted
+	Tainted bool   // no clean candidate has been seen for two leases; it is the tainted node's turn
 
 	Incarnation uint64 // of the voter
 	Edition     uint64 // of what the voter said of all names when it wrote this

@@ -14,13 +14,14 @@ import (
 // allowedImports are what the core may use, each with its reason. Everything else brings I/O, clocks,
 // randomness or other people's decisions, and would end the promise that one run is one trace.
 var allowedImports = map[string]string{
-	"cmp":      "ordering",
-	"fmt":      "words for transitions and broken invariants",
-	"hash/fnv": "rendezvous hash and list digests",
-	"maps":     "sorted iteration",
-	"slices":   "sorting",
-	"strings":  "ordering and joining names",
-	"time":     "durations; never a clock, see allowedOfTime",
+	"cmp":       "ordering",
+	"fmt":       "words for transitions and broken invariants",
+	"hash/fnv":  "rendezvous hash and list digests",
+	"maps":      "sorted iteration",
+	"math/bits": "turns that double",
+	"slices":    "sorting",
+	"strings":   "ordering and joining names",
+	"time":      "durations; never a clock, see allowedOfTime",
 }
 
 // allowedOfTime are the members of package time that read no clock.

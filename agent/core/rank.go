@@ -76,6 +76,14 @@ func (a *account) owed(vip VIP, no int) bool {
 	return vip.Home == a.node && own != nil && own.Role == Idle && !own.Clean
 }
 
+// standing is what the node says of itself for a VIP; Excluded if it says nothing.
+func (a *account) standing(no int) Standing {
+	if v := a.says[no]; v != nil {
+		return v.Standing
+	}
+	return Excluded
+}
+
 // rate turns a node's account into a candidate for a VIP, or reports that it is none.
 func (a *account) rate(vip VIP, no int, last Term) (candidate, bool) {
 	v := a.says[no]

@@ -94,6 +94,8 @@ func (h *host) set(t *testing.T, address, what string) {
 		c.keepsItems = true
 	case "norestart":
 		c.noRestart = true
+	case "slowstart":
+		c.startsSlowly = true
 	case "restart":
 		c.noRestart = false
 	case "keepsmemory":

@@ -64,6 +64,8 @@ type slot struct {
 	named          string  // by the newest hint
 	noCleanSince   Instant // no placeable candidate since; 0 if there is one
 	placeableSince Instant // while noCleanSince is set: the first one showed up then
+	asked          string  // the tainted node that was named last in that time
+	askedAt        Instant // then
 }
 
 // grant is a lease given to one claimant. The zero grant is none.

@@ -84,6 +84,7 @@ type cache struct {
 	noFlush       bool         // -F
 	keepsItems    bool         // after a flush, so that it cannot be proved: -o no_modern
 	noRestart     bool         // restart_command may not be run
+	startsSlowly  bool         // when restart_command is run: it has much memory
 	busy          bool         // clients use its own address
 	queued        map[Name]int // a write received but not yet applied
 	crowded       bool         // so many connect that nobody can tell when the connections of before are gone
@@ -353,9 +354,13 @@ func (h *host) carryOut(e Effect) {
 			break
 		}
 		h.later(10*time.Millisecond, func() Event { h.exit(e.Instance); return InstanceWentDown{e.Instance, "exited", true} })
-		w.after(50*time.Millisecond, func() { h.run(e.Instance) })
-		w.after(51*time.Millisecond, func() { h.written(e.Instance) })
-		w.after(52*time.Millisecond, func() { h.probe(e.Instance) })
+		back := 50 * time.Millisecond
+		if h.caches[e.Instance].startsSlowly {
+			back = 800 * time.Millisecond
+		}
+		w.after(back, func() { h.run(e.Instance) })
+		w.after(back+time.Millisecond, func() { h.written(e.Instance) })
+		w.after(back+2*time.Millisecond, func() { h.probe(e.Instance) })
 	case WakeAt:
 		h.wakeAt = e.At
 		life := h.life

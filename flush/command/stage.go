@@ -58,8 +58,13 @@ func becomeCommand(command []string) error {
 		return err
 	}
 	_ = spareNoMore(os.Getpid()) // /proc may be hidden
-	// This exec gives back the limit of open files that the runtime has raised.
-	return fmt.Errorf("exec %s: %w", command[0], syscall.Exec(command[0], command[1:], os.Environ()))
+	// This exec gives back the limit of open files that the runtime has raised. The runtime's own signals may interrupt it on
+	// file systems that let them.
+	err := syscall.Exec(command[0], command[1:], os.Environ())
+	for errors.Is(err, unix.EINTR) {
+		err = syscall.Exec(command[0], command[1:], os.Environ())
+	}
+	return fmt.Errorf("exec %s: %w", command[0], err)
 }
 
 // startStaged starts a command by way of this program. That a command is not there, or may not be run, is said as if it
