@@ -68,13 +68,18 @@ func attempts(t *testing.T, addr netip.AddrPort) (ports []string) {
 // awaitAttempt waits until nothing but one attempt to connect is under way, not from that port, and returns its own.
 func (h *blackHole) awaitAttempt(t *testing.T, not string) string {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	look, enough := time.NewTicker(10*time.Millisecond), time.After(30*time.Second)
+	defer look.Stop()
+	for {
 		if ports := attempts(t, h.addr); len(ports) == 1 && ports[0] != not {
 			return ports[0]
 		}
+		select {
+		case <-look.C:
+		case <-enough:
+			t.Fatal("no new attempt to connect")
+		}
 	}
-	t.Fatal("no new attempt to connect")
-	return ""
 }
 
 // TestConnectIsBegunAnew: the kernel would ask ever less often.

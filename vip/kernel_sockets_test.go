@@ -84,11 +84,7 @@ func TestKernelStaleNameSparesTheListener(t *testing.T) {
 func TestKernelDropEndsEveryState(t *testing.T) {
 	t.Parallel()
 	w := newRealWorld(t)
-	m := w.open(t)
-	take(t, m, service)
-	w.connect(t, service.Prefix.Addr(), boundPort)
-	w.halfOpen(t, service.Prefix.Addr(), boundPort)
-	w.timeWait(t, service.Prefix.Addr())
+	m := w.openInUse(t)
 	awaitStates(t, m, stateEstablished, stateSynReceived, stateTimeWait)
 	if dropped := drop(t, m, service); dropped.Sockets != 3 {
 		t.Errorf("destroyed %d sockets, want 3", dropped.Sockets)
@@ -104,11 +100,7 @@ func TestKernelDropEndsEveryState(t *testing.T) {
 func TestKernelTellsWhatIsOver(t *testing.T) {
 	t.Parallel()
 	w := newRealWorld(t)
-	m := w.open(t)
-	take(t, m, service)
-	w.connect(t, service.Prefix.Addr(), boundPort)
-	w.halfOpen(t, service.Prefix.Addr(), boundPort)
-	w.timeWait(t, service.Prefix.Addr())
+	m := w.openInUse(t)
 	w.finWait(t, service.Prefix.Addr())
 	awaitStates(t, m, stateEstablished, stateSynReceived, stateTimeWait, stateFinWait2)
 	k := m.kernel.(*netlinkKernel)
@@ -202,6 +194,17 @@ func awaitStates(t *testing.T, m *Manager, want ...uint8) {
 		slices.Sort(want)
 		return slices.Equal(states, want)
 	})
+}
+
+// openInUse returns a manager whose address has a connection, one that is half open and one that is over.
+func (w *realWorld) openInUse(t *testing.T) *Manager {
+	t.Helper()
+	m := w.open(t)
+	take(t, m, service)
+	w.connect(t, service.Prefix.Addr(), boundPort)
+	w.halfOpen(t, service.Prefix.Addr(), boundPort)
+	w.timeWait(t, service.Prefix.Addr())
+	return m
 }
 
 // halfOpen sends a SYN for a client that never answers.
