@@ -249,8 +249,8 @@ func TestARestartThatBeganDuringATrialIsNotInterrupted(t *testing.T) {
 	}
 }
 
-// A log that is not read is waited for while leases are renewed, but not by a stop.
-func TestATrialWaitsForTheLogAndAStopDoesNot(t *testing.T) {
+// A log that is not read is waited for while leases are renewed.
+func TestATrialWaitsForTheLog(t *testing.T) {
 	r := &slowReader{let: make(chan struct{})}
 	m := newMortalNow(t, newProgram(t, "#!/bin/sh\n"))
 	log, closing := NewLogger(r)
@@ -260,20 +260,39 @@ func TestATrialWaitsForTheLogAndAStopDoesNot(t *testing.T) {
 	if err := m.trial(t.Context()); err != nil || time.Since(begun) < logPatience {
 		t.Errorf("%v after %s, want the log to be waited for", err, time.Since(begun))
 	}
-	begun = time.Now()
+	close(r.let)
+	if err := closing.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// unreadLog is a log that is never written, and says how waiting for it ended.
+type unreadLog struct {
+	waiting chan struct{}
+	ended   error
+}
+
+func (*unreadLog) Shape(configs.LogFormat, configs.LogLevel) {}
+func (*unreadLog) Close() error                              { return nil }
+func (l *unreadLog) Flush(ctx context.Context) {
+	close(l.waiting)
+	<-ctx.Done()
+	l.ended = ctx.Err()
+}
+
+func TestAStopDoesNotWaitForTheLogOfATrial(t *testing.T) {
+	m := newMortalNow(t, newProgram(t, "#!/bin/sh\n"))
+	log := &unreadLog{waiting: make(chan struct{})}
+	m.options.Output = log
 	m.options.Program.wanted <- unix.SIGUSR2
 	go func() {
-		pass(logPatience / 10) // the trial is over long before
+		<-log.waiting
 		m.signals <- unix.SIGTERM
 	}()
 	end, asked := m.awaitEnding(t.Context())
 	m.tellers.wait()
-	if !asked || end.next != nil || time.Since(begun) >= logPatience {
-		t.Errorf("ends by %+v after %s, asked for: %t", end, time.Since(begun), asked)
-	}
-	close(r.let)
-	if err := closing.Close(); err != nil {
-		t.Error(err)
+	if !asked || end.next != nil || !errors.Is(log.ended, context.Canceled) {
+		t.Errorf("ends by %+v, asked for: %t; the log's patience ended by %v", end, asked, log.ended)
 	}
 }
 
