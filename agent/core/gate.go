@@ -431,8 +431,7 @@ func (m *Machine) giveUpBarred(in *instance) {
 		}
 	}
 	for _, v := range barred {
-		v.kept = &ServiceRecord{VIP: v.Name, Instance: v.Instance, LastTerm: v.kept.LastTerm}
-		m.journal.dirty = true
+		m.forget(v)
 		m.emit(Transition{Name: v.Name, Instance: in.address, From: "warm", To: "tainted", Cause: CauseTainted})
 	}
 }

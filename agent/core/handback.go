@@ -282,7 +282,12 @@ func (m *Machine) voidProof(v *site) {
 	if r == nil || r.Served.Known() {
 		return
 	}
-	v.kept = &ServiceRecord{VIP: v.Name, Instance: v.Instance, LastTerm: r.LastTerm}
+	m.forget(v)
+}
+
+// forget leaves of what is known of a VIP's values on its instance no more than that they may be there.
+func (m *Machine) forget(v *site) {
+	v.kept = &ServiceRecord{VIP: v.Name, Instance: v.Instance, LastTerm: v.kept.LastTerm}
 	m.journal.dirty = true
 }
 

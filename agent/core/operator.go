@@ -94,8 +94,7 @@ func (m *Machine) flushAsked(instance string) {
 		if v.clean() {
 			word = "clean"
 		}
-		v.kept = &ServiceRecord{VIP: v.Name, Instance: v.Instance, LastTerm: v.kept.LastTerm}
-		m.journal.dirty = true
+		m.forget(v)
 		m.emit(Transition{Name: v.Name, Instance: in.address, From: word, To: "tainted", Cause: CauseOperator})
 	}
 }

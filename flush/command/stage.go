@@ -60,7 +60,7 @@ func becomeCommand(command []string) error {
 	_ = spareNoMore(os.Getpid()) // /proc may be hidden
 	// This exec gives back the limit of open files that the runtime has raised. The runtime's own signals may interrupt it on
 	// file systems that let them.
-	err := syscall.Exec(command[0], command[1:], os.Environ())
+	err := error(unix.EINTR)
 	for errors.Is(err, unix.EINTR) {
 		err = syscall.Exec(command[0], command[1:], os.Environ())
 	}
